@@ -1,0 +1,23 @@
+# SPDX-License-Identifier: MIT
+"""What a system test is written with.
+
+    from harness import shows
+
+    @shows("A2")
+    def test_a_crashed_worker_is_replaced(cluster):
+        c = cluster(workers=2, routes={"/": "hello", "/crash": "crash"})
+        seen = c.last_event()
+        c.get("/crash", expect="connection lost")
+        death = c.await_event("worker.exited", after=seen)
+
+`cluster` starts the real programs of the build under test (CLUSTERD_BUILD) in
+a directory of their own, on a port of their own.  A test never sleeps: it
+awaits an event, a state or an end, each with a deadline.  Whatever it leaves
+behind (a process, a line of a bug in the log) fails it.
+"""
+
+import pytest
+
+shows = pytest.mark.shows
+slow = pytest.mark.slow
+alone = pytest.mark.alone

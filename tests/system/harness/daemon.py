@@ -1,0 +1,406 @@
+# SPDX-License-Identifier: MIT
+"""One clusterd of the build under test, in a directory of its own."""
+
+import json
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+
+from harness import config, http, ledger, processes, wait
+
+# What a healthy log never contains; a test may `allow_in_log` one of them.
+ALARMS = re.compile(r"\bbug\.|(?<![/\w.])abort|Sanitizer|runtime error:")
+
+
+class Result:
+    """What a program said: out, err, code.  `"text" in result` looks at both."""
+
+    def __init__(self, args, code, out, err):
+        self.args, self.code, self.out, self.err = args, code, out, err
+
+    def __contains__(self, text):
+        return text in self.out or text in self.err
+
+    def __repr__(self):
+        return "<%s: code %s\nout: %s\nerr: %s>" % (
+            " ".join(self.args), self.code, self.out, self.err)
+
+
+class Daemon:
+    def __init__(self, build, plugin_dirs, workers=2, routes=None, daemon=None,
+                 plugins=None, pools=None, env=None, scale=5, start=True, **keys):
+        """A cluster as the test states it.
+
+        workers, routes and any further keyword make `[pool web]`; pools adds
+        others: {"api": {"workers": 1, "routes": {...}, ...}}.  daemon are keys
+        of `[daemon]`, plugins {instance: {option: value}}, env more variables.
+        """
+        self.build = build
+        self.plugin_dirs = plugin_dirs
+        self.env = dict(env or {})
+        self.scale = scale
+        self.daemon_keys = dict(daemon or {})
+        self.plugins = dict(plugins or {})
+        self.pools = {}
+        self.add_pool("web", dict(keys, workers=workers),
+                      {"/": "hello"} if routes is None else routes)
+        for name, pool in (pools or {}).items():
+            pool = dict(pool)
+            self.add_pool(name, pool, pool.pop("routes", {"/": "hello"}))
+        # short, since the address of a Unix socket holds 108 bytes; passable,
+        # since as root the workers have an account of their own
+        self.dir = tempfile.mkdtemp(prefix="cl", dir="/tmp")
+        os.chmod(self.dir, 0o755)
+        self.config_file = self.dir + "/clusterd.ini"
+        self.socket = self.dir + "/run/control.sock"
+        self.log_file = self.dir + "/log"
+        self.keeper = None              # Popen
+        self.process = None             # Process
+        self.exits = []                 # of every run, in order
+        self.allowed_exits = {0}
+        self.allowed_in_log = []
+        self.ledgers = []
+        self.write_config()
+        if start:
+            self.start()
+
+    def add_pool(self, name, keys, routes):
+        full = dict(config.QUICK, listen="127.0.0.1:0")
+        full.update(keys)
+        self.pools[name] = ({k: v for k, v in full.items() if v is not None}, routes)
+
+    def write_config(self, text=None, **keys):
+        """Write the configuration again, with changed keys of [pool web] or
+        as a whole."""
+        self.pools["web"][0].update(keys)
+        if text is None:
+            text = config.render(self.dir, self.plugin_dirs, self.daemon_keys,
+                                 self.pools, self.plugins)
+        temporary = self.config_file + ".new"
+        with open(temporary, "w", encoding="utf-8") as f:
+            f.write(text)
+        os.chmod(temporary, 0o644)
+        os.rename(temporary, self.config_file)
+
+    # ---- programs ---------------------------------------------------------
+
+    def environment(self):
+        env = {key: value for key, value in os.environ.items()
+               if key in ("PATH", "HOME", "LANG", "TMPDIR") or "SAN_OPTIONS" in key}
+        env["CLUSTERD_TEST_SCALE"] = str(self.scale)
+        env.update(self.env)
+        return env
+
+    def run_program(self, program, *args, timeout=20, stdin=None):
+        """Run a program of the build to its end."""
+        command = [os.path.join(self.build, program), *map(str, args)]
+        env = dict(self.environment(), NO_COLOR="1")
+        done = subprocess.run(command, capture_output=True, text=True,
+                              timeout=timeout, env=env, input=stdin, check=False,
+                              errors="replace")
+        return Result(command, done.returncode, done.stdout, done.stderr)
+
+    def clusterd(self, *args, **how):
+        """clusterd with this configuration to its end: c.clusterd("-t")"""
+        return self.run_program("clusterd", "-c", self.config_file, *args, **how)
+
+    def ctl(self, *args, **how):
+        """clusterctl to its end: out, err, code"""
+        return self.run_program("clusterctl", "-s", self.socket, *args, **how)
+
+    def ctl_start(self, *args):
+        """clusterctl left running, as a Popen with pipes; ended with the test."""
+        command = [os.path.join(self.build, "clusterctl"), "-s", self.socket,
+                   *map(str, args)]
+        return subprocess.Popen(command, stdout=subprocess.PIPE, text=True,
+                                stderr=subprocess.PIPE, env=self.environment())
+
+    def json(self, *args, **how):
+        """The document that clusterctl --json prints."""
+        result = self.ctl("--json", *args, **how)
+        try:
+            return json.loads(result.out)
+        except ValueError:
+            raise AssertionError("no JSON: %r" % result) from None
+
+    def ask(self, command, args=None, timeout=10, **members):
+        """One request over the control socket itself: all answers, the final
+        one last."""
+        request = dict(members, id=1, command=command, args=args or {})
+        with http.connect("unix:" + self.socket, timeout) as sock:
+            sock.sendall(json.dumps(request).encode() + b"\n")
+            answers = []
+            with sock.makefile("rb") as lines:
+                for line in lines:
+                    answers.append(json.loads(line))
+                    if "ok" in answers[-1]:
+                        return answers
+        raise AssertionError("closed without a final answer: %r" % answers)
+
+    # ---- life -------------------------------------------------------------
+
+    def start(self, *args, ready=True, timeout=20):
+        """Start clusterd; with ready, wait until every pool is complete."""
+        with open(self.log_file, "ab") as log:
+            # a session of its own: nobody's Ctrl-C but ours reaches it
+            self.keeper = subprocess.Popen(
+                [os.path.join(self.build, "clusterd"), "-c", self.config_file, *args],
+                stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                env=self.environment(), start_new_session=True)
+        processes.own(self.keeper.pid)
+        self.process = processes.Process(self.keeper.pid)
+        if ready:
+            self.await_ready(timeout)
+        return self
+
+    def await_ready(self, timeout=20):
+        try:
+            return wait.until(self._ready, timeout, "ready worker in every slot",
+                              self.process.pidfd)
+        except AssertionError as error:
+            raise AssertionError("%s; the log says:\n%s"
+                                 % (error, self.log()[-4000:])) from None
+
+    def _ready(self):
+        status = self._try_status()
+        return status and all(pool["ready"] >= pool["desired"]
+                              for pool in status["pools"]) and status
+
+    def _try_status(self):
+        try:
+            return self.ask("status", timeout=2)[-1].get("result")
+        except (OSError, AssertionError, ValueError):
+            return None                 # not yet there, or just being replaced
+
+    def alive(self):
+        return self.process is not None and self.process.alive()
+
+    def pid(self):
+        return self.keeper.pid
+
+    def signal(self, number):
+        """A signal to the main process."""
+        self.process.send(number)
+
+    def stop(self, number=signal.SIGTERM, timeout=20):
+        """End the daemon gracefully; returns its exit status."""
+        if self.alive():
+            self.signal(number)
+        return self.await_exit(timeout)
+
+    def await_exit(self, timeout=20):
+        """Wait for the end of the daemon; returns its exit status."""
+        self.process.await_end(timeout)
+        code = self.keeper.wait()
+        processes.disown(self.keeper.pid)
+        self.process.close()
+        self.process = None
+        self.exits.append(code)
+        return code
+
+    def restart_daemon(self):
+        """Stop it, start it again with the same directory."""
+        code = self.stop()
+        assert code == 0, "stopped with %d" % code
+        self.start()
+
+    def expect_exit(self, *codes):
+        """The daemon of this test may end with one of these (negative: signal)."""
+        self.allowed_exits |= set(codes)
+
+    # ---- what it says ---------------------------------------------------------
+
+    def log(self):
+        try:
+            with open(self.log_file, encoding="utf-8", errors="replace") as f:
+                return f.read()
+        except FileNotFoundError:
+            return ""
+
+    def allow_in_log(self, words):
+        """Lines with this are expected in the log of this test."""
+        self.allowed_in_log.append(words)
+
+    def await_log(self, words, timeout=10):
+        """Wait for a line with these words; returns it."""
+        def line():
+            return next((one for one in self.log().splitlines() if words in one), None)
+        return wait.until(line, timeout, "line with %r in the log" % words)
+
+    def status(self):
+        return self.json("status")
+
+    def workers(self):
+        """All rows of status, those of processes being replaced included."""
+        return self.status()["workers"]
+
+    def worker(self, name):
+        """The current row of a slot."""
+        for row in self.workers():
+            if row["worker"] == name and row.get("current", True):
+                return row
+        raise AssertionError("no worker %s in %r" % (name, self.status()))
+
+    def pool(self, name="web"):
+        for row in self.status()["pools"]:
+            if row["pool"] == name:
+                return row
+        raise AssertionError("no pool %s" % name)
+
+    def master_pid(self):
+        return self.status()["master"]["pid"]
+
+    def await_state(self, predicate, timeout=10):
+        """Wait until predicate(status) is true; returns that status."""
+        last = {}
+
+        def holds():
+            last["status"] = self._try_status()
+            return last["status"] and predicate(last["status"]) and last["status"]
+        try:
+            return wait.until(holds, timeout, "such state",
+                              self.process.pidfd if self.process else None)
+        except AssertionError as error:
+            raise AssertionError("%s; status is %r" % (error, last["status"])) from None
+
+    # ---- events -----------------------------------------------------------------
+
+    def events(self, since=0):
+        """The history after a sequence number."""
+        result = self.ctl("--json", "events", "--since", since)
+        assert result.code == 0, result
+        rows = [json.loads(line) for line in result.out.splitlines()]
+        return [row for row in rows if row["seq"] > since]
+
+    def last_event(self):
+        """The sequence number of the newest event."""
+        rows = self.events()
+        return rows[-1]["seq"] if rows else 0
+
+    def await_event(self, event, after=0, timeout=10, **match):
+        """The first event of this name (and with these members) after a
+        sequence number or an earlier event, already there or still to come.
+
+        A value of match may be a function of the member.
+        """
+        since = after["seq"] if isinstance(after, dict) else after
+        deadline = wait.Deadline(timeout)
+        seen = []
+        while not deadline.passed():
+            for row in self._follow(since, deadline):
+                seen.append(row)
+                since = row["seq"]
+                if row["event"] == event and _matches(row, match):
+                    return row
+            # the master was replaced under the follower: ask the next one
+            if not self.alive():
+                break
+            wait.readable(self.process.pidfd, 0.02)
+        raise AssertionError("no %s %r within %g s; seen:\n%s\nlog:\n%s" % (
+            event, match or "", timeout,
+            "\n".join(json.dumps(row) for row in seen[-40:]), self.log()[-3000:]))
+
+    def _follow(self, since, deadline):
+        """Rows of `clusterctl events -f` until the deadline or its end."""
+        follower = self.ctl_start("--json", "events", "-f", "--since", str(since))
+        buffer = b""
+        fd = follower.stdout.fileno()
+        try:
+            while wait.readable(fd, deadline.left()):
+                data = os.read(fd, 65536)
+                if not data:
+                    return
+                *lines, buffer = (buffer + data).split(b"\n")
+                for line in lines:
+                    row = json.loads(line)
+                    if row.get("seq", 0) > since:
+                        yield row
+        finally:
+            follower.kill()
+            follower.communicate()
+
+    # ---- clients ------------------------------------------------------------------
+
+    def address(self, pool="web"):
+        """The first address of a pool, as published."""
+        return self.ask_pool(pool)["listen"][0]
+
+    def ask_pool(self, name):
+        status = wait.until(self._try_status, 10, "status")
+        return next(row for row in status["pools"] if row["pool"] == name)
+
+    def connect(self, pool="web", timeout=10):
+        return http.Connection(self.address(pool), timeout)
+
+    def request(self, method, path, headers=(), body=None, pool="web",
+                expect=None, timeout=10):
+        """One request over a connection of its own.
+
+        expect: a status, or "connection lost" for a connection that ends
+        without an answer (then None is returned).
+        """
+        with self.connect(pool, timeout) as connection:
+            try:
+                response = connection.request(method, path, headers, body)
+            except (http.ConnectionLost, socket.timeout) as error:
+                if expect == "connection lost" and isinstance(error, http.ConnectionLost):
+                    return None
+                raise
+        assert expect is None or response.status == expect, response
+        return response
+
+    def get(self, path, **how):
+        return self.request("GET", path, **how)
+
+    def post(self, path, body, **how):
+        return self.request("POST", path, body=body, **how)
+
+    def exchange(self, *parts, pool="web", **how):
+        """Raw bytes out, raw bytes in, until the server closes."""
+        return http.exchange(self.address(pool), *parts, **how)
+
+    def load(self, pool="web", path="/", **kinds):
+        """Clients that run until the end of the with block:
+
+            with c.load(keepalive=2, new=1) as ledger: ...
+        """
+        book = ledger.Ledger(self.address(pool), path, **kinds)
+        self.ledgers.append(book)
+        return book
+
+    # ---- the end --------------------------------------------------------------------
+
+    def finish(self):
+        """Stop what still runs; return what was wrong, one line each."""
+        wrong = []
+        for book in self.ledgers:
+            book.stop()
+        if self.process is not None:
+            try:
+                self.stop()
+            except (AssertionError, ProcessLookupError) as error:
+                wrong.append("stop: %s" % error)
+                processes.end_all(processes.descendants(self.keeper.pid)
+                                  + [self.keeper.pid])
+                self.exits.append(self.keeper.wait())
+                processes.disown(self.keeper.pid)
+                self.process.close()
+                self.process = None
+        wrong += ["clusterd ended with %d" % code for code in self.exits
+                  if code not in self.allowed_exits]
+        for line in self.log().splitlines():
+            if ALARMS.search(line) and not any(w in line for w in self.allowed_in_log):
+                wrong.append("log: " + line)
+        return wrong
+
+    def remove(self):
+        shutil.rmtree(self.dir, ignore_errors=True)
+
+
+def _matches(row, match):
+    return all(want(row.get(key)) if callable(want) else row.get(key) == want
+               for key, want in match.items())

@@ -1,0 +1,151 @@
+# SPDX-License-Identifier: MIT
+"""The harness as pytest sees it: the fixture `cluster`, the time limit of each
+test, the options, and the checks after each test."""
+
+import os
+import shutil
+import signal
+import tempfile
+
+import pytest
+
+from harness import processes
+from harness.daemon import Daemon
+
+LIMIT_S = 60
+
+
+def pytest_addoption(parser):
+    parser.addoption("--all", action="store_true",
+                     default=os.environ.get("CLUSTERD_TEST_ALL") == "yes",
+                     help="the slow tests too")
+    parser.addoption("--repeat", type=int, default=1, metavar="N",
+                     help="run each test N times")
+
+
+def pytest_configure():
+    processes.adopt_orphans()
+
+
+def pytest_generate_tests(metafunc):
+    times = metafunc.config.getoption("--repeat")
+    if times > 1:
+        metafunc.fixturenames.append("_repetition")
+        metafunc.parametrize("_repetition", range(times))
+
+
+def pytest_collection_modifyitems(config, items):
+    if config.getoption("--all"):
+        return
+    slow = [item for item in items if item.get_closest_marker("slow")]
+    if slow:
+        config.hook.pytest_deselected(items=slow)
+        items[:] = [item for item in items if item not in slow]
+
+
+# ---- the time limit ---------------------------------------------------------------
+
+class TimeIsUp(BaseException):
+    """Not an Exception: no test may catch it by accident."""
+
+
+def _limited(item, phase):
+    def on_alarm(*_):
+        raise TimeIsUp("%s of %s took more than %d s" % (phase, item.name, LIMIT_S))
+    before = signal.signal(signal.SIGALRM, on_alarm)
+    signal.setitimer(signal.ITIMER_REAL, LIMIT_S)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_setup(item):
+    yield from _limited(item, "set-up")
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_call(item):
+    yield from _limited(item, "the run")
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_teardown(item):
+    yield from _limited(item, "the end")
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item):
+    outcome = yield
+    setattr(item, "report_" + outcome.get_result().when, outcome.get_result())
+
+
+# ---- fixtures -----------------------------------------------------------------------
+
+@pytest.fixture(scope="session")
+def build():
+    """The directory of the build under test."""
+    path = os.environ.get("CLUSTERD_BUILD")
+    if not path:
+        pytest.exit("CLUSTERD_BUILD does not name a build directory", 2)
+    return os.path.abspath(path)
+
+
+@pytest.fixture(scope="session")
+def plugin_dirs(build):                 # pylint: disable=redefined-outer-name
+    """Where plugins are.  As root the workers' account must reach them, and a
+    build tree may lie where it cannot: then they are copied."""
+    dirs = [build + "/plugins", build + "/tests/plugins"]
+    if os.geteuid() != 0:
+        yield dirs
+        return
+    stage = tempfile.mkdtemp(prefix="clplug", dir="/tmp")
+    os.chmod(stage, 0o755)
+    staged = []
+    for number, path in enumerate(dirs):
+        staged.append("%s/%d" % (stage, number))
+        os.mkdir(staged[-1], 0o755)
+        for name in os.listdir(path) if os.path.isdir(path) else ():
+            if name.endswith(".so"):
+                shutil.copy(os.path.join(path, name), staged[-1])
+                os.chmod(os.path.join(staged[-1], name), 0o644)
+    yield staged
+    shutil.rmtree(stage)
+
+
+@pytest.fixture
+def cluster(build, plugin_dirs, request):       # pylint: disable=redefined-outer-name
+    """cluster(workers=2, routes={"/": "hello"}, ...) starts a Daemon."""
+    before = set(processes.children(os.getpid()))
+    started = []
+
+    def make(*args, **how):
+        start = how.pop("start", True)
+        daemon = Daemon(build, plugin_dirs, *args, start=False, **how)
+        started.append(daemon)
+        if start:
+            daemon.start()
+        return daemon
+
+    yield make
+    wrong = []
+    for daemon in started:
+        wrong += daemon.finish()
+    wrong += _left_behind(before)
+    failed = wrong or getattr(getattr(request.node, "report_call", None), "failed", True)
+    for daemon in started:
+        if failed and daemon.log():
+            print("---- log of %s\n%s" % (daemon.dir, daemon.log()[-20000:]))
+        daemon.remove()
+    assert not wrong, "\n".join(wrong)
+
+
+def _left_behind(before):
+    """Processes of the test that still live; they are named, then ended."""
+    processes.reap()
+    left = [pid for pid in processes.descendants(os.getpid()) if pid not in before]
+    words = ["left behind: %d %s" % (pid, processes.name(pid)) for pid in left]
+    processes.end_all(left)
+    return words

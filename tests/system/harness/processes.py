@@ -1,0 +1,127 @@
+# SPDX-License-Identifier: MIT
+"""Processes of a test: named by pidfd, found by descent, ended for certain."""
+
+import ctypes
+import os
+import signal
+
+from harness import wait
+
+PR_SET_CHILD_SUBREAPER = 36
+
+
+def adopt_orphans():
+    """Whatever loses its parent below this process becomes its child."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) != 0:
+        raise OSError(ctypes.get_errno(), "prctl")
+
+
+def _stat(pid):
+    """(state, ppid) of a process, or None if it is gone."""
+    try:
+        with open("/proc/%d/stat" % pid, encoding="utf-8", errors="replace") as f:
+            text = f.read()
+    except OSError:
+        return None
+    fields = text[text.rindex(")") + 2:].split()
+    return fields[0], int(fields[1])
+
+
+def name(pid):
+    """How ps shows it; "?" if it is gone."""
+    try:
+        with open("/proc/%d/cmdline" % pid, "rb") as f:
+            words = f.read().replace(b"\0", b" ").decode(errors="replace").strip()
+    except OSError:
+        return "?"
+    return words or "?"
+
+
+def table():
+    """{pid: (state, ppid)} of all processes."""
+    found = {}
+    for entry in os.listdir("/proc"):
+        if entry.isdigit():
+            row = _stat(int(entry))
+            if row is not None:
+                found[int(entry)] = row
+    return found
+
+
+def descendants(of):
+    """The living processes below pid `of`, zombies not counted."""
+    rows = table()
+    below, layer = [], {of}
+    while layer:
+        layer = {pid for pid, (_, ppid) in rows.items() if ppid in layer}
+        below += sorted(layer)
+    return [pid for pid in below if rows[pid][0] != "Z"]
+
+
+def children(of):
+    """The living children of pid `of`."""
+    return [pid for pid, (state, ppid) in table().items()
+            if ppid == of and state != "Z"]
+
+
+def reap():
+    """Collect the adopted ones that have ended (not those of Popen)."""
+    for pid, (state, ppid) in table().items():
+        if ppid == os.getpid() and state == "Z" and pid not in _ours:
+            try:
+                os.waitpid(pid, os.WNOHANG)
+            except ChildProcessError:
+                pass
+
+
+# Started by subprocess, which wants to reap them itself.
+_ours = set()
+
+
+def own(pid):
+    _ours.add(pid)
+
+
+def disown(pid):
+    _ours.discard(pid)
+
+
+class Process:
+    """A process that is not (or need not be) our child, by pidfd."""
+
+    def __init__(self, pid):
+        self.pid = pid
+        self.pidfd = os.pidfd_open(pid)
+
+    def send(self, number):
+        signal.pidfd_send_signal(self.pidfd, number)
+
+    def await_end(self, timeout=10):
+        assert wait.readable(self.pidfd, timeout), \
+            "%d (%s) still runs after %g s" % (self.pid, name(self.pid), timeout)
+
+    def alive(self):
+        return not wait.readable(self.pidfd, 0)
+
+    def close(self):
+        if self.pidfd >= 0:
+            os.close(self.pidfd)
+            self.pidfd = -1
+
+
+def end_all(pids):
+    """SIGKILL to each, by pidfd, and wait until they are gone."""
+    for pid in pids:
+        try:
+            process = Process(pid)
+        except ProcessLookupError:
+            continue
+        try:
+            process.send(signal.SIGKILL)
+            process.await_end(5)
+        except ProcessLookupError:
+            pass
+        finally:
+            process.close()
+    reap()
