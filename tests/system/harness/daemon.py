@@ -5,10 +5,10 @@ import json
 import os
 import re
 import shutil
-import signal
 import socket
 import subprocess
 import tempfile
+from signal import SIGTERM
 
 from harness import config, http, ledger, processes, wait
 
@@ -186,7 +186,7 @@ class Daemon:
         """A signal to the main process."""
         self.process.send(number)
 
-    def stop(self, number=signal.SIGTERM, timeout=20):
+    def stop(self, number=SIGTERM, timeout=20):
         """End the daemon gracefully; returns its exit status."""
         if self.alive():
             self.signal(number)
@@ -300,8 +300,9 @@ class Daemon:
             if not self.alive():
                 break
             wait.readable(self.process.pidfd, 0.02)
-        raise AssertionError("no %s %r within %g s; seen:\n%s\nlog:\n%s" % (
-            event, match or "", timeout,
+        raise AssertionError("no %s %s %s; seen:\n%s\nlog:\n%s" % (
+            event, match or "", "within %g s" % timeout if self.alive()
+            else "before the daemon ended",
             "\n".join(json.dumps(row) for row in seen[-40:]), self.log()[-3000:]))
 
     def _follow(self, since, deadline):

@@ -139,7 +139,8 @@ def cluster(build, plugin_dirs, request):       # pylint: disable=redefined-oute
         if failed and daemon.log():
             print("---- log of %s\n%s" % (daemon.dir, daemon.log()[-20000:]))
         daemon.remove()
-    assert not wrong, "\n".join(wrong)
+    if wrong:
+        pytest.fail("\n".join(wrong), pytrace=False)
 
 
 def _left_behind(before):
