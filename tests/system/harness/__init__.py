@@ -21,3 +21,5 @@ import pytest
 shows = pytest.mark.shows
 slow = pytest.mark.slow
 alone = pytest.mark.alone
+sanitized = pytest.mark.sanitized
+threads = pytest.mark.threads

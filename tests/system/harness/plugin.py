@@ -30,8 +30,7 @@ def pytest_configure():
 def pytest_generate_tests(metafunc):
     times = metafunc.config.getoption("--repeat")
     if times > 1:
-        metafunc.fixturenames.append("_repetition")
-        metafunc.parametrize("_repetition", range(times))
+        metafunc.parametrize("repetition", range(times), indirect=True)
 
 
 def pytest_collection_modifyitems(config, items):
@@ -83,6 +82,12 @@ def pytest_runtest_makereport(item):
 
 
 # ---- fixtures -----------------------------------------------------------------------
+
+@pytest.fixture(autouse=True)
+def repetition(request):
+    """Which run of --repeat this is."""
+    return getattr(request, "param", 0)
+
 
 @pytest.fixture(scope="session")
 def build():
