@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: MIT
+ * Copyright (c) 2026 the clusterd authors */
+
+/* check.c: the end of a process whose invariant does not hold; see check.h. */
+#include "common/base/check.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static void
+put(const char *text)
+{
+	ssize_t ignored = write(2, text, strlen(text));
+
+	(void)ignored;
+}
+
+_Noreturn void
+check_failed(const char *condition, const char *file, int line)
+{
+	char digits[12];
+	size_t at = sizeof(digits);
+
+	digits[--at] = '\0';
+	do {
+		digits[--at] = (char)('0' + line % 10);
+	} while ((line /= 10) > 0 && at > 0);
+	put("bug. check failed: ");
+	put(condition);
+	put(" at ");
+	put(file);
+	put(":");
+	put(digits + at);
+	put("\n");
+	abort();
+}

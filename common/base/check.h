@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: MIT
+ * Copyright (c) 2026 the clusterd authors */
+
+/*
+ * check.h: assertions about our own invariants; they stay on in every build.
+ * Never for input from outside, which is refused instead.  In the keeper and
+ * the master a failed CHECK ends the process; its successor continues.
+ */
+#ifndef CLUSTERD_BASE_CHECK_H
+#define CLUSTERD_BASE_CHECK_H
+
+#define CHECK(condition) do {						\
+	if (__builtin_expect(!(condition), 0))				\
+		check_failed(#condition, __FILE__, __LINE__);		\
+} while (0)
+
+/* Number of elements of an array. */
+#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
+
+/* Writes one line to fd 2, async-signal-safe, and aborts. */
+_Noreturn void check_failed(const char *condition, const char *file, int line);
+
+#endif
