@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: MIT
+ * Copyright (c) 2026 the clusterd authors */
+
+/*
+ * memo.h: the supervisor's state, which the keeper holds and the next master
+ * continues from; version 1.
+ *
+ * A memfd with two copies of plain arrays, no pointer in them.  A loop turn of
+ * the master steps its events on the idle copy, sums it up, flips `current`
+ * (that is the commit), and only then acts.  Written by the master alone; the
+ * keeper never reads it.
+ */
+#ifndef CLUSTERD_PROTO_MEMO_H
+#define CLUSTERD_PROTO_MEMO_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+enum {
+	MEMO_MAGIC = 0x4d434c01, MEMO_VERSION = 1,
+	MEMO_POOLS = 64, MEMO_SLOTS = 1088, MEMO_WORKERS = 2304,
+	MEMO_NONE = 0xffff,	/* an index that points nowhere */
+	MEMO_NAME = 48,		/* of a pool */
+};
+
+/* Numbers that are never used again, and the one transaction. */
+struct memo_globals {
+	uint64_t generation, previous;	/* committed; the one before it */
+	uint64_t next_id;		/* worker ids: high-water mark */
+	uint64_t next_seq;		/* events: high-water mark */
+	uint64_t next_connection;
+	uint64_t committed_ns;		/* monotonic, of the generation */
+	uint64_t trans_generation;	/* the one that it brings */
+	uint64_t trans_since_ns;
+	uint32_t trans_kind, trans_step;	/* enum transaction_*; 0: none */
+	uint32_t trans_hold_percent;
+	uint32_t trans_pool, trans_slot;	/* where it is */
+	uint32_t trans_from, trans_to;		/* scale: sizes */
+	uint32_t trans_verdict;
+	uint32_t stopping;		/* enum stop_kind; 0: not */
+	uint32_t rollback_used;		/* of this generation */
+	uint32_t master_deaths;		/* shown as master.restarts */
+	uint32_t last_pool;		/* round robin over pools' starts */
+	char trans_command[40];
+	uint8_t reserved[64];
+};
+
+struct memo_pool {
+	char name[MEMO_NAME];		/* "": free */
+	uint32_t desired;		/* slots wanted */
+	uint32_t desired_by_operator;	/* 1: scale, 0: the file */
+	uint32_t file_workers;		/* what the file said then */
+	uint32_t first_slot, slots;	/* unused; slots are found by pool */
+	uint32_t last_slot;		/* round robin: last used number */
+	uint32_t drained;		/* by `drain POOL` */
+	uint32_t flags;
+	uint64_t tokens_milli;		/* bucket level, 1/1000 starts */
+	uint64_t tokens_ns;		/* when it was counted */
+	uint64_t retired_restarts, retired_replacements;
+	uint64_t retired_requests, retired_connections;
+	uint64_t generation;		/* its workers' */
+	uint8_t reserved[64];
+};
+
+struct memo_slot {
+	uint16_t pool, number;		/* indices; MEMO_NONE: row is free */
+	uint16_t current, other;	/* worker rows, or MEMO_NONE */
+	uint8_t wanted, drained, fatal_class, had_trouble;
+	uint32_t early;			/* n: early deaths in a row */
+	uint64_t next_try_boot_ms;
+	uint64_t restarts, replacements;
+	uint64_t generation;
+	uint64_t requests, connections;	/* of its ended workers */
+	uint64_t spawn_failures;	/* in a row */
+	char fatal_text[128];
+	uint8_t reserved[32];
+};
+
+/* A row: one process, or the place where one will be. */
+struct memo_worker {
+	uint64_t id;			/* 0: the row is free */
+	uint64_t generation;
+	uint64_t since_ns;		/* in this state */
+	uint64_t ready_ns;		/* since READY; 0: never was */
+	uint64_t forked_ns;
+	uint64_t deadline_ns;		/* 0: none */
+	uint64_t drain_ns;		/* D, absolute; 0: none */
+	uint64_t max_requests, max_age_ms, max_rss, max_fds;	/* as drawn */
+	int32_t pid;			/* 0: no process yet */
+	uint16_t slot;			/* index in slots */
+	uint8_t state;			/* enum worker_state */
+	uint8_t asked;			/* its exit was ordered */
+	uint8_t cause;			/* enum death_cause noted */
+	uint8_t ladder;			/* step of KILLING: 1 k1, 2 k2, 3 k3 */
+	uint8_t fatal_class;
+	uint8_t image;
+	uint8_t is_other;		/* the slot's other, not its current */
+	uint8_t transaction;		/* successor of a transaction */
+	uint8_t paused, stable;
+	uint8_t reserved[36];
+};
+
+struct memo_copy {
+	uint64_t number;
+	uint32_t crc;			/* CRC-32C of all that follows */
+	uint32_t pools, slots, workers;	/* rows in use: 0..highest used */
+	struct memo_globals globals;
+	struct memo_pool pool[MEMO_POOLS];
+	struct memo_slot slot[MEMO_SLOTS];
+	struct memo_worker worker[MEMO_WORKERS];
+};
+
+struct memo {
+	uint32_t magic;
+	uint16_t version, head_size;
+	uint32_t layout;		/* digest of the struct sizes */
+	uint32_t copy_size;
+	uint32_t current;		/* 0 or 1: the whole one */
+	uint32_t reserved[11];
+	struct memo_copy copy[2];
+};
+
+enum { MEMO_SIZE = (sizeof(struct memo) + 4095) / 4096 * 4096 };
+
+_Static_assert(offsetof(struct memo, copy) == 64, "head of the memo");
+_Static_assert(sizeof(struct memo_worker) % 8 == 0, "no tail padding");
+_Static_assert(sizeof(struct memo_slot) % 8 == 0, "no tail padding");
+
+#endif

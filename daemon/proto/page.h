@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: MIT
+ * Copyright (c) 2026 the clusterd authors */
+
+/*
+ * page.h: what a worker shows of itself, version 1.
+ *
+ * A memfd of 16 KiB: the worker maps it read-write, the master read-only, and
+ * believes nothing of it.  The keeper writes the head before exec.  Words are
+ * read and written with relaxed atomics, each by one thread; `doing` entries
+ * are seqlocks (scoreboard/ has the only code for them).  The page survives
+ * the worker and tells why it died.  The master's own page is head and beat.
+ */
+#ifndef CLUSTERD_PROTO_PAGE_H
+#define CLUSTERD_PROTO_PAGE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+enum {
+	PAGE_SIZE_BYTES = 16384,
+	PAGE_MAGIC = 0x70434c01,
+	PAGE_VERSION = 1,
+	PAGE_COUNTERS = 128,
+	PAGE_BUCKETS = 64,	/* 4 an octave from 16 microseconds */
+	PAGE_DOING = 32,
+	PAGE_PATH = 232,
+};
+
+struct page_head {
+	uint32_t magic;
+	uint16_t version, head_size;
+	uint32_t size, counters;
+	uint64_t worker_id;	/* the master's: its number of this life */
+	char name[64];		/* "web/0" */
+	uint8_t reserved[40];
+};
+
+struct page_beat {
+	uint64_t beat_ns;	/* monotonic, every 250 ms */
+	uint64_t loops, busy_ns;
+	uint64_t callback_since_ns;	/* 0: not in a callback */
+	uint32_t number;	/* the master's page: WELCOME.number */
+	uint8_t reserved[28];
+};
+
+struct page_gauges {
+	uint32_t connections, closable, fds, children, requests_open;
+	uint32_t reserved[11];
+};
+
+enum page_doing_kind { DOING_NOTHING, DOING_REQUEST, DOING_START, DOING_STOP,
+	DOING_TIMER, DOING_DRAIN, DOING_MESSAGE };
+
+struct page_doing {
+	uint32_t seq;		/* odd: being written */
+	uint16_t plugin;	/* index in the worker's snapshot */
+	uint8_t method, kind;
+	uint64_t since_ns, request;
+	char path[PAGE_PATH];	/* zero-filled */
+};
+
+struct page {
+	struct page_head head;
+	struct page_beat beat;
+	struct page_gauges gauges;
+	uint64_t counters[PAGE_COUNTERS];
+	uint64_t histogram[PAGE_BUCKETS];
+	uint64_t helper[32];
+	struct page_doing doing[PAGE_DOING];	/* [0]: now */
+	uint8_t reserved[PAGE_SIZE_BYTES - 10240];
+};
+
+_Static_assert(sizeof(struct page_head) == 128, "head");
+_Static_assert(offsetof(struct page, beat) == 128, "beat");
+_Static_assert(offsetof(struct page, gauges) == 192, "gauges");
+_Static_assert(offsetof(struct page, counters) == 256, "counters");
+_Static_assert(offsetof(struct page, histogram) == 1280, "histogram");
+_Static_assert(offsetof(struct page, helper) == 1792, "helper");
+_Static_assert(offsetof(struct page, doing) == 2048, "doing");
+_Static_assert(offsetof(struct page, reserved) == 10240, "reserved");
+_Static_assert(sizeof(struct page) == PAGE_SIZE_BYTES, "size");
+
+#endif
