@@ -50,7 +50,7 @@ errno_by_name(const char *name, size_t len)
 		if (strlen(errnos[i].name) == len &&
 		    memcmp(errnos[i].name, name, len) == 0)
 			return errnos[i].number;
-	return atoi(name) > 0 ? atoi(name) : EIO;
+	return strtol(name, NULL, 10) > 0 ? (int)strtol(name, NULL, 10) : EIO;
 }
 
 static void
@@ -77,7 +77,7 @@ act(const char *action, size_t len)
 	if (len == 4 && memcmp(action, "skip", 4) == 0)
 		return FP_SKIP;
 	if (len > 6 && memcmp(action, "sleep=", 6) == 0)
-		nap(atol(action + 6));
+		nap(strtol(action + 6, NULL, 10));
 	if (len > 4 && memcmp(action, "err=", 4) == 0)
 		return errno_by_name(action + 4, len - 4);
 	return 0;
@@ -100,7 +100,7 @@ apply(const char *rule, size_t len, const char *name, unsigned hits)
 	    memcmp(slot_name, slash + 1, (size_t)(end - slash - 1)) != 0))
 		return 0;
 	at = memchr(action, '@', (size_t)(tail - action));
-	if (at != NULL && (unsigned)atoi(at + 1) != hits)
+	if (at != NULL && strtoul(at + 1, NULL, 10) != hits)
 		return 0;
 	return act(action, (size_t)((at != NULL ? at : tail) - action));
 }
