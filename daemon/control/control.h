@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: MIT
+ * Copyright (c) 2026 the clusterd authors */
+
+/*
+ * control.h: the control socket of the master, from outside.  Clients send one
+ * JSON object a line; each becomes a command of common/table/commands.def.
+ * Everything is bounded; nothing blocks; no client can harm another or the
+ * loop.  Runs in the master's loop thread alone.
+ */
+#ifndef CLUSTERD_CONTROL_CONTROL_H
+#define CLUSTERD_CONTROL_CONTROL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/types.h>
+
+#include "common/base/errmsg.h"
+#include "daemon/control/host.h"
+
+enum { CONTROL_WORKER_UIDS = 64 };
+
+struct event_base;
+struct journal;
+struct store;
+
+/* Who may what.  Copied; changed by a committed reload. */
+struct control_access {
+	uid_t user;		/* the daemon's own account: admin, as uid 0 */
+	gid_t group;		/* operate; (gid_t)-1: none */
+	bool read_all;		/* others may read */
+	uid_t worker_uids[CONTROL_WORKER_UIDS];	/* refused, unless == user */
+	size_t worker_uid_count;
+};
+
+struct control;
+
+/*
+ * Begin to serve on listen_fd, a listening, non-blocking Unix stream socket,
+ * which stays the caller's (the keeper made it).  host, journal and store are
+ * borrowed until control_stop(); store may be NULL (history is then what the
+ * journal has in memory).  Returns 0 and *out, or an ERR_ code.
+ */
+int control_start(struct event_base *base, int listen_fd,
+    const struct control_host *host, const struct control_access *access,
+    struct journal *journal, struct store *store, struct control **out,
+    struct errmsg *err);
+
+/* Close all clients, after one try to write what they have not read yet. */
+void control_stop(struct control *control);
+
+void control_set_access(struct control *control,
+    const struct control_access *access);
+/* The keeper made the socket again. */
+int control_set_listener(struct control *control, int listen_fd,
+    struct errmsg *err);
+
+/* Run a change that no client asked for (a signal of the main process).  It is
+ * recorded like any other; who is "signal HUP" or the like.  An empty id is
+ * filled. */
+void control_submit(struct control *control, const struct change *change);
+
+/*
+ * After a restart of the master: the call of a command that the memo says is
+ * running, so that `verdict' waits for it.  The host answers it as if start()
+ * had given it.  NULL when memory is short.
+ */
+struct control_call *control_adopt(struct control *control,
+    enum command_id command, const char *id);
+
+/* One event has been published: write it to followers.  The master calls it
+ * after journal_publish(), once a loop turn is enough. */
+void control_follow(struct control *control);
+
+#endif
