@@ -12,4 +12,7 @@
 /* Version and hash over the sources, "0.1.0+0123456789abcdef"; never NULL. */
 extern const char build_stamp[];
 
+/* Stands before the stamp in the file of every program that has one. */
+#define STAMP_MARK "clusterd-build-stamp:"
+
 #endif
