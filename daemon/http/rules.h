@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: MIT
+ * Copyright (c) 2025 The clusterd authors */
+
+/*
+ * rules.h: what the lines of a head mean: framing, host, target, connection.
+ * For head.c alone.  A breach is kept in status and reason of the head and
+ * refused at its end; the first one counts, but 400 before all others, since
+ * a message that can be read in two ways is nothing else.
+ */
+
+#ifndef DAEMON_HTTP_RULES_H
+#define DAEMON_HTTP_RULES_H
+
+#include <stdbool.h>
+
+#include "daemon/http/head.h"
+
+/* A field has been read: take what frames or routes. */
+void rules_take_field(struct head *head, const char *buf,
+    const struct head_field *field);
+
+/* The empty line has been read: what can only be said now.  False if the head
+ * is to be refused. */
+bool rules_check_end(struct head *head, const char *buf);
+
+/* True if a field may not stand in trailers: it would frame or route. */
+bool rules_forbid_trailer(const char *buf, const struct head_field *field);
+
+#endif
