@@ -1,0 +1,346 @@
+/* SPDX-License-Identifier: MIT
+ * Copyright (c) 2026 the clusterd authors */
+
+/*
+ * api.h: what the host offers a plugin, as one table of functions: the ABI.
+ * Authors include <clusterd/plugin.h> and call cluster_...(); the inlines
+ * below go through the table.  The host exports no symbol.
+ *
+ * Within a major version the table only grows at its end; a member never
+ * changes its type or its meaning, a retired one answers -ENOSYS.  Whether the
+ * running host has a function is told by cluster_has(stream_write).
+ *
+ * All functions: run in the loop's thread, do not block, and are called from
+ * callbacks of the plugin only.  Numbers below zero are -errno.  A handle that
+ * is no longer alive (answered, timed out, client gone) gives -ESTALE: never a
+ * use after free.
+ */
+#ifndef CLUSTERD_API_H
+#define CLUSTERD_API_H
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#define CLUSTER_ABI_MAJOR 1
+#define CLUSTER_ABI_MINOR 0
+
+struct cluster_request;			/* one request; a tagged handle */
+struct cluster_timer;			/* one timer; a tagged handle */
+
+/* What a handler says about a request. */
+enum cluster_verdict {
+	CLUSTER_DONE,			/* answered */
+	CLUSTER_PASS,			/* not mine: the next route that matches */
+	CLUSTER_LATER,			/* will be answered later, from a callback */
+	CLUSTER_FAIL,			/* 500, logged and counted */
+};
+
+enum cluster_log_level {
+	CLUSTER_ERROR, CLUSTER_WARNING, CLUSTER_NOTICE, CLUSTER_INFO,
+	CLUSTER_DEBUG,
+};
+
+/* Why a worker can not be of use, now and later; see cluster_fatal(). */
+enum cluster_fatal_class {
+	CLUSTER_FATAL_ABI = 1, CLUSTER_FATAL_SYMBOL, CLUSTER_FATAL_ELF,
+	CLUSTER_FATAL_PERM, CLUSTER_FATAL_CONFIG, CLUSTER_FATAL_BIND,
+};
+
+typedef void cluster_timer_fn(void *arg);
+typedef void cluster_release_fn(void *data, void *arg);
+
+struct cluster_api {
+	uint32_t size;			/* of the host's struct: the rest is absent */
+	uint16_t major, minor;
+
+	/* request */
+	const char *(*method)(struct cluster_request *req);
+	const char *(*path)(struct cluster_request *req);
+	const char *(*query)(struct cluster_request *req);
+	const char *(*header)(struct cluster_request *req, const char *name);
+	int (*header_at)(struct cluster_request *req, unsigned index,
+	    const char **name, const char **value);
+	const void *(*body)(struct cluster_request *req, size_t *len);
+	const char *(*peer)(struct cluster_request *req);
+	void *(*alloc)(struct cluster_request *req, size_t size);
+
+	/* response */
+	int (*set_header)(struct cluster_request *req, const char *name,
+	    const char *value);
+	int (*reply)(struct cluster_request *req, int status, const char *type,
+	    const void *data, size_t len, int mode, cluster_release_fn *release,
+	    void *arg);
+	int (*stream_begin)(struct cluster_request *req, int status,
+	    const char *type, int64_t length);
+	int (*stream_write)(struct cluster_request *req, const void *data,
+	    size_t len);
+	int (*stream_end)(struct cluster_request *req);
+	int (*deadline)(struct cluster_request *req, unsigned ms);
+
+	/* worker */
+	void (*vlog)(int level, const char *fmt, va_list args);
+	struct cluster_timer *(*timer)(unsigned ms, cluster_timer_fn *fn,
+	    void *arg);
+	int (*timer_cancel)(struct cluster_timer *timer);
+	int (*busy)(unsigned ms);
+	int (*disconnect)(const char *reason);
+	int (*fatal)(int class_, const char *text);
+	const char *(*worker_name)(void);
+	uint64_t (*worker_id)(void);
+	uint64_t (*generation)(void);
+	uint64_t (*now_ns)(void);
+};
+
+/* How reply() takes its data. */
+enum cluster_take {
+	CLUSTER_COPY,			/* borrowed for the call */
+	CLUSTER_GIVE,			/* the host's now: release() ends it */
+	CLUSTER_STATIC,			/* borrowed for ever */
+};
+
+/* Set by the host before any callback; seen by the plugin's own files alone. */
+extern const struct cluster_api *cluster_host
+    __attribute__((visibility("hidden")));
+
+/* True if the running host has the function: cluster_has(busy). */
+#define cluster_has(member)						\
+	(cluster_host->size >= offsetof(struct cluster_api, member) +	\
+	    sizeof(cluster_host->member))
+
+/* ---- request: texts are borrowed until the request is answered; NULL for a
+ * handle that is no longer alive --------------------------------------------- */
+
+/* "GET", "POST" ... */
+static inline const char *
+cluster_method(struct cluster_request *req)
+{
+	return cluster_has(method) ? cluster_host->method(req) : NULL;
+}
+
+/* The path as it was sent, without its query: "/a%20b". */
+static inline const char *
+cluster_path(struct cluster_request *req)
+{
+	return cluster_has(path) ? cluster_host->path(req) : NULL;
+}
+
+/* What follows the '?', "" if there is none. */
+static inline const char *
+cluster_query(struct cluster_request *req)
+{
+	return cluster_has(query) ? cluster_host->query(req) : NULL;
+}
+
+/* The first header of that name, without regard to case; NULL: there is none. */
+static inline const char *
+cluster_header(struct cluster_request *req, const char *name)
+{
+	return cluster_has(header) ? cluster_host->header(req, name) : NULL;
+}
+
+/* Header number index, in the order sent.  0, or -ENOENT after the last. */
+static inline int
+cluster_header_at(struct cluster_request *req, unsigned index,
+    const char **name, const char **value)
+{
+	return cluster_has(header_at) ?
+	    cluster_host->header_at(req, index, name, value) : -ENOSYS;
+}
+
+/* The whole body; *len is 0 if there is none.  Not terminated. */
+static inline const void *
+cluster_body(struct cluster_request *req, size_t *len)
+{
+	*len = 0;
+	return cluster_has(body) ? cluster_host->body(req, len) : NULL;
+}
+
+/* Address of the client: "127.0.0.1:40312", "unix". */
+static inline const char *
+cluster_peer(struct cluster_request *req)
+{
+	return cluster_has(peer) ? cluster_host->peer(req) : NULL;
+}
+
+/* Memory that lives as long as the request, aligned for anything; NULL if the
+ * handle is stale or the request has 1 MiB already. */
+static inline void *
+cluster_alloc(struct cluster_request *req, size_t size)
+{
+	return cluster_has(alloc) ? cluster_host->alloc(req, size) : NULL;
+}
+
+/* ---- response --------------------------------------------------------------- */
+
+/* Add a header to the answer; both texts are copied.  -EINVAL: not a header
+ * (CR, LF, NUL, a byte that no name has), or one that the host writes itself
+ * (Content-Length, Transfer-Encoding, Connection, Date); -EALREADY: the head
+ * is out; -ENOSPC: more than 64 KiB of them. */
+static inline int
+cluster_set_header(struct cluster_request *req, const char *name,
+    const char *value)
+{
+	return cluster_has(set_header) ?
+	    cluster_host->set_header(req, name, value) : -ENOSYS;
+}
+
+/* Answer with a whole body.  status 200..599, type: its Content-Type (NULL:
+ * none).  -EALREADY: answered or streaming already. */
+static inline int
+cluster_reply_copy(struct cluster_request *req, int status, const char *type,
+    const void *data, size_t len)
+{
+	return cluster_has(reply) ? cluster_host->reply(req, status, type,
+	    data, len, CLUSTER_COPY, NULL, NULL) : -ENOSYS;
+}
+
+/* As reply_copy; the data stays valid and unchanged for ever. */
+static inline int
+cluster_reply_static(struct cluster_request *req, int status,
+    const char *type, const void *data, size_t len)
+{
+	return cluster_has(reply) ? cluster_host->reply(req, status, type,
+	    data, len, CLUSTER_STATIC, NULL, NULL) : -ENOSYS;
+}
+
+/* As reply_copy; release(data, arg) is called once, also on failure. */
+static inline int
+cluster_reply_give(struct cluster_request *req, int status, const char *type,
+    void *data, size_t len, cluster_release_fn *release, void *arg)
+{
+	if (cluster_has(reply))
+		return cluster_host->reply(req, status, type, data, len,
+		    CLUSTER_GIVE, release, arg);
+	release(data, arg);
+	return -ENOSYS;
+}
+
+/* Answer with a text; made to be returned by a handler.  CLUSTER_FAIL if the
+ * request was answered already. */
+static inline enum cluster_verdict
+cluster_reply_text(struct cluster_request *req, int status, const char *text)
+{
+	return cluster_reply_copy(req, status, "text/plain; charset=utf-8",
+	    text, strlen(text)) == 0 ? CLUSTER_DONE : CLUSTER_FAIL;
+}
+
+/* Begin an answer in pieces.  length: of the body, or -1: unknown. */
+static inline int
+cluster_stream_begin(struct cluster_request *req, int status,
+    const char *type, int64_t length)
+{
+	return cluster_has(stream_begin) ?
+	    cluster_host->stream_begin(req, status, type, length) : -ENOSYS;
+}
+
+/* One piece, copied.  -EAGAIN: 1 MiB waits for the client, nothing was taken,
+ * on_room() says when to go on; -ERANGE: more than the length announced. */
+static inline int
+cluster_stream_write(struct cluster_request *req, const void *data, size_t len)
+{
+	return cluster_has(stream_write) ?
+	    cluster_host->stream_write(req, data, len) : -ENOSYS;
+}
+
+/* The answer is complete.  -ERANGE: fewer bytes than announced; the connection
+ * is aborted, so that the client does not take it for the whole. */
+static inline int
+cluster_stream_end(struct cluster_request *req)
+{
+	return cluster_has(stream_end) ?
+	    cluster_host->stream_end(req) : -ENOSYS;
+}
+
+/* Move the end of this request to ms from now; 0: no end. */
+static inline int
+cluster_deadline(struct cluster_request *req, unsigned ms)
+{
+	return cluster_has(deadline) ?
+	    cluster_host->deadline(req, ms) : -ENOSYS;
+}
+
+/* ---- worker ----------------------------------------------------------------- */
+
+/* A line of log, stamped by the host with worker and plugin. */
+static inline void __attribute__((format(printf, 2, 3)))
+cluster_log(enum cluster_log_level level, const char *fmt, ...)
+{
+	va_list args;
+
+	if (!cluster_has(vlog))
+		return;
+	va_start(args, fmt);
+	cluster_host->vlog((int)level, fmt, args);
+	va_end(args);
+}
+
+/* Call fn(arg) once in ms.  NULL: no memory. */
+static inline struct cluster_timer *
+cluster_timer(unsigned ms, cluster_timer_fn *fn, void *arg)
+{
+	return cluster_has(timer) ? cluster_host->timer(ms, fn, arg) : NULL;
+}
+
+/* -ESTALE: it has run or was cancelled. */
+static inline int
+cluster_timer_cancel(struct cluster_timer *timer)
+{
+	return cluster_has(timer_cancel) ?
+	    cluster_host->timer_cancel(timer) : -ENOSYS;
+}
+
+/* This callback will hold the loop for up to ms: moves the hang limit, for this
+ * callback only.  -ERANGE over 10 x handler_timeout. */
+static inline int
+cluster_busy(unsigned ms)
+{
+	return cluster_has(busy) ? cluster_host->busy(ms) : -ENOSYS;
+}
+
+/* Replace this worker: a successor first, then this one is drained. */
+static inline int
+cluster_disconnect(const char *reason)
+{
+	return cluster_has(disconnect) ?
+	    cluster_host->disconnect(reason) : -ENOSYS;
+}
+
+/* In start(): this worker can not be of use until the operator acts.  start()
+ * then returns non-zero.  Without it a start that fails is tried again. */
+static inline int
+cluster_fatal(enum cluster_fatal_class class_, const char *text)
+{
+	return cluster_has(fatal) ?
+	    cluster_host->fatal((int)class_, text) : -ENOSYS;
+}
+
+/* "web/0"; an id that is used once; the generation of the configuration. */
+static inline const char *
+cluster_worker_name(void)
+{
+	return cluster_has(worker_name) ? cluster_host->worker_name() : "";
+}
+
+static inline uint64_t
+cluster_worker_id(void)
+{
+	return cluster_has(worker_id) ? cluster_host->worker_id() : 0;
+}
+
+static inline uint64_t
+cluster_generation(void)
+{
+	return cluster_has(generation) ? cluster_host->generation() : 0;
+}
+
+/* Monotonic clock. */
+static inline uint64_t
+cluster_now_ns(void)
+{
+	return cluster_has(now_ns) ? cluster_host->now_ns() : 0;
+}
+
+#endif
