@@ -97,7 +97,7 @@ struct memo_worker {
 	uint8_t is_other;		/* the slot's other, not its current */
 	uint8_t transaction;		/* successor of a transaction */
 	uint8_t paused, stable;
-	uint8_t reserved[36];
+	uint8_t reserved[32];
 };
 
 struct memo_copy {

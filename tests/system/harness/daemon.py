@@ -364,6 +364,10 @@ class Daemon:
         """Raw bytes out, raw bytes in, until the server closes."""
         return http.exchange(self.address(pool), *parts, **how)
 
+    def trickle(self, data, every, pool="web", **how):
+        """A slow client: (answer, seconds)."""
+        return http.trickle(self.address(pool), data, every, **how)
+
     def load(self, pool="web", path="/", **kinds):
         """Clients that run until the end of the with block:
 

@@ -3,6 +3,9 @@
 cleverness, so that whatever goes wrong is seen by the test."""
 
 import socket
+import time
+
+from harness import wait
 
 
 class ConnectionLost(Exception):
@@ -187,3 +190,28 @@ def exchange(address, *parts, timeout=10, shut=False):
             if not data:
                 return received
             received += data
+
+
+def trickle(address, data, every, timeout=30):
+    """A slow client: a byte of data each `every` seconds until the server
+    answers or closes, then whatever it still says.  Returns (answer, seconds).
+    """
+    began = time.monotonic()
+    with connect(address, timeout) as sock:
+        for byte in data:
+            try:
+                sock.sendall(bytes([byte]))
+            except (BrokenPipeError, ConnectionResetError):
+                break
+            if wait.readable(sock, every):
+                break
+        answer = b""
+        while True:
+            try:
+                more = sock.recv(65536)
+            except ConnectionResetError:
+                break
+            if not more:
+                break
+            answer += more
+    return answer, time.monotonic() - began

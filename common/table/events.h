@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: MIT
+ * Copyright (c) 2026 the clusterd authors */
+
+/*
+ * events.h: the table of events, events.def, as code.  Pure; master and ctl.
+ */
+#ifndef CLUSTERD_TABLE_EVENTS_H
+#define CLUSTERD_TABLE_EVENTS_H
+
+#include "common/base/log.h"
+
+enum event_id {
+#define EVENT(id, ...) EVENT_##id,
+#include "common/table/events.def"
+};
+enum {
+	EVENT__COUNT = 0
+#define EVENT(id, ...) + 1
+#include "common/table/events.def"
+};
+
+struct event_row {
+	enum event_id id;
+	const char *name;	/* "worker.ready" */
+	enum log_level level;	/* of its line in the log */
+	const char *help;
+};
+
+extern const struct event_row event_table[EVENT__COUNT];
+
+/* Id by name, or -1. */
+int event_by_name(const char *name);
+
+#endif

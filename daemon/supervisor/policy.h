@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: MIT
+ * Copyright (c) 2026 the clusterd authors */
+
+/*
+ * policy.h: restart policy, what to do about a worker that is gone.
+ * Two accounts must agree: the slot's back-off (is this one sick?) and the
+ * pool's token bucket (do we fork too much?).  Pure: the caller passes time,
+ * history and a random number; called by the master on the idle memo copy.
+ */
+#ifndef CLUSTERD_SUPERVISOR_POLICY_H
+#define CLUSTERD_SUPERVISOR_POLICY_H
+
+#include <stdint.h>
+
+#include "common/table/worker.h"
+#include "daemon/proto/memo.h"
+
+struct policy_limits {
+	uint64_t stable_after_ms, backoff_min_ms, backoff_max_ms;
+	uint32_t restart_burst;		/* starts */
+	uint32_t restart_rate;		/* starts a minute */
+};
+
+enum { POLICY_CRASH_LOOP = 5 };		/* early deaths: shown as crash_loop */
+
+/* What ended, and in which circumstances. */
+struct policy_exit {
+	uint8_t wanted;		/* the slot is (up, not drained) */
+	uint8_t asked;		/* the exit was ordered */
+	uint8_t transaction;	/* it was a successor of a transaction */
+	uint8_t spawn_failed;	/* there was no process */
+	uint8_t fatal_class;	/* a FATAL before READY; 0: none */
+	uint64_t ready_for_ms;	/* time in READY; 0: never */
+};
+
+/* `restart_burst = auto`, `restart_rate = auto` for a pool of that size. */
+uint32_t policy_auto_burst(uint32_t slots);
+uint32_t policy_auto_rate(uint32_t slots);
+
+/* Delay before the next start after n early deaths in a row, in ms; random:
+ * 32 random bits. */
+uint64_t policy_delay_ms(const struct policy_limits *limits, uint32_t n,
+    uint32_t random);
+
+/* Bucket of the pool at now_ns.  A bucket never counted before is full. */
+void policy_refill(const struct policy_limits *limits, struct memo_pool *pool,
+    uint64_t now_ns);
+/* Take a token.  0: taken; else the ms until there will be one. */
+uint64_t policy_take(const struct policy_limits *limits,
+    struct memo_pool *pool, uint64_t now_ns);
+
+/*
+ * What follows an exit: WE_START, WE_WAIT (*wait_ms is set), WE_HOLD, or
+ * WE_NONE (stay DOWN).  Counts early deaths in slot->early and spawn failures
+ * in slot->spawn_failures, takes the token of a start.  Never fails.
+ */
+enum worker_event policy_after_exit(const struct policy_limits *limits,
+    struct memo_pool *pool, struct memo_slot *slot,
+    const struct policy_exit *gone, uint64_t now_ns, uint32_t random,
+    uint64_t *wait_ms);
+
+/*
+ * A WAITING row whose time has come, or that a person retries: WE_START (its
+ * token taken), or WE_WAIT with *wait_ms until one can be had.  starting:
+ * rows in STARTING now, over all pools; cpus: as many may be at once.
+ */
+enum worker_event policy_admit(const struct policy_limits *limits,
+    struct memo_pool *pool, uint32_t starting, uint32_t cpus, uint64_t now_ns,
+    uint64_t *wait_ms);
+
+/* True if that exit counts as a death of the slot (restarts). */
+int policy_is_death(const struct policy_exit *gone);
+
+#endif
