@@ -1,0 +1,169 @@
+/* SPDX-License-Identifier: MIT
+ * Copyright (c) 2026 the clusterd authors */
+
+/* test_policy.c: the restart policy, by its written rules. */
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <setjmp.h>
+#include <cmocka.h>
+
+#include "common/base/check.h"
+#include "common/base/clock.h"
+#include "daemon/supervisor/policy.h"
+
+static const struct policy_limits limits = {
+	.stable_after_ms = 60000, .backoff_min_ms = 250,
+	.backoff_max_ms = 30000, .restart_burst = 6, .restart_rate = 12,
+};
+
+static const struct {
+	const char *spec;
+	struct policy_exit gone;
+	uint32_t early;			/* before it */
+	enum worker_event expect;
+	uint32_t early_after;
+} cases[] = {
+	{ "after long service: at once",
+	    { .wanted = 1, .ready_for_ms = 60000 }, 3, WE_START, 0 },
+	{ "a lone early death: at once",
+	    { .wanted = 1, .ready_for_ms = 5 }, 0, WE_START, 1 },
+	{ "a second early death: wait",
+	    { .wanted = 1, .ready_for_ms = 5 }, 1, WE_WAIT, 2 },
+	{ "never READY counts as early",
+	    { .wanted = 1 }, 1, WE_WAIT, 2 },
+	{ "asked: at once, not counted",
+	    { .wanted = 1, .asked = 1 }, 4, WE_START, 4 },
+	{ "not wanted: stay down",
+	    { .ready_for_ms = 100000 }, 0, WE_NONE, 0 },
+	{ "successor of a transaction: reported, not counted",
+	    { .wanted = 1, .transaction = 1 }, 0, WE_NONE, 0 },
+	{ "plugin of another ABI: hold",
+	    { .wanted = 1, .fatal_class = 1 }, 0, WE_HOLD, 1 },
+	{ "spawn failed: wait, not counted",
+	    { .wanted = 1, .spawn_failed = 1 }, 2, WE_WAIT, 2 },
+};
+
+static void
+verdict_follows_history(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		struct memo_pool pool = { .name = "web" };
+		struct memo_slot slot = { .early = cases[i].early };
+		uint64_t wait_ms = 0;
+		enum worker_event got = policy_after_exit(&limits, &pool,
+		    &slot, &cases[i].gone, NS_PER_S, 0, &wait_ms);
+
+		if (got != cases[i].expect ||
+		    slot.early != cases[i].early_after)
+			fail_msg("%s: got %s, early %u", cases[i].spec,
+			    worker_event_name(got), slot.early);
+	}
+}
+
+static void
+delays_double_up_to_the_most(void **state)
+{
+	static const uint64_t most[] = { 0, 0, 250, 500, 1000, 2000, 4000,
+		8000, 16000, 30000, 30000, 30000 };
+
+	(void)state;
+	for (uint32_t n = 0; n < COUNT(most); n++) {
+		assert_int_equal(policy_delay_ms(&limits, n, UINT32_MAX),
+		    most[n]);
+		assert_int_equal(policy_delay_ms(&limits, n, 0), most[n] / 2);
+	}
+	assert_int_equal(policy_delay_ms(&limits, UINT32_MAX, UINT32_MAX),
+	    30000);
+}
+
+static void
+a_bucket_starts_full_and_refills(void **state)
+{
+	struct memo_pool pool = { .name = "web" };
+
+	(void)state;
+	for (int i = 0; i < 6; i++)
+		assert_int_equal(policy_take(&limits, &pool, NS_PER_S), 0);
+	assert_int_equal(policy_take(&limits, &pool, NS_PER_S), 5001);
+	assert_int_equal(policy_take(&limits, &pool, 6 * NS_PER_S), 0);
+	assert_true(policy_take(&limits, &pool, 6 * NS_PER_S) > 0);
+}
+
+static void
+a_bucket_is_not_fuller_than_its_size(void **state)
+{
+	struct memo_pool pool = { .name = "web" };
+	int taken = 0;
+
+	(void)state;
+	assert_int_equal(policy_take(&limits, &pool, NS_PER_S), 0);
+	while (policy_take(&limits, &pool, 3600 * NS_PER_S) == 0)
+		taken++;
+	assert_int_equal(taken, 6);
+}
+
+static void
+without_a_token_even_a_lone_death_waits(void **state)
+{
+	struct policy_exit gone = { .wanted = 1, .ready_for_ms = 100000 };
+	struct memo_pool pool = { .name = "web" };
+	struct memo_slot slot = { 0 };
+	uint64_t wait_ms = 0;
+
+	(void)state;
+	while (policy_take(&limits, &pool, NS_PER_S) == 0)
+		continue;
+	assert_int_equal(policy_after_exit(&limits, &pool, &slot, &gone,
+	    NS_PER_S, 0, &wait_ms), WE_WAIT);
+	assert_int_equal(wait_ms, 5001);
+}
+
+static void
+the_starter_lets_in_as_many_as_cpus(void **state)
+{
+	struct memo_pool pool = { .name = "web" };
+	uint64_t wait_ms = 0;
+
+	(void)state;
+	assert_int_equal(policy_admit(&limits, &pool, 2, 2, NS_PER_S,
+	    &wait_ms), WE_WAIT);
+	assert_int_equal(policy_admit(&limits, &pool, 1, 2, NS_PER_S,
+	    &wait_ms), WE_START);
+}
+
+static void
+spawn_failures_wait_longer_and_longer(void **state)
+{
+	static const uint64_t expect[] = { 1000, 2000, 4000, 8000, 16000,
+		30000, 30000 };
+	struct policy_exit gone = { .wanted = 1, .spawn_failed = 1 };
+	struct memo_pool pool = { .name = "web" };
+	struct memo_slot slot = { 0 };
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(expect); i++) {
+		uint64_t wait_ms = 0;
+
+		policy_after_exit(&limits, &pool, &slot, &gone, NS_PER_S, 0,
+		    &wait_ms);
+		assert_int_equal(wait_ms, expect[i]);
+	}
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(verdict_follows_history),
+		cmocka_unit_test(delays_double_up_to_the_most),
+		cmocka_unit_test(a_bucket_starts_full_and_refills),
+		cmocka_unit_test(a_bucket_is_not_fuller_than_its_size),
+		cmocka_unit_test(without_a_token_even_a_lone_death_waits),
+		cmocka_unit_test(the_starter_lets_in_as_many_as_cpus),
+		cmocka_unit_test(spawn_failures_wait_longer_and_longer),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL) ? 1 : 0;
+}
