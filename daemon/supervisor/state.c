@@ -39,13 +39,19 @@ digest(const struct memo_copy *copy)
 	    copy->workers * sizeof(copy->worker[0]));
 }
 
+void
+state_sign(struct memo_copy *copy)
+{
+	copy->crc = digest(copy);
+}
+
 static void
 empty_copy(struct memo_copy *copy)
 {
 	memset(copy, 0, sizeof(*copy));
 	for (size_t i = 0; i < MEMO_SLOTS; i++)
 		copy->slot[i].pool = MEMO_NONE;
-	copy->crc = digest(copy);
+	state_sign(copy);
 }
 
 void
@@ -173,7 +179,7 @@ state_commit(struct memo *memo)
 	struct memo_copy *idle = &memo->copy[next];
 
 	idle->number = now->number + 1;
-	idle->crc = digest(idle);
+	state_sign(idle);
 	__atomic_store_n(&memo->current, next, __ATOMIC_RELEASE);
 }
 

@@ -36,6 +36,9 @@ struct memo_copy *state_begin(struct memo *memo);
 /* End it: number, digest, flip.  From here on it is what happened. */
 void state_commit(struct memo *memo);
 
+/* Make the digest of a copy right; part of state_commit(), and for tests. */
+void state_sign(struct memo_copy *copy);
+
 /* -- rows ------------------------------------------------------------------ */
 
 /* By name: index, or MEMO_NONE.  Adding: MEMO_NONE if the table is full or
