@@ -1,0 +1,193 @@
+/* SPDX-License-Identifier: MIT
+ * Copyright (c) 2026 the clusterd authors */
+
+/* channel.c: one end of a control channel; see channel.h. */
+#include "daemon/channel/channel.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/base/clock.h"
+
+enum { RATE_STATE = 10, RATE_MESSAGE = 10000 };
+
+struct channel_queued {
+	struct channel_queued *next;
+	size_t len, fd_count;
+	int fds[FD_PASS_MAX];
+	uint8_t bytes[];
+};
+
+void
+channel_init(struct channel *channel, int fd, enum channel_sender me)
+{
+	memset(channel, 0, sizeof(*channel));
+	channel->fd = fd;
+	channel->me = me;
+	channel->last = &channel->first;
+}
+
+static void
+drop_first(struct channel *channel)
+{
+	struct channel_queued *queued = channel->first;
+
+	channel->first = queued->next;
+	if (channel->first == NULL)
+		channel->last = &channel->first;
+	channel->queued--;
+	channel->queued_bytes -= queued->len;
+	fd_close_all(queued->fds, queued->fd_count);
+	free(queued);
+}
+
+void
+channel_done(struct channel *channel)
+{
+	while (channel->first != NULL)
+		drop_first(channel);
+}
+
+static int
+duplicate_fds(struct channel_queued *queued, const int *fds, size_t count)
+{
+	for (; queued->fd_count < count; queued->fd_count++) {
+		int fd = fcntl(fds[queued->fd_count], F_DUPFD_CLOEXEC, 3);
+
+		if (fd < 0)
+			return -1;
+		queued->fds[queued->fd_count] = fd;
+	}
+	return 0;
+}
+
+static int
+enqueue(struct channel *channel, const void *data, size_t len, const int *fds,
+    size_t count, struct errmsg *err)
+{
+	struct channel_queued *queued;
+
+	if (channel->queued >= CHANNEL_QUEUE_MESSAGES ||
+	    channel->queued_bytes + len > CHANNEL_QUEUE_BYTES)
+		return errmsg_set(err, ERR_FULL,
+		    "%u messages wait already", channel->queued);
+	queued = malloc(sizeof(*queued) + len);
+	if (queued == NULL)
+		return errmsg_set(err, ERR_MEMORY, "out of memory");
+	queued->next = NULL;
+	queued->len = len;
+	queued->fd_count = 0;
+	memcpy(queued->bytes, data, len);
+	if (duplicate_fds(queued, fds, count) != 0) {
+		errmsg_errno(err, "cannot keep a descriptor");
+		fd_close_all(queued->fds, queued->fd_count);
+		free(queued);
+		return ERR_SYSTEM;
+	}
+	*channel->last = queued;
+	channel->last = &queued->next;
+	channel->queued++;
+	channel->queued_bytes += len;
+	return 0;
+}
+
+static int
+is_full(int rc)
+{
+	return rc == -EAGAIN || rc == -ENOBUFS || rc == -ETOOMANYREFS;
+}
+
+static int
+gone(int rc, struct errmsg *err)
+{
+	return errmsg_set(err, ERR_SYSTEM, "control channel: %s",
+	    strerror(-rc));
+}
+
+int
+channel_send(struct channel *channel, const struct channel_packet *packet,
+    size_t len, const int *fds, size_t count, struct errmsg *err)
+{
+	int rc;
+
+	if (channel->first != NULL)
+		return enqueue(channel, packet, len, fds, count, err);
+	rc = fd_send(channel->fd, packet, len, fds, count);
+	if (rc >= 0)
+		return 0;
+	if (is_full(rc))
+		return enqueue(channel, packet, len, fds, count, err);
+	return gone(rc, err);
+}
+
+int
+channel_flush(struct channel *channel, struct errmsg *err)
+{
+	while (channel->first != NULL) {
+		struct channel_queued *queued = channel->first;
+		int rc = fd_send(channel->fd, queued->bytes, queued->len,
+		    queued->fds, queued->fd_count);
+
+		if (is_full(rc))
+			return 1;
+		if (rc < 0)
+			return gone(rc, err);
+		drop_first(channel);
+	}
+	return 0;
+}
+
+int
+channel_receive(struct channel *channel, struct channel_packet *packet,
+    size_t *len, int fds[FD_PASS_MAX], size_t *count, struct errmsg *err)
+{
+	enum channel_sender peer = channel->me == CHANNEL_FROM_WORKER ?
+	    CHANNEL_FROM_MASTER : CHANNEL_FROM_WORKER;
+
+	for (;;) {
+		size_t got = 0;
+		ssize_t size = fd_recv(channel->fd, packet, sizeof(*packet),
+		    fds, &got);
+		int rc;
+
+		if (size == 0 || size == -ECONNRESET)
+			return CHANNEL_CLOSED;
+		if (size == -EAGAIN)
+			return CHANNEL_EMPTY;
+		if (size == -EMSGSIZE)
+			return errmsg_set(err, ERR_FORMAT,
+			    "a message that is too long");
+		if (size < 0)
+			return gone((int)size, err);
+		rc = channel_check(packet, (size_t)size, got, peer, err);
+		if (rc == 0) {
+			*len = (size_t)size;
+			*count = got;
+			return CHANNEL_GOT;
+		}
+		fd_close_all(fds, got);
+		if (rc != ERR_VERSION || channel->me != CHANNEL_FROM_WORKER)
+			return errmsg_set(err, ERR_FORMAT, "%s",
+			    err == NULL ? "" : err->text);
+		channel->unknown++;
+	}
+}
+
+int
+channel_check_rate(struct channel *channel, enum channel_type type,
+    uint64_t now_ns, struct errmsg *err)
+{
+	uint32_t limit = type == CHANNEL_MESSAGE || type == CHANNEL_ANSWER ||
+	    type == CHANNEL_COMMAND ? RATE_MESSAGE : RATE_STATE;
+
+	if (now_ns - channel->rate_ns >= NS_PER_S) {
+		channel->rate_ns = now_ns;
+		memset(channel->rate, 0, sizeof(channel->rate));
+	}
+	if (++channel->rate[type] <= limit)
+		return 0;
+	return errmsg_set(err, ERR_FORMAT, "more than %u of %s in a second",
+	    limit, channel_record(type)->name);
+}

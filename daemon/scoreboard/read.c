@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: MIT
+ * Copyright (c) 2026 the clusterd authors */
+
+/* read.c: reading a page that is not trusted; see read.h. */
+#include "daemon/scoreboard/read.h"
+
+#include <string.h>
+
+#include "common/base/clock.h"
+#include "daemon/scoreboard/word.h"
+
+enum { DOING_TRIES = 8 };
+
+static uint32_t
+clamped(const uint32_t *word, uint32_t limit)
+{
+	uint32_t value = WORD_GET(*word);
+
+	return value < limit ? value : limit;
+}
+
+static void
+copy_page(const struct page *shared, const struct page_limits *limits,
+    uint64_t now_ns, struct page_report *report)
+{
+	report->beat_ns = WORD_GET(shared->beat.beat_ns);
+	report->loops = WORD_GET(shared->beat.loops);
+	report->busy_ns = WORD_GET(shared->beat.busy_ns);
+	report->callback_since_ns = WORD_GET(shared->beat.callback_since_ns);
+	if (report->callback_since_ns > now_ns)
+		report->callback_since_ns = now_ns;
+	report->connections = clamped(&shared->gauges.connections,
+	    limits->connections);
+	report->closable = clamped(&shared->gauges.closable,
+	    report->connections);
+	report->fds = clamped(&shared->gauges.fds, limits->fds);
+	report->children = clamped(&shared->gauges.children,
+	    limits->children);
+	report->requests_open = clamped(&shared->gauges.requests_open,
+	    limits->connections);
+	for (unsigned i = 0; i < METRIC__COUNT; i++)
+		report->counters[i] = WORD_GET(shared->counters[i]);
+	for (unsigned i = 0; i < PAGE_BUCKETS; i++)
+		report->histogram[i] = WORD_GET(shared->histogram[i]);
+}
+
+static int
+judge(const struct page_report *report, const struct page_report *before,
+    uint64_t now_ns, struct errmsg *err)
+{
+	if (report->beat_ns > now_ns + NS_PER_S)
+		return errmsg_set(err, ERR_FORMAT, "its beat is in the future");
+	if (before == NULL)
+		return 0;
+	for (unsigned i = 0; i < METRIC__COUNT; i++)
+		if (report->counters[i] < before->counters[i])
+			return errmsg_set(err, ERR_FORMAT,
+			    "its counter %s went back", metrics[i].name);
+	for (unsigned i = 0; i < PAGE_BUCKETS; i++)
+		if (report->histogram[i] < before->histogram[i])
+			return errmsg_set(err, ERR_FORMAT,
+			    "its histogram went back");
+	return 0;
+}
+
+int
+page_read(const struct page *shared, const struct page_limits *limits,
+    const struct page_report *before, uint64_t now_ns,
+    struct page_report *report, struct errmsg *err)
+{
+	struct page_report copy;
+	int rc;
+
+	copy_page(shared, limits, now_ns, &copy);
+	rc = judge(&copy, before, now_ns, err);
+	*report = copy;
+	return rc;
+}
+
+uint64_t
+page_read_beat(const struct page *shared)
+{
+	return WORD_GET(shared->beat.beat_ns);
+}
+
+uint32_t
+page_read_number(const struct page *shared)
+{
+	return WORD_GET(shared->beat.number);
+}
+
+static void
+copy_doing(const struct page_doing *from, struct page_doing *doing)
+{
+	const uint64_t *path = (const uint64_t *)(const void *)from->path;
+
+	memset(doing, 0, sizeof(*doing));
+	doing->plugin = WORD_GET(from->plugin);
+	doing->method = WORD_GET(from->method);
+	doing->kind = WORD_GET(from->kind);
+	doing->since_ns = WORD_GET(from->since_ns);
+	doing->request = WORD_GET(from->request);
+	for (size_t i = 0; i < PAGE_PATH / 8; i++) {
+		uint64_t word = WORD_GET(path[i]);
+
+		memcpy(doing->path + i * 8, &word, sizeof(word));
+	}
+	doing->path[PAGE_PATH - 1] = '\0';
+}
+
+enum doing_result
+page_read_doing(const struct page *shared, unsigned entry, int dead,
+    struct page_doing *doing)
+{
+	const struct page_doing *from = &shared->doing[entry % PAGE_DOING];
+	struct page_doing copy;
+
+	for (int tries = 0; tries < DOING_TRIES; tries++) {
+		uint32_t seq = __atomic_load_n(&from->seq, __ATOMIC_ACQUIRE);
+
+		if ((seq & 1) != 0 && !dead)
+			continue;
+		copy_doing(from, &copy);
+		__atomic_thread_fence(__ATOMIC_ACQUIRE);
+		if (WORD_GET(from->seq) != seq)
+			continue;
+		*doing = copy;
+		if ((seq & 1) != 0)
+			return DOING_UNKNOWN;
+		return copy.kind == DOING_NOTHING ? DOING_IDLE : DOING_KNOWN;
+	}
+	memset(doing, 0, sizeof(*doing));
+	return DOING_UNKNOWN;
+}

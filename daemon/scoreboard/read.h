@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: MIT
+ * Copyright (c) 2026 the clusterd authors */
+
+/*
+ * read.h: the master reads a worker's page: bytes of somebody it does not
+ * trust.  Copied once, then judged; nothing in the copy is out of its bounds.
+ * Never blocks, never follows an index of the page.
+ */
+#ifndef DAEMON_SCOREBOARD_READ_H
+#define DAEMON_SCOREBOARD_READ_H
+
+#include "common/base/errmsg.h"
+#include "common/table/metrics.h"
+#include "daemon/proto/page.h"
+
+struct page_report {
+	uint64_t beat_ns, loops, busy_ns;
+	uint64_t callback_since_ns;		/* 0: not in a callback */
+	uint32_t connections, closable, fds, children, requests_open;
+	uint64_t counters[METRIC__COUNT];
+	uint64_t histogram[PAGE_BUCKETS];
+};
+
+/* Upper bounds of the gauges; what is above is cut. */
+struct page_limits {
+	uint32_t connections, fds, children;
+};
+
+enum doing_result {
+	DOING_IDLE,		/* nothing is done there */
+	DOING_KNOWN,
+	DOING_UNKNOWN,		/* written all the time, or incomplete */
+};
+
+/*
+ * Copy a mapped page (shared).  now_ns: for the bounds of times.
+ * 0; ERR_FORMAT with words: a beat over 1 s in the future, or a counter that
+ * went back since `before` (NULL: first time), which is a VIOLATION; *report
+ * is set in either case.
+ */
+int page_read(const struct page *shared, const struct page_limits *limits,
+    const struct page_report *before, uint64_t now_ns,
+    struct page_report *report, struct errmsg *err);
+
+/* When it last beat; for a look at the beat alone (also the master's page). */
+uint64_t page_read_beat(const struct page *shared);
+/* The master's page: which master wrote it (0: none yet). */
+uint32_t page_read_number(const struct page *shared);
+
+/*
+ * Copy entry 0..PAGE_DOING - 1.  path is terminated, not escaped; method and
+ * plugin may be any number.  dead: its writer has ended; an entry that was
+ * being written is copied as it is and DOING_UNKNOWN is returned.
+ */
+enum doing_result page_read_doing(const struct page *shared, unsigned entry,
+    int dead, struct page_doing *doing);
+
+#endif

@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: MIT
+ * Copyright (c) 2026 the clusterd authors */
+
+/* write.c: writing a page; see write.h. */
+#include "daemon/scoreboard/write.h"
+
+#include <string.h>
+
+void
+board_init(struct board *board, struct page *page)
+{
+	memset(board, 0, sizeof(*board));
+	board->page = page;
+}
+
+unsigned
+board_bucket(uint64_t ns)
+{
+	uint64_t quarters = ns / 4000;		/* 16 us is 4 */
+	unsigned octave, bucket;
+
+	if (quarters < 4)
+		return 0;
+	octave = 61 - (unsigned)__builtin_clzll(quarters);
+	bucket = octave * 4 + (unsigned)(quarters >> octave) - 4;
+	return bucket < PAGE_BUCKETS ? bucket : PAGE_BUCKETS - 1;
+}
+
+uint64_t
+board_bucket_end_ns(unsigned bucket)
+{
+	unsigned octave = bucket / 4;
+
+	return (uint64_t)(bucket % 4 + 5) * 4000 << octave;
+}
+
+void
+board_add_latency(struct board *board, uint64_t ns)
+{
+	uint64_t *word = &board->page->histogram[board_bucket(ns)];
+
+	WORD_SET(*word, WORD_GET(*word) + 1);
+}
+
+void
+board_beat(struct board *board, uint64_t now_ns, uint64_t loops,
+    uint64_t busy_ns)
+{
+	struct page_beat *beat = &board->page->beat;
+
+	WORD_SET(beat->loops, WORD_GET(beat->loops) + loops);
+	WORD_SET(beat->busy_ns, WORD_GET(beat->busy_ns) + busy_ns);
+	WORD_SET(beat->beat_ns, now_ns);
+}
+
+/* The small fields of an entry, as the one word they lie in. */
+static void
+set_what(struct page_doing *doing, enum page_doing_kind kind, unsigned plugin,
+    unsigned method)
+{
+	WORD_SET(doing->plugin, (uint16_t)plugin);
+	WORD_SET(doing->method, (uint8_t)method);
+	WORD_SET(doing->kind, (uint8_t)kind);
+}
+
+/* Path as relaxed words; what was longer before is zeroed. */
+static void
+set_path(struct board *board, unsigned entry, const char *path, size_t len)
+{
+	uint64_t *words = (uint64_t *)(void *)
+	    board->page->doing[entry].path;
+	size_t used, i;
+
+	if (len > PAGE_PATH - 1)
+		len = PAGE_PATH - 1;
+	used = (len + 7) / 8;
+	for (i = 0; i < used; i++) {
+		size_t left = len - i * 8;
+		uint64_t word = 0;
+
+		memcpy(&word, path + i * 8, left < 8 ? left : 8);
+		WORD_SET(words[i], word);
+	}
+	for (; i < board->path_words[entry]; i++)
+		WORD_SET(words[i], 0);
+	board->path_words[entry] = (uint8_t)used;
+}
+
+void
+board_do(struct board *board, unsigned entry, enum page_doing_kind kind,
+    unsigned plugin, unsigned method, uint64_t since_ns, uint64_t request,
+    const char *path, size_t path_len)
+{
+	struct page_doing *doing = &board->page->doing[entry];
+	uint32_t seq = WORD_GET(doing->seq) | 1;
+
+	WORD_SET(doing->seq, seq);
+	__atomic_thread_fence(__ATOMIC_RELEASE);
+	set_what(doing, kind, plugin, method);
+	WORD_SET(doing->since_ns, since_ns);
+	WORD_SET(doing->request, request);
+	set_path(board, entry, path, path_len);
+	__atomic_store_n(&doing->seq, seq + 1, __ATOMIC_RELEASE);
+}
+
+void
+board_do_nothing(struct board *board, unsigned entry)
+{
+	struct page_doing *doing = &board->page->doing[entry];
+	uint32_t seq = WORD_GET(doing->seq) | 1;
+
+	WORD_SET(doing->seq, seq);
+	__atomic_thread_fence(__ATOMIC_RELEASE);
+	set_what(doing, DOING_NOTHING, 0, 0);
+	__atomic_store_n(&doing->seq, seq + 1, __ATOMIC_RELEASE);
+}

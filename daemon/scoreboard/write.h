@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: MIT
+ * Copyright (c) 2026 the clusterd authors */
+
+/*
+ * write.h: a process writes its page: beat, gauges, counters, latency and what
+ * it is doing.  Worker (and, beat only, master); one thread; never blocks,
+ * never fails.  Readers see whole words; `doing` is a seqlock an entry.
+ */
+#ifndef DAEMON_SCOREBOARD_WRITE_H
+#define DAEMON_SCOREBOARD_WRITE_H
+
+#include <stddef.h>
+
+#include "common/table/metrics.h"
+#include "daemon/proto/page.h"
+#include "daemon/scoreboard/word.h"
+
+struct board {
+	struct page *page;
+	uint8_t path_words[PAGE_DOING];		/* in use, of each path */
+};
+
+/* Begin with a mapped page, all but its head zero. */
+void board_init(struct board *board, struct page *page);
+
+static inline void
+board_add(struct board *board, enum metric_id metric, uint64_t count)
+{
+	uint64_t *word = &board->page->counters[metric];
+
+	WORD_SET(*word, WORD_GET(*word) + count);
+}
+
+/* One request took ns; 4 buckets an octave from 16 microseconds. */
+void board_add_latency(struct board *board, uint64_t ns);
+/* Bucket of a latency, 0..PAGE_BUCKETS - 1; its upper end in ns. */
+unsigned board_bucket(uint64_t ns);
+uint64_t board_bucket_end_ns(unsigned bucket);
+
+/* busy_ns: time of the loop not spent waiting since the last beat. */
+void board_beat(struct board *board, uint64_t now_ns, uint64_t loops,
+    uint64_t busy_ns);
+/* Into a callback (now), out of it (0). */
+static inline void
+board_set_callback(struct board *board, uint64_t now_ns)
+{
+	WORD_SET(board->page->beat.callback_since_ns, now_ns);
+}
+
+/* Entry 0 is what runs now; 1.. are what is open besides. */
+void board_do(struct board *board, unsigned entry, enum page_doing_kind kind,
+    unsigned plugin, unsigned method, uint64_t since_ns, uint64_t request,
+    const char *path, size_t path_len);
+void board_do_nothing(struct board *board, unsigned entry);
+
+#endif

@@ -1,0 +1,156 @@
+/* SPDX-License-Identifier: MIT
+ * Copyright (c) 2026 the clusterd authors */
+
+/* test_page.c: what is written into a page is what is read, and what a liar
+ * writes is seen. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+#include <cmocka.h>
+
+#include "common/base/check.h"
+#include "common/base/clock.h"
+#include "daemon/scoreboard/read.h"
+#include "daemon/scoreboard/write.h"
+
+static struct page page;
+static struct board board;
+static const struct page_limits limits = { 100, 200, 10 };
+
+static int
+fresh(void **state)
+{
+	(void)state;
+	memset(&page, 0, sizeof(page));
+	board_init(&board, &page);
+	return 0;
+}
+
+static void
+what_is_written_is_read(void **state)
+{
+	struct page_report report;
+	struct errmsg err;
+
+	(void)state;
+	board_add(&board, METRIC_REQUESTS, 2);
+	board_add(&board, METRIC_REQUESTS, 1);
+	board_beat(&board, 5 * NS_PER_S, 7, 9);
+	board_beat(&board, 6 * NS_PER_S, 1, 1);
+	page.gauges.connections = 12;
+	page.gauges.closable = 40;
+	page.gauges.fds = 100000;
+	assert_int_equal(page_read(&page, &limits, NULL, 6 * NS_PER_S,
+	    &report, &err), 0);
+	assert_int_equal(report.counters[METRIC_REQUESTS], 3);
+	assert_int_equal(report.beat_ns, 6 * NS_PER_S);
+	assert_int_equal(report.loops, 8);
+	assert_int_equal(report.busy_ns, 10);
+	assert_int_equal(report.connections, 12);
+	assert_int_equal(report.closable, 12);		/* clamped */
+	assert_int_equal(report.fds, 200);
+}
+
+static void
+a_lie_is_seen(void **state)
+{
+	struct page_report before, report;
+	struct errmsg err;
+
+	(void)state;
+	board_add(&board, METRIC_TAKEN, 5);
+	assert_int_equal(page_read(&page, &limits, NULL, 1, &before, &err), 0);
+	page.counters[METRIC_TAKEN] = 4;
+	assert_int_equal(page_read(&page, &limits, &before, 1, &report, &err),
+	    ERR_FORMAT);
+	assert_non_null(strstr(err.text, "taken"));
+	page.counters[METRIC_TAKEN] = 5;
+	page.beat.beat_ns = 3 * NS_PER_S;
+	assert_int_equal(page_read(&page, &limits, &before, NS_PER_S, &report,
+	    &err), ERR_FORMAT);
+	assert_int_equal(page_read(&page, &limits, &before, 2 * NS_PER_S,
+	    &report, &err), 0);
+}
+
+static void
+doing_is_whole_or_unknown(void **state)
+{
+	static char long_path[400];
+	struct page_doing doing;
+
+	(void)state;
+	memset(long_path, 'x', sizeof(long_path) - 1);
+	assert_int_equal(page_read_doing(&page, 0, 0, &doing), DOING_IDLE);
+	board_do(&board, 0, DOING_REQUEST, 3, 1, 77, 42, long_path, 399);
+	assert_int_equal(page_read_doing(&page, 0, 0, &doing), DOING_KNOWN);
+	assert_int_equal(strlen(doing.path), PAGE_PATH - 1);
+	board_do(&board, 0, DOING_REQUEST, 3, 1, 77, 42, "/short", 6);
+	assert_int_equal(page_read_doing(&page, 0, 0, &doing), DOING_KNOWN);
+	assert_string_equal(doing.path, "/short");
+	for (size_t i = 6; i < PAGE_PATH; i++)
+		assert_int_equal(doing.path[i], 0);
+	assert_int_equal(doing.plugin, 3);
+	assert_int_equal(doing.since_ns, 77);
+	assert_int_equal(doing.request, 42);
+	page.doing[0].seq++;				/* dies while writing */
+	assert_int_equal(page_read_doing(&page, 0, 0, &doing), DOING_UNKNOWN);
+	assert_string_equal(doing.path, "");
+	assert_int_equal(page_read_doing(&page, 0, 1, &doing), DOING_UNKNOWN);
+	assert_string_equal(doing.path, "/short");
+	board_do_nothing(&board, 0);
+	assert_int_equal(page_read_doing(&page, 0, 0, &doing), DOING_IDLE);
+}
+
+static void
+a_path_without_end_is_ended(void **state)
+{
+	struct page_doing doing;
+
+	(void)state;
+	memset(&page.doing[31], 0xff, sizeof(page.doing[31]));
+	page.doing[31].seq = 2;
+	assert_int_equal(page_read_doing(&page, 31, 0, &doing), DOING_KNOWN);
+	assert_int_equal(strlen(doing.path), PAGE_PATH - 1);
+}
+
+static void
+buckets_are_four_an_octave(void **state)
+{
+	static const struct { uint64_t us; unsigned bucket; } cases[] = {
+		{ 0, 0 }, { 19, 0 }, { 20, 1 }, { 24, 2 }, { 28, 3 },
+		{ 32, 4 }, { 40, 5 }, { 64, 8 }, { 1024, 24 },
+		{ 1000000000, 63 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		unsigned bucket = board_bucket(cases[i].us * 1000);
+
+		if (bucket != cases[i].bucket)
+			fail_msg("%u us: bucket %u", (unsigned)cases[i].us,
+			    bucket);
+	}
+	assert_int_equal(board_bucket_end_ns(0), 20000);
+	assert_int_equal(board_bucket_end_ns(3), 32000);
+	assert_int_equal(board_bucket_end_ns(4), 40000);
+	for (unsigned i = 0; i + 1 < PAGE_BUCKETS; i++) {
+		assert_int_equal(board_bucket(board_bucket_end_ns(i) - 1), i);
+		assert_int_equal(board_bucket(board_bucket_end_ns(i)), i + 1);
+	}
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup(what_is_written_is_read, fresh),
+		cmocka_unit_test_setup(a_lie_is_seen, fresh),
+		cmocka_unit_test_setup(doing_is_whole_or_unknown, fresh),
+		cmocka_unit_test_setup(a_path_without_end_is_ended, fresh),
+		cmocka_unit_test_setup(buckets_are_four_an_octave, fresh),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL) ? 1 : 0;
+}
