@@ -206,6 +206,7 @@ conf_add_plugin(struct conf *conf, const char *name)
 		return NULL;
 	set_presets(plugin, SCOPE_PLUGIN);
 	plugin->name = copy;
+	plugin->index = (uint32_t)(conf->plugin_count - 1);
 	return plugin;
 }
 

@@ -109,6 +109,7 @@ struct conf_option {
 /* [plugin NAME]: an instance. */
 struct conf_plugin {
 	const char *name;
+	uint32_t index;		/* as a pool's */
 #define KEY_ROW(scope, id, number, member, name, kind, ...)		\
 	IN_PLUGIN_##scope(MEMBER_##kind(member))
 #include "common/table/keys.def"
