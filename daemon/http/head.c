@@ -109,7 +109,8 @@ head_read_line(struct head *head, const char *buf, const char *end)
 		break;
 	case LINE_START_LF:
 		if (*p != '\n')
-			return head_refuse(head, p - buf, 400, "CR without LF");
+			return head_refuse(head, p - buf, 400,
+			    "bad start of request line");
 		head->method.at = (uint32_t)(++p - buf);
 		step = LINE_METHOD;
 		break;
@@ -119,7 +120,8 @@ head_read_line(struct head *head, const char *buf, const char *end)
 		if (p == end)
 			break;
 		if (*p != ' ' || p == start)
-			return head_refuse(head, p - buf, 400, "bad method");
+			return head_refuse(head, p - buf, 400, p == start ?
+			    "bad start of request line" : "bad byte in method");
 		head->method.len = (uint32_t)(p - start);
 		head->method_id = method_find(start, head->method.len);
 		head->target.at = (uint32_t)(++p - buf);
@@ -136,7 +138,8 @@ head_read_line(struct head *head, const char *buf, const char *end)
 			break;
 		if (*p != ' ' || p == start)
 			return head_refuse(head, p - buf, 400,
-			    "bad byte in request line");
+			    p == start ? "no target" :
+			    *p == '\r' ? "no version" : "bad byte in target");
 		head->target.len = (uint32_t)(p++ - start);
 		step = LINE_VERSION;
 		break;
@@ -145,7 +148,8 @@ head_read_line(struct head *head, const char *buf, const char *end)
 		status = head_read_version(head, p - start, *p);
 		if (status != 0)
 			return head_refuse(head, p - buf, status,
-			    status == 505 ? "version" : "bad version");
+			    status == 505 ? "version not served" :
+			    "bad version");
 		if (*p++ == '\r')
 			step = LINE_LF;
 		break;

@@ -97,11 +97,23 @@ rules_take_host(struct head *head, const char *value, struct slice slice)
 	head->host = slice;
 }
 
+/* A HTAB behind a length is a blank to us and part of the value to others, who
+ * would then see another length, or none: llhttp does. */
+static void
+rules_forbid_tabs(struct head *head, const char *value)
+{
+	while (*value != '\r' && *value != '\t')
+		value++;
+	if (*value == '\t')
+		rules_note_breach(head, 400, "HTAB in a field that frames");
+}
+
 static void
 rules_take_content_length(struct head *head, const char *value, size_t len)
 {
 	uint64_t length = 0;
 
+	rules_forbid_tabs(head, value);
 	if (head->content_length != HEAD_NO_BODY)
 		rules_note_breach(head, 400,
 		    "Content-Length beside another length");
@@ -164,11 +176,14 @@ rules_are_codings(const char *p, const char *end)
 static void
 rules_take_transfer_encoding(struct head *head, const char *value, size_t len)
 {
+	rules_forbid_tabs(head, value);
 	if (head->minor == 0)
 		rules_note_breach(head, 400, "Transfer-Encoding in HTTP/1.0");
 	else if (head->content_length != HEAD_NO_BODY)
 		rules_note_breach(head, 400,
 		    "Transfer-Encoding beside another length");
+	else if (len == 0)
+		rules_note_breach(head, 400, "empty Transfer-Encoding");
 	else if (!EQUALS(value, len, "chunked")) {
 		if (rules_are_codings(value, value + len))
 			rules_note_breach(head, 501, "unknown transfer coding");
@@ -183,6 +198,7 @@ rules_take_connection(struct head *head, const char *value, size_t len)
 {
 	const char *p = value, *end = value + len, *element;
 
+	rules_forbid_tabs(head, value);
 	while (rules_next_element(&p, end, &element, &len)) {
 		if (EQUALS(element, len, "close"))
 			head->flags |= RULES_CLOSE;

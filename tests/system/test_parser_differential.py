@@ -1,0 +1,316 @@
+# SPDX-License-Identifier: MIT
+"""Our HTTP parser against Node's.
+
+What we accept, Node must accept with the same method, target, fields, body and
+start of the next message.  What we refuse and Node accepts must be listed below
+with its reason, by what our parser says and by the version of llhttp; anything
+else is a hole on one of the two sides and fails.
+"""
+
+import json
+import pathlib
+import shutil
+import subprocess
+
+import pytest
+
+TOP = pathlib.Path(__file__).resolve().parents[2]
+ORACLE = pathlib.Path(__file__).with_name("parser_oracle.js")
+DEADLINE_S = 300
+
+# Not compared: HTTP/1.0 with both close and keep-alive.  It ends the connection
+# (RFC 9112 9.3); llhttp goes on.
+
+# Where the next message begins is seen by reading one.
+NEXT = b"PUT /next HTTP/1.1\r\nHost: next\r\nContent-Length: 4\r\n\r\nnext"
+
+# ---- what we refuse and llhttp accepts: reason of ours, why -----------------
+
+ALWAYS = {
+    "head too long": "llhttp has no limit of its own",
+    "too many fields": "no limit",
+    "target too long": "no limit",
+    "body too long": "no limit",
+    "too much framing": "no limit on extensions and leading zeros",
+    "bad start of request line": "any number of CR and LF before a request",
+    "no target": "two blanks before the target are taken as one",
+    "bad version": "two blanks before the version; RTSP and ICE are protocols",
+    "no version": "HTTP/0.9",
+    "version not served": "0.9 and 2.0 are versions",
+    "unknown method": "methods of other protocols, and CONNECT and TRACE",
+    "no Host": "a server's matter, not the parser's",
+    "more than one Host": "the same",
+    "bad Host": "the same",
+    "Transfer-Encoding in HTTP/1.0": "frames a body all the same",
+    "empty Transfer-Encoding": "the body becomes the next request",
+    "bad Transfer-Encoding": "an empty element before chunked is skipped",
+    "unknown transfer coding": "any coding before chunked",
+    "unknown expectation": "a server's matter",
+    "fragment in target": "# is a byte like others",
+    "* is for OPTIONS": "the target may begin with *",
+    "bad form of target": "any scheme, userinfo, an empty host",
+    "bad escape in target": "escapes are not looked at",
+    "HTAB in a field that frames": "part of the word before it, which then says nothing",
+    "bad chunk extension": "names and values may be empty, quotes anywhere",
+}
+UP_TO_8 = {
+    "CR without LF": "CRLF LF ends a head or trailers",
+    "line does not begin with a field name":
+        "continuation lines, empty names, CRLF LF as the end",
+    "forbidden trailer": "Content-Length in trailers",
+}
+FROM_9 = {
+    "forbidden trailer": "Host and Transfer-Encoding in trailers",
+}
+# llhttp 6 of Node 18 is built without its strict mode
+UP_TO_6 = {
+    "bad byte in field name": "a blank before the colon",
+    "no CRLF behind a chunk": "chunk data without CRLF",
+    "bad byte in target": "bytes over 0x7f",
+    "bad byte in field value": "LF ends a line",
+    "bad chunk size": "blanks behind the size",
+}
+
+
+def expected_of(version):
+    major = int(version.split(".")[0])
+    expected = dict(ALWAYS)
+    if major >= 9:
+        expected.update(FROM_9)
+    if major <= 8:
+        expected.update(UP_TO_8)
+    if major <= 6:
+        expected.update(UP_TO_6)
+    return expected
+
+
+# ---- cases: every row of the specification, both sides ----------------------
+
+GET = b"GET / HTTP/1.1\r\n"
+HOST = b"Host: a\r\n"
+POST = b"POST / HTTP/1.1\r\n" + HOST
+END = b"\r\n"
+
+
+def line(text):
+    return text + b"\r\n" + HOST + END
+
+
+def field(text):
+    return GET + HOST + text + END
+
+
+def chunked(text):
+    return POST + b"Transfer-Encoding: chunked\r\n\r\n" + text
+
+
+# status of ours (0: accepted) and the inputs
+ROWS = [
+    (0, [line(b"GET / HTTP/1.1"), line(b"GET / HTTP/1.0"), line(b"GET //a?b HTTP/1.1"),
+         b"\r\n" + GET + HOST + END, line(b"OPTIONS * HTTP/1.1"),
+         line(b"HEAD /%41 HTTP/1.1"), line(b"PATCH /!$&'()*+,;=:@~ HTTP/1.1"),
+         line(b"DELETE http://b:81/c?d HTTP/1.1"), line(b"GET https://b HTTP/1.1"),
+         line(b"GET http://b?c HTTP/1.1"), line(b"GET /\"<>\\^`{|} HTTP/1.1")]),
+    (0, [field(b"X:\r\n"), field(b"X: \t a b\t \r\n"), field(b"X: \x80\xff\t-\r\n"),
+         field(b"!#$%&'*+-.^_`|~09azAZ: x\r\n"), field(b"X: 1\r\nx: 2\r\nX: 1\r\n")]),
+    (0, [field(b"Connection: close\r\n"), field(b"Connection: keep-alive\r\n"),
+         line(b"GET / HTTP/1.0\r\nConnection: keep-alive"),
+         field(b"Connection: close, keep-alive\r\n"),
+         field(b"Connection: x, close\r\n"),
+         field(b"Connection: upgrade\r\nUpgrade: h2c\r\n"),
+         field(b"Upgrade: h2c\r\n"), field(b"Connection: upgrade\r\n")]),
+    (0, [POST + b"Content-Length: 5\r\n\r\nhello", POST + b"Content-Length: 0\r\n\r\n",
+         POST + b"Content-Length: 005\r\nExpect: 100-continue\r\n\r\nhello",
+         field(b"Content-Length: 3\r\n") + b"abc",
+         chunked(b"0\r\n\r\n"), chunked(b"5\r\nhello\r\n0\r\n\r\n"),
+         chunked(b"a\r\n0123456789\r\nA;a=b;c=\"d \\\" e\"\r\n9876543210\r\n00\r\nX: y\r\n\r\n"),
+         POST + b"Transfer-Encoding: CHUNKED\r\n\r\n3\r\n\r\n0\r\n0\r\n\r\n"]),
+    (431, [field(b"X: " + b"x" * 5000 + b"\r\n"),
+           field(b"".join(b"X%d: x\r\n" % i for i in range(50))),
+           chunked(b"0\r\nX: " + b"x" * 5000 + b"\r\n\r\n")]),
+    (414, [line(b"GET /" + b"x" * 1024 + b" HTTP/1.1")]),
+    (413, [POST + b"Content-Length: 16385\r\n\r\n" + b"x" * 16385,
+           chunked(b"4001\r\n" + b"x" * 16385 + b"\r\n0\r\n\r\n")]),
+    (400, [b"GET / HTTP/1.1\nHost: a\n\n", GET + b"Host: a\n\r\n", GET + HOST + b"\n",
+           GET + b"Host: a\rb\r\n\r\n", GET + HOST + b"\rX", field(b"X: a\0b\r\n"),
+           field(b"X: \x01\r\n"), field(b"X: \x7f\r\n"), field(b"X\r\n"),
+           GET + b"Host : a\r\n\r\n", GET + b"Host\t: a\r\n\r\n", field(b"X\x80: a\r\n"),
+           line(b"GET\t/ HTTP/1.1"), line(b"GET /\t HTTP/1.1"), line(b"GET /\x80 HTTP/1.1")]),
+    (400, [b"\r\n\r\n" + line(b"GET / HTTP/1.1"), b"\n" + line(b"GET / HTTP/1.1"),
+           b"\r" + line(b"GET / HTTP/1.1"), b" " + line(b"GET / HTTP/1.1")]),
+    (400, [field(b"X: a\r\n Content-Length: 3\r\n"), field(b"X: a\r\n\tb\r\n"),
+           GET + b" Host: a\r\n\r\n", field(b": x\r\n"), chunked(b"0\r\nX: a\r\n\n"),
+           chunked(b"0\r\n\n"), chunked(b"0\r\nX: a\r\n b\r\n\r\n"),
+           chunked(b"0\r\n: a\r\n\r\n")]),
+    (400, [line(b"GET  / HTTP/1.1"), line(b"GET /  HTTP/1.1"), line(b"GET / HTTP/1.1 ")]),
+    (400, [b"GET /\r\n\r\n", line(b"GET / RTSP/1.0"), line(b"SOURCE / ICE/1.0"),
+           line(b"GET / http/1.1"), line(b"GET / HTTP/1.10"), line(b"GET / HTTP/1")]),
+    (505, [line(b"GET / HTTP/2.0"), line(b"GET / HTTP/0.9"), line(b"GET / HTTP/1.2"),
+           b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"]),
+    (501, [line(b"SOURCE / HTTP/1.1"), line(b"DESCRIBE / HTTP/1.1"),
+           line(b"CONNECT a:1 HTTP/1.1"), line(b"TRACE / HTTP/1.1"),
+           line(b"get / HTTP/1.1"), line(b"FOO / HTTP/1.1")]),
+    (400, [GET + END, field(b"Host: b\r\n"), GET + b"Host:\r\n\r\n",
+           GET + b"Host: u@a\r\n\r\n", GET + b"Host: a,b\r\n\r\n",
+           GET + b"Host: a b\r\n\r\n", GET + b"Host: a:b\r\n\r\n",
+           b"GET / HTTP/1.0\r\nHost: a\r\nHost: b\r\n\r\n"]),
+    (400, [b"POST / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+           POST + b"Transfer-Encoding:\r\n\r\n5\r\nhello\r\n0\r\n\r\n",
+           POST + b"Transfer-Encoding: ,chunked\r\n\r\n0\r\n\r\n"]),
+    (501, [POST + b"Transfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n"]),
+    (400, [POST + text + b"\r\n\r\n0\r\n\r\n" for text in (
+        b"Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked",
+        b"Transfer-Encoding: xchunked", b"Transfer-Encoding: identity",
+        b"Transfer-Encoding: chunked, chunked", b"Transfer-Encoding: chunked, gzip",
+        b"Transfer-Encoding: chunked\r\nContent-Length: 5",
+        b"Content-Length: 5\r\nTransfer-Encoding: chunked",
+        b"Content-Length: 5\r\nContent-Length: 5", b"Content-Length: 5, 5",
+        b"Content-Length: 5\t", b"Transfer-Encoding: chunked \t", b"Connection: close\t",
+        b"Content-Length: +5", b"Content-Length: -5", b"Content-Length:",
+        b"Content-Length: 5 5", b"Content-Length: 0x5",
+        b"Content-Length: 18446744073709551616")]),
+    (417, [field(b"Expect: 200-ok\r\n"), field(b"Expect:\r\n")]),
+    (400, [line(b"GET /#a HTTP/1.1"), line(b"GET * HTTP/1.1"), line(b"GET ftp://b/ HTTP/1.1"),
+           line(b"GET http://u@b/ HTTP/1.1"), line(b"GET /%00 HTTP/1.1"),
+           line(b"GET /%2 HTTP/1.1"), line(b"GET /%zz HTTP/1.1"), line(b"GET a:80 HTTP/1.1")]),
+    (400, [chunked(text) for text in (
+        b"g\r\nhello\r\n0\r\n\r\n", b"+5\r\nhello\r\n0\r\n\r\n", b"-5\r\nhello\r\n0\r\n\r\n",
+        b"0x5\r\nhello\r\n0\r\n\r\n", b"5 \r\nhello\r\n0\r\n\r\n", b" 5\r\nhello\r\n0\r\n\r\n",
+        b"5\thello\r\n0\r\n\r\n", b"\r\nhello\r\n0\r\n\r\n",
+        b"10000000000000005\r\nhello\r\n0\r\n\r\n", b"5\r\nhello0\r\n\r\n",
+        b"5\r\nhello\n0\r\n\r\n", b"5\nhello\r\n0\r\n\r\n", b"5;a\nhello\r\n0\r\n\r\n",
+        b"5;a=\"\n\"\r\nhello\r\n0\r\n\r\n", b"5;\r\nhello\r\n0\r\n\r\n",
+        b"5;=b\r\nhello\r\n0\r\n\r\n", b"5; a\r\nhello\r\n0\r\n\r\n")]),
+    (400, [chunked(b"5;a=" + b"b" * 300 + b"\r\nhello\r\n0\r\n\r\n"),
+           chunked(b"0" * 300 + b"5\r\nhello\r\n0\r\n\r\n")]),
+    (400, [chunked(b"0\r\n" + text + b"\r\n\r\n") for text in (
+        b"Content-Length: 5", b"Transfer-Encoding: chunked", b"Host: a")]),
+]
+
+# Each is changed at every place by each of these bytes.
+SEEDS = [
+    b"\r\n" + b"GET http://b/c?d HTTP/1.1\r\nHost: a:80\r\nX: y z\r\n\r\n",
+    b"POST / HTTP/1.0\r\nConnection: keep-alive\r\nContent-Length: 12\r\n\r\nhello, world",
+    b"GET / HTTP/1.1\r\nHost: a\r\nConnection: x, close\r\n\r\n",
+    b"GET / HTTP/1.0\r\nConnection: x, keep-alive\r\nUpgrade: y\r\n\r\n",
+    b"OPTIONS * HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: y\r\n\r\n",
+    b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: x , chunked\r\n"
+    b"Expect: 100-continue\r\n\r\n1\r\n0\r\n0\r\n\r\n",
+    b"PUT /%41 HTTP/1.1\r\nHost: [::1]\r\nTransfer-Encoding: chunked\r\n\r\n"
+    b"5;a=\"b\";c=d\r\nhello\r\n1\r\nx\r\n0\r\nT: u\r\n\r\n",
+]
+BYTES = b"\0\t\n\r \"%*+,/0:;=@Hx\x0b\x7f\x80\xff"
+
+
+def mutations(seed):
+    for at in range(len(seed)):
+        yield seed[:at] + seed[at + 1:]
+        yield seed[:at] + seed[at:at + 1] + seed[at:]
+        for byte in BYTES:
+            yield seed[:at] + bytes([byte]) + seed[at:]
+            yield seed[:at] + bytes([byte]) + seed[at + 1:]
+    # two neighbours change places: CRLF among them
+    for at in range(len(seed) - 1):
+        yield seed[:at] + seed[at + 1:at + 2] + seed[at:at + 1] + seed[at + 2:]
+
+
+# ---- the comparison ---------------------------------------------------------
+
+
+def lines_of(command, cases):
+    done = subprocess.run(command, input=b"".join(case.hex().encode() + b"\n" for case in cases),
+                          stdout=subprocess.PIPE, check=True, timeout=DEADLINE_S)
+    return done.stdout.decode().splitlines()
+
+
+@pytest.fixture(scope="module")
+def ours(build):
+    program = str(pathlib.Path(build) / "tests/unit/parse_verdict")
+    return lambda cases: [json.loads(text) for text in lines_of([program], cases)]
+
+
+@pytest.fixture(scope="module")
+def oracle():
+    node = shutil.which("node")
+    if node is None:
+        pytest.skip("node is not installed")
+    version = subprocess.run([node, "-p", "process.versions.llhttp"], check=True,
+                             stdout=subprocess.PIPE, text=True).stdout.strip()
+    if int(version.split(".")[0]) < 6:
+        pytest.skip("llhttp %s is too old to be compared with" % version)
+
+    def ask(cases):
+        return [json.loads(text) for text in lines_of([node, str(ORACLE)], cases)]
+    ask.version = version
+    return ask
+
+
+def difference(mine, theirs, expected):
+    """None, or what is wrong about the two verdicts."""
+    whole = len(mine["messages"])
+    if mine["messages"] != theirs["messages"][:whole]:
+        return "accepted by us, read differently by the oracle"
+    if not mine["status"] and len(theirs["messages"]) > whole:
+        return "the end for us, the oracle reads on"
+    if mine["status"] and len(theirs["messages"]) > whole and mine["reason"] not in expected:
+        return "refused by us (%s), accepted by the oracle" % mine["reason"]
+    return None
+
+
+def compare(cases, ours, oracle):
+    """Fails with each input about which the two differ."""
+    expected = expected_of(oracle.version)
+    mine, theirs = ours(cases), oracle(cases)
+    assert len(mine) == len(theirs) == len(cases)
+    wrong = []
+    for case, verdict, answer in zip(cases, mine, theirs):
+        words = difference(verdict, answer, expected)
+        if words:
+            wrong.append("%r: %s\n  ours   %s\n  oracle %s" % (case, words, verdict, answer))
+    assert not wrong, "%d of %d:\n%s" % (len(wrong), len(cases), "\n".join(wrong[:20]))
+    return mine, theirs
+
+
+def test_the_rows_of_the_specification(ours, oracle):
+    cases = [(status, text) for status, texts in ROWS for text in texts]
+    mine, theirs = compare([text + NEXT for _, text in cases], ours, oracle)
+    for (status, text), verdict in zip(cases, mine):
+        assert verdict["status"] == status, (text, verdict)
+        assert bool(verdict["messages"]) == (status == 0), (text, verdict)
+    # what is listed is true of every version: no reason that covers nothing
+    seen = {verdict["reason"] for verdict, answer in zip(mine, theirs)
+            if len(answer["messages"]) > len(verdict["messages"])}
+    assert set(ALWAYS) <= seen
+
+
+def test_every_byte_of_a_message_changed(ours, oracle):
+    cases = sorted({text + NEXT for seed in SEEDS for text in mutations(seed)})
+    mine, theirs = compare(cases, ours, oracle)
+    # both sides were there, and the comparison saw something
+    assert sum(1 for verdict in mine if verdict["status"]) > len(cases) // 3
+    assert sum(1 for verdict in mine if len(verdict["messages"]) == 2) > len(cases) // 20
+    assert sum(1 for answer in theirs if len(answer["messages"]) == 2) > len(cases) // 20
+
+
+def test_the_fuzz_corpora(ours, oracle):
+    cases = []
+    for path in sorted((TOP / "tests/fuzz/corpus/head").iterdir()):
+        cases.append(path.read_bytes()[1:] + NEXT)
+    for path in sorted((TOP / "tests/fuzz/corpus/chunk").iterdir()):
+        cases.append(chunked(path.read_bytes()[1:]) + NEXT)
+    compare(cases, ours, oracle)
+
+
+@pytest.mark.parametrize("mine, theirs, says", [
+    ([1], [2], "read differently"), ([1], [], "read differently"), ([1], [1, 2], "reads on"),
+    ([1, 2], [1, 2], None),
+])
+def test_the_comparison_sees_a_difference(mine, theirs, says):
+    words = difference({"messages": mine, "status": 0, "reason": ""}, {"messages": theirs}, {})
+    assert words is None if says is None else says in words
+
+
+def test_the_comparison_sees_a_refusal_that_is_not_listed():
+    refused = {"messages": [], "status": 400, "reason": "odd"}
+    assert "accepted by the oracle" in difference(refused, {"messages": [1]}, {})
+    assert difference(refused, {"messages": [1]}, {"odd": "listed"}) is None
