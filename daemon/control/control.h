@@ -67,8 +67,4 @@ void control_submit(struct control *control, const struct change *change);
 struct control_call *control_adopt(struct control *control,
     enum command_id command, const char *id);
 
-/* One event has been published: write it to followers.  The master calls it
- * after journal_publish(), once a loop turn is enough. */
-void control_follow(struct control *control);
-
 #endif

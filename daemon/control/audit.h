@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: MIT
+ * Copyright (c) 2026 the clusterd authors */
+
+/*
+ * audit.h: who asked for what, and how it ended: rows of the table `commands',
+ * events, and a line of log.
+ */
+#ifndef CLUSTERD_CONTROL_AUDIT_H
+#define CLUSTERD_CONTROL_AUDIT_H
+
+#include <jansson.h>
+
+#include "daemon/control/call.h"
+
+void audit_denied(struct control *control, const struct peer *peer,
+    const struct command *command, const json_t *args);
+void audit_started(const struct control_call *call);
+/* err: NULL when it succeeded.  result: JSON or NULL. */
+void audit_ended(const struct control_call *call, const struct errmsg *err,
+    const char *result);
+
+#endif

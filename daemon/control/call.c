@@ -1,0 +1,471 @@
+/* SPDX-License-Identifier: MIT
+ * Copyright (c) 2026 the clusterd authors */
+
+/*
+ * call.c: one command while it runs; verdicts; who waits for whose.  Ends every
+ * call exactly once: the client hears it, the audit keeps it, and a verdict of
+ * a change is remembered so that asking twice runs it once.
+ */
+#include "daemon/control/call.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+
+#include "common/base/check.h"
+#include "common/base/clock.h"
+#include "common/base/log.h"
+#include "daemon/control/audit.h"
+#include "daemon/control/client.h"
+#include "daemon/control/server.h"
+#include "daemon/journal/journal.h"
+#include "daemon/store/store.h"
+
+struct control_call *
+call_new(struct control *control, struct client *client,
+    const struct command *command)
+{
+	struct control_call *call;
+
+	if (control->call_count >= CALLS_MAX)
+		return NULL;
+	call = calloc(1, sizeof(*call));
+	if (call == NULL)
+		return NULL;
+	call->control = control;
+	call->command = command;
+	call->time_ms = clock_wall_ms();
+	memcpy(call->request_id, "null", sizeof("null"));
+	if (client != NULL) {
+		call->client = client;
+		call->peer = client->peer;
+		client->call = call;
+	}
+	call->next = control->calls;
+	control->calls = call;
+	control->call_count++;
+	return call;
+}
+
+static void
+call_free(struct control_call *call)
+{
+	struct control_call **at = &call->control->calls;
+
+	while (*at != call)
+		at = &(*at)->next;
+	*at = call->next;
+	call->control->call_count--;
+	if (call->job > 0)
+		store_cancel(call->control->store, call->job);
+	journal_unfollow(call->follower);
+	free(call->context);
+	free(call->args);
+	free(call);
+}
+
+void
+call_free_all(struct control *control)
+{
+	while (control->calls != NULL)
+		call_free(control->calls);
+	for (size_t i = 0; i < VERDICTS; i++) {
+		free(control->verdicts[i].body);
+		control->verdicts[i].body = NULL;
+	}
+}
+
+/* ---- answering ---------------------------------------------------------------- */
+
+/* {"id":…,NAME:JSON} and a newline. */
+static void
+call_send(struct control_call *call, const char *name, const char *json,
+    size_t len)
+{
+	struct buf buf;
+
+	if (call->client == NULL)
+		return;
+	buf_init(&buf, 0);
+	buf_printf(&buf, "{\"id\":%s,\"%s\":", call->request_id, name);
+	buf_add(&buf, json, len);
+	buf_add(&buf, "}\n", 2);
+	if (buf.failed)
+		client_close(call->client);
+	else
+		client_write(call->client, buf_at(&buf), buf_len(&buf));
+	buf_done(&buf);
+}
+
+void
+call_row(struct control_call *call, const char *json, size_t len)
+{
+	call_send(call, "row", json, len);
+}
+
+bool
+call_row_with(struct control_call *call, struct buf *buf)
+{
+	if (!buf->failed)
+		call_row(call, buf_at(buf), buf_len(buf));
+	buf_clear(buf);
+	return call->client != NULL;
+}
+
+static const char *
+call_answered_id(const struct control_call *call)
+{
+	return call->answers[0] != '\0' ? call->answers : call->id;
+}
+
+/* The final answer without its id: "\"ok\":true,\"result\":…".  An object gets
+ * "api" and, of a change, its id as first members. */
+static void
+call_write_ok(const struct control_call *call, const char *result,
+    struct buf *body)
+{
+	buf_add_text(body, "\"ok\":true,\"result\":");
+	if (result == NULL || *result != '{') {
+		buf_add_text(body, result != NULL ? result : "null");
+		return;
+	}
+	buf_add_text(body, "{\"api\":1");
+	if (*call_answered_id(call) != '\0') {
+		buf_add_text(body, ",\"command_id\":");
+		buf_add_json(body, call_answered_id(call),
+		    strlen(call_answered_id(call)));
+	}
+	result += strspn(result + 1, " \t\n") + 1;
+	if (*result != '}')
+		buf_add(body, ",", 1);
+	buf_add_text(body, result);
+}
+
+static void
+call_write_error(const struct control_call *call, const struct errmsg *err,
+    const char *result, struct buf *body)
+{
+	struct writer w = { .buf = body };
+
+	writer_add_bool(&w, "ok", false);
+	writer_open(&w, "error", '{');
+	writer_add_text(&w, "code", err_name(err->code));
+	writer_add_text(&w, "text", err->text);
+	writer_close(&w, '}');
+	if (*call_answered_id(call) != '\0')
+		writer_add_text(&w, "command_id", call_answered_id(call));
+	if (result != NULL)
+		writer_add_json(&w, "result", result);
+}
+
+static void
+call_remember(struct control_call *call, const char *body)
+{
+	struct control *control = call->control;
+	struct verdict *verdict = &control->verdicts[control->verdict_next];
+
+	control->verdict_next = (control->verdict_next + 1) % VERDICTS;
+	free(verdict->body);
+	verdict->body = strdup(strlen(body) <= VERDICT_MAX ? body :
+	    "\"ok\":true,\"result\":null");
+	verdict->command = call->command;
+	memcpy(verdict->id, call->id, sizeof(verdict->id));
+}
+
+static void
+call_send_body(struct control_call *call, const char *body)
+{
+	struct buf buf;
+
+	if (call->client == NULL)
+		return;
+	buf_init(&buf, 0);
+	buf_printf(&buf, "{\"id\":%s,%s}\n", call->request_id, body);
+	if (buf.failed)
+		client_close(call->client);
+	else
+		client_write(call->client, buf_at(&buf), buf_len(&buf));
+	buf_done(&buf);
+}
+
+/* The end of a call that needs no record of its own. */
+static void
+call_end(struct control_call *call, const char *body)
+{
+	struct client *client;
+
+	call_send_body(call, body);
+	client = call->client;
+	if (client != NULL) {
+		client->call = NULL;
+		call->client = NULL;
+	}
+	call_free(call);
+	if (client != NULL)
+		client_go_on(client);
+}
+
+static struct control_call *
+call_waiting_for(const struct control *control, const char *id)
+{
+	struct control_call *call = control->calls;
+
+	while (call != NULL && strcmp(call->waits_for, id) != 0)
+		call = call->next;
+	return call;
+}
+
+static void
+call_finish(struct control_call *call, struct buf *buf)
+{
+	struct control *control = call->control;
+	struct control_call *other;
+	char id[sizeof(call->id)];
+	const char *body;
+
+	buf_add(buf, "", 1);
+	body = !buf->failed ? buf_at(buf) : "\"ok\":false,\"error\":"
+	    "{\"code\":\"internal\",\"text\":\"out of memory\"}";
+	memcpy(id, call->id, sizeof(id));
+	if (id[0] != '\0')
+		call_remember(call, body);
+	call_end(call, body);
+	/* Each end may change the list: look from its head again. */
+	while (id[0] != '\0' &&
+	    (other = call_waiting_for(control, id)) != NULL)
+		call_end(other, body);
+	buf_done(buf);
+}
+
+void
+call_done(struct control_call *call, const char *result)
+{
+	struct buf body;
+
+	buf_init(&body, 0);
+	call_write_ok(call, result, &body);
+	if (call->recorded)
+		audit_ended(call, NULL, result);
+	call_finish(call, &body);
+}
+
+void
+call_fail(struct control_call *call, const struct errmsg *err,
+    const char *result)
+{
+	struct buf body;
+
+	buf_init(&body, 0);
+	call_write_error(call, err, result, &body);
+	if (call->recorded)
+		audit_ended(call, err, result);
+	call_finish(call, &body);
+}
+
+void
+call_fail_with(struct control_call *call, int code, const char *fmt, ...)
+{
+	struct errmsg err;
+	va_list args;
+
+	va_start(args, fmt);
+	errmsg_vset(&err, code, fmt, args);
+	va_end(args);
+	call_fail(call, &err, NULL);
+}
+
+void
+call_done_with(struct control_call *call, struct buf *buf)
+{
+	if (buf->failed || buf_add(buf, "", 1) != 0)
+		call_fail_with(call, ERR_INTERNAL, "out of memory");
+	else
+		call_done(call, buf_at(buf));
+	buf_done(buf);
+}
+
+/* ---- while it runs ---------------------------------------------------------------- */
+
+void
+call_go_on(struct control_call *call)
+{
+	if (call->go_on != NULL && !call_is_full(call))
+		call->go_on(call);
+}
+
+bool
+call_is_full(const struct control_call *call)
+{
+	return call->client != NULL && client_is_full(call->client);
+}
+
+void
+call_lose_client(struct control_call *call)
+{
+	call->client = NULL;
+	/* What the master has goes on.  A read may be on the stack at this moment, so it
+	 * is freed at the next tick. */
+	call->go_on = NULL;
+	call->lost = !call->held;
+}
+
+void
+call_sweep(struct control *control)
+{
+	struct control_call *call, *next;
+
+	for (call = control->calls; call != NULL; call = next) {
+		next = call->next;
+		if (call->lost)
+			call_free(call);
+	}
+}
+
+/* ---- command ids ------------------------------------------------------------------- */
+
+static void
+call_make_id(char *id, size_t size)
+{
+	uint64_t random = 0;
+
+	if (getrandom(&random, sizeof(random), GRND_NONBLOCK) < 0)
+		random = clock_now_ns();
+	snprintf(id, size, "%016llx", (unsigned long long)random);
+}
+
+void
+call_begin_change(struct control_call *call)
+{
+	struct buf buf;
+	struct writer w = { .buf = &buf };
+
+	if (call->wanted_id[0] != '\0')
+		memcpy(call->id, call->wanted_id, sizeof(call->id));
+	else
+		call_make_id(call->id, sizeof(call->id));
+	if (call->who[0] == '\0')
+		permission_name(call->peer.uid, call->who, sizeof(call->who));
+	call->recorded = true;
+	audit_started(call);
+	buf_init(&buf, 0);
+	writer_open(&w, NULL, '{');
+	writer_add_text(&w, "command_id", call->id);
+	writer_close(&w, '}');
+	if (!buf.failed)
+		call_send(call, "progress", buf_at(&buf), buf_len(&buf));
+	buf_done(&buf);
+}
+
+static struct control_call *
+call_running(const struct control *control, const char *id)
+{
+	struct control_call *call = control->calls;
+
+	while (call != NULL && strcmp(call->id, id) != 0)
+		call = call->next;
+	return call;
+}
+
+static const struct verdict *
+call_remembered(const struct control *control, const char *id)
+{
+	for (size_t i = 0; i < VERDICTS; i++) {
+		const struct verdict *verdict = &control->verdicts[i];
+
+		if (verdict->body != NULL && strcmp(verdict->id, id) == 0)
+			return verdict;
+	}
+	return NULL;
+}
+
+const struct command *
+call_command_of(const struct control *control, const char *id)
+{
+	const struct control_call *call = call_running(control, id);
+	const struct verdict *verdict = call_remembered(control, id);
+
+	return call != NULL ? call->command :
+	    verdict != NULL ? verdict->command : NULL;
+}
+
+bool
+call_join(struct control_call *call, const char *id)
+{
+	const struct verdict *verdict = call_remembered(call->control, id);
+
+	if (verdict != NULL) {
+		/* The end of a call frees nothing but itself. */
+		call_end(call, verdict->body);
+		return true;
+	}
+	if (call_running(call->control, id) == NULL)
+		return false;
+	snprintf(call->waits_for, sizeof(call->waits_for), "%s", id);
+	return true;
+}
+
+/* ---- what the master calls (host.h) --------------------------------------------------- */
+
+/* Its text goes between our brackets: one that is not JSON would break the
+ * stream for the client. */
+static bool
+call_is_json(const struct control_call *call, const char *json)
+{
+	json_t *value = json_loads(json, JSON_DECODE_ANY, NULL);
+
+	if (value == NULL) {
+		log_error("control: bug.answer: that of `%s' is not JSON",
+		    call->command->name);
+		return false;
+	}
+	json_decref(value);
+	return true;
+}
+
+const char *
+control_call_id(const struct control_call *call)
+{
+	return call->id;
+}
+
+void
+control_progress(struct control_call *call, const char *json)
+{
+	if (!call_is_json(call, json))
+		return;
+	call_send(call, "progress", json, strlen(json));
+	for (struct control_call *other = call->control->calls, *next;
+	    other != NULL; other = next) {
+		next = other->next;
+		if (call->id[0] != '\0' &&
+		    strcmp(other->waits_for, call->id) == 0)
+			call_send(other, "progress", json, strlen(json));
+	}
+}
+
+void
+control_row(struct control_call *call, const char *json)
+{
+	if (call_is_json(call, json))
+		call_row(call, json, strlen(json));
+}
+
+void
+control_done(struct control_call *call, const char *result)
+{
+	if (result != NULL && !call_is_json(call, result))
+		call_fail_with(call, ERR_INTERNAL, "the answer is not JSON");
+	else
+		call_done(call, result);
+}
+
+void
+control_fail(struct control_call *call, const struct errmsg *err,
+    const char *result)
+{
+	if (result != NULL && !call_is_json(call, result))
+		result = NULL;
+	call_fail(call, err, result);
+}

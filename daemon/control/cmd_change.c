@@ -1,0 +1,267 @@
+/* SPDX-License-Identifier: MIT
+ * Copyright (c) 2026 the clusterd authors */
+
+/*
+ * cmd_change.c: every command that changes something, as a struct change for
+ * the master, and the two that run the checker.  The master answers.
+ */
+#include <signal.h>
+#include <string.h>
+
+#include "common/base/log.h"
+#include "daemon/control/client.h"
+#include "daemon/control/dispatch.h"
+#include "daemon/control/server.h"
+
+static void
+change_start(struct control_call *call, struct change *change)
+{
+	const struct control_host *host = call->control->host;
+
+	change->command = call->command->id;
+	memcpy(change->id, call->id, sizeof(change->id));
+	memcpy(change->who, call->who, sizeof(change->who));
+	call->held = true;
+	host->start(host->context, call, change);
+}
+
+/* The client does not wait; the change goes on without it. */
+static void
+change_let_go(struct control_call *call)
+{
+	struct control *control = call->control;
+	struct client *client = call->client;
+	struct control_call *receipt;
+	char id[sizeof(call->id)];
+	struct buf buf;
+	struct writer w = { .buf = &buf };
+
+	if (client == NULL)
+		return;
+	memcpy(id, call->id, sizeof(id));
+	call->client = NULL;
+	client->call = NULL;
+	receipt = call_new(control, client, call->command);
+	if (receipt == NULL) {
+		client_close(client);
+		return;
+	}
+	memcpy(receipt->request_id, call->request_id,
+	    sizeof(receipt->request_id));
+	buf_init(&buf, 0);
+	writer_open(&w, NULL, '{');
+	writer_add_text(&w, "command_id", id);
+	writer_add_bool(&w, "running", true);
+	writer_add_text(&w, "text", "begun; `verdict' with this id waits for "
+	    "the end");
+	writer_close(&w, '}');
+	call_done_with(receipt, &buf);
+}
+
+/* Begin a change, once: an id that was seen before gets the verdict it had. */
+static void
+change_begin(struct control_call *call, struct change *change, bool no_wait)
+{
+	struct control *control = call->control;
+	const struct command *known;
+
+	known = call->wanted_id[0] != '\0' ?
+	    call_command_of(control, call->wanted_id) : NULL;
+	if (known != NULL && known != call->command) {
+		call_fail_with(call, ERR_CONFLICT,
+		    "command id %s belongs to `%s'", call->wanted_id,
+		    known->name);
+		return;
+	}
+	if (known != NULL && call_join(call, call->wanted_id))
+		return;
+	call_begin_change(call);
+	if (no_wait)
+		change_let_go(call);
+	change_start(call, change);
+}
+
+/* Commands whose only argument (besides a signal) is WORKER. */
+static void
+change_target(struct control_call *call, const struct arguments *arguments,
+    int signal_number)
+{
+	struct change change = {
+		.target = arguments_get(arguments, "worker")->target,
+		.hold_percent = -1, .signal = signal_number,
+	};
+	struct errmsg err;
+
+	if (dispatch_find_target(call, &change.target, &err) != 0)
+		call_fail(call, &err, NULL);
+	else
+		change_begin(call, &change, false);
+}
+
+void
+command_restart(struct control_call *call, const struct arguments *arguments)
+{
+	change_target(call, arguments, 0);
+}
+
+void
+command_drain(struct control_call *call, const struct arguments *arguments)
+{
+	change_target(call, arguments, 0);
+}
+
+void
+command_pause(struct control_call *call, const struct arguments *arguments)
+{
+	change_target(call, arguments, 0);
+}
+
+void
+command_resume(struct control_call *call, const struct arguments *arguments)
+{
+	change_target(call, arguments, 0);
+}
+
+void
+command_retry(struct control_call *call, const struct arguments *arguments)
+{
+	change_target(call, arguments, 0);
+}
+
+void
+command_kill(struct control_call *call, const struct arguments *arguments)
+{
+	const struct value *number = arguments_get(arguments, "signal");
+
+	change_target(call, arguments,
+	    number->given ? (int)number->number : SIGKILL);
+}
+
+void
+command_scale(struct control_call *call, const struct arguments *arguments)
+{
+	const struct value *size = arguments_get(arguments, "workers");
+	struct change change = {
+		.target = arguments_get(arguments, "pool")->target,
+		.how = size->how, .number = size->number, .hold_percent = -1,
+	};
+	struct errmsg err;
+
+	if (dispatch_find_target(call, &change.target, &err) != 0)
+		call_fail(call, &err, NULL);
+	else
+		change_begin(call, &change, false);
+}
+
+void
+command_reload(struct control_call *call, const struct arguments *arguments)
+{
+	const struct value *hold = arguments_get(arguments, "hold");
+	struct change change = {
+		.plan = arguments_get(arguments, "plan")->flag,
+		.go_on = arguments_get(arguments, "continue")->flag,
+		.hold_percent = hold->given ? (int)hold->number : -1,
+	};
+
+	if (change.plan + change.go_on + hold->given > 1) {
+		call_fail_with(call, ERR_BAD_ARGUMENT,
+		    "plan, hold and continue exclude each other");
+		return;
+	}
+	change_begin(call, &change,
+	    arguments_get(arguments, "no_wait")->flag && !change.plan);
+}
+
+void
+command_rollback(struct control_call *call, const struct arguments *arguments)
+{
+	struct change change = { .hold_percent = -1 };
+
+	(void)arguments;
+	change_begin(call, &change, false);
+}
+
+void
+command_stop(struct control_call *call, const struct arguments *arguments)
+{
+	struct change change = {
+		.now = arguments_get(arguments, "now")->flag,
+		.hold_percent = -1,
+	};
+
+	change_begin(call, &change, false);
+}
+
+void
+command_log_level(struct control_call *call, const struct arguments *arguments)
+{
+	const struct value *level = arguments_get(arguments, "level");
+	struct change change = {
+		.text = log_level_name((enum log_level)level->number),
+		.hold_percent = -1,
+	};
+
+	change_begin(call, &change, false);
+}
+
+void
+command_log_reopen(struct control_call *call,
+    const struct arguments *arguments)
+{
+	struct change change = { .hold_percent = -1 };
+
+	(void)arguments;
+	change_begin(call, &change, false);
+}
+
+void
+command_config_check(struct control_call *call,
+    const struct arguments *arguments)
+{
+	struct change change = { .hold_percent = -1 };
+
+	(void)arguments;
+	change_start(call, &change);
+}
+
+void
+command_config_diff(struct control_call *call,
+    const struct arguments *arguments)
+{
+	struct change change = { .hold_percent = -1 };
+
+	(void)arguments;
+	change_start(call, &change);
+}
+
+/* ---- changes without a client ------------------------------------------------- */
+
+void
+control_submit(struct control *control, const struct change *change)
+{
+	struct control_call *call = call_new(control, NULL,
+	    &commands[change->command]);
+	struct change copy = *change;
+
+	if (call == NULL) {
+		log_warn("control: %s, by %s: too many commands at once",
+		    commands[change->command].name, change->who);
+		return;
+	}
+	memcpy(call->who, change->who, sizeof(call->who));
+	memcpy(call->wanted_id, change->id, sizeof(call->wanted_id));
+	change_begin(call, &copy, false);
+}
+
+struct control_call *
+control_adopt(struct control *control, enum command_id command,
+    const char *id)
+{
+	struct control_call *call = call_new(control, NULL, &commands[command]);
+
+	if (call == NULL)
+		return NULL;
+	memcpy(call->id, id, strnlen(id, COMMAND_ID_MAX));
+	call->recorded = call->held = true;
+	return call;
+}

@@ -1,0 +1,180 @@
+/* SPDX-License-Identifier: MIT
+ * Copyright (c) 2026 the clusterd authors */
+
+/*
+ * cmd_verdict.c: verdict: the result of a command by its id, waited for while it
+ * runs, remembered while this master lives, else from the state database.
+ */
+#include "daemon/control/cmd_verdict.h"
+
+#include <jansson.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/base/clock.h"
+#include "daemon/control/dispatch.h"
+#include "daemon/control/server.h"
+#include "daemon/store/store.h"
+
+/* A row of `commands' as an answer: ok and result, or error. */
+struct past {
+	json_t *root;
+	const char *id, *state, *code, *text;
+	json_t *result;
+	const struct command *command;
+};
+
+static bool
+past_read(struct past *past, const struct store_text *row)
+{
+	const char *name;
+
+	memset(past, 0, sizeof(*past));
+	past->root = json_loadb(row->json, row->len, 0, NULL);
+	past->id = json_string_value(json_object_get(past->root, "command_id"));
+	past->state = json_string_value(json_object_get(past->root, "state"));
+	past->code = json_string_value(json_object_get(past->root, "code"));
+	past->text = json_string_value(json_object_get(past->root, "text"));
+	past->result = json_object_get(past->root, "result");
+	name = json_string_value(json_object_get(past->root, "command"));
+	past->command = name != NULL ? command_by_name(name) : NULL;
+	if (past->id != NULL && strlen(past->id) <= COMMAND_ID_MAX &&
+	    past->state != NULL && past->command != NULL)
+		return true;
+	json_decref(past->root);
+	return false;
+}
+
+static int
+past_code(const struct past *past)
+{
+	static const int codes[] = { ERR_BAD_REQUEST, ERR_BAD_ARGUMENT,
+	    ERR_NOT_FOUND, ERR_DENIED, ERR_BUSY, ERR_CONFLICT, ERR_TIMEOUT,
+	    ERR_INTERNAL };
+
+	for (size_t i = 0; i < sizeof(codes) / sizeof(codes[0]); i++) {
+		if (past->code != NULL &&
+		    strcmp(err_name(codes[i]), past->code) == 0)
+			return codes[i];
+	}
+	return ERR_FAILED;
+}
+
+/* Answer call as the command was answered then. */
+static void
+past_answer(struct control_call *call, const struct past *past)
+{
+	char *result = json_is_null(past->result) || past->result == NULL ?
+	    NULL : json_dumps(past->result, JSON_COMPACT | JSON_ENCODE_ANY);
+	struct errmsg err;
+
+	/* The answer carries its id, as it did then. */
+	memcpy(call->answers, past->id, strlen(past->id) + 1);
+	if (strcmp(past->state, "done") == 0) {
+		call_done(call, result);
+	} else if (strcmp(past->state, "running") == 0) {
+		call_fail_with(call, ERR_FAILED, "`%s' began, and its end was "
+		    "not recorded: look at status", past->command->name);
+	} else {
+		errmsg_set(&err, past_code(past), "%s",
+		    past->text != NULL ? past->text : "failed");
+		call_fail(call, &err, result);
+	}
+	free(result);
+}
+
+static void
+on_found(void *arg, const struct store_answer *answer)
+{
+	struct control_call *call = arg;
+	struct past past;
+
+	call->job = 0;
+	if (call->client == NULL)
+		return;
+	/* It may have been adopted, or begun anew, in the meantime. */
+	if (call_join(call, call->wanted_id))
+		return;
+	if (answer->rc != 0) {
+		call_fail(call, &answer->err, NULL);
+		return;
+	}
+	if (answer->count == 0 || !past_read(&past, &answer->rows[0])) {
+		call_fail_with(call, ERR_NOT_FOUND,
+		    "no command with id %s has begun", call->wanted_id);
+		return;
+	}
+	past_answer(call, &past);
+	json_decref(past.root);
+}
+
+void
+command_verdict(struct control_call *call, const struct arguments *arguments)
+{
+	const char *id = arguments_get(arguments, "command_id")->text;
+	struct store_query query = { .table = STORE_COMMANDS, .limit = 1,
+	    .last = 1 };
+	int job;
+
+	if (call_join(call, id))
+		return;
+	memcpy(call->wanted_id, id, strlen(id) + 1);
+	memcpy(query.command_id, id, strlen(id) + 1);
+	job = call->control->store != NULL ? store_query(call->control->store,
+	    &query, on_found, call) : ERR_FAILED;
+	if (job < 0)
+		call_fail_with(call, ERR_NOT_FOUND,
+		    "this master knows no command with id %s", id);
+	else
+		call->job = job;
+}
+
+/* ---- after a restart of the master -------------------------------------------- */
+
+static void
+on_loaded(void *arg, const struct store_answer *answer)
+{
+	struct control *control = arg;
+
+	control->verdict_job = 0;
+	for (size_t i = 0; answer->rc == 0 && i < answer->count; i++) {
+		struct control_call *call;
+		struct past past;
+
+		if (!past_read(&past, &answer->rows[i]))
+			continue;
+		/* Denied ones have ids of ours; running ones have no end. */
+		call = strcmp(past.state, "done") == 0 ||
+		    strcmp(past.state, "failed") == 0 ?
+		    call_new(control, NULL, past.command) : NULL;
+		if (call != NULL && call_command_of(control, past.id) == NULL) {
+			memcpy(call->id, past.id, strlen(past.id) + 1);
+			past_answer(call, &past);
+		} else if (call != NULL) {
+			call_done(call, NULL);
+		}
+		json_decref(past.root);
+	}
+}
+
+void
+verdict_load(struct control *control)
+{
+	const struct store_query query = {
+		.table = STORE_COMMANDS, .limit = VERDICTS, .last = 1,
+	};
+	int job;
+
+	if (control->store == NULL)
+		return;
+	job = store_query(control->store, &query, on_loaded, control);
+	control->verdict_job = job > 0 ? job : 0;
+}
+
+void
+verdict_load_cancel(struct control *control)
+{
+	if (control->verdict_job != 0)
+		store_cancel(control->store, control->verdict_job);
+	control->verdict_job = 0;
+}

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: MIT
+ * Copyright (c) 2026 the clusterd authors */
+
+/*
+ * server.h: the control server as the files of this folder see it.
+ */
+#ifndef CLUSTERD_CONTROL_SERVER_H
+#define CLUSTERD_CONTROL_SERVER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "daemon/control/call.h"
+#include "daemon/control/client.h"
+#include "daemon/control/control.h"
+
+enum {
+	SERVER_CLIENTS = 32,
+	SERVER_KEPT = 2,	/* places for root and the daemon's own account */
+	SERVER_PER_UID = 8,
+};
+
+struct event;
+
+struct control {
+	struct event_base *base;
+	struct event *listener;		/* NULL: none at the moment */
+	struct event *tick;
+	const struct control_host *host;
+	struct journal *journal;
+	struct store *store;		/* or NULL */
+	struct control_access access;
+	struct client clients[SERVER_CLIENTS];
+	struct control_call *calls;	/* that run */
+	unsigned call_count;
+	struct verdict verdicts[VERDICTS];
+	unsigned verdict_next;		/* the oldest, overwritten next */
+	int verdict_job;		/* of the store: old verdicts; 0: none */
+	bool paused;			/* accept() failed: again at the next tick */
+};
+
+struct event_base *server_event_base(struct control *control);
+/* The present state, from the host. */
+const struct view *server_view(struct control *control);
+
+#endif
