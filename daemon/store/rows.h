@@ -29,8 +29,7 @@ struct store_event {
 	const char *event;	/* name of its row in events.def */
 	const char *worker;	/* "web/0" or NULL */
 	int64_t pid;		/* 0: none */
-	const char *json;
-	size_t json_len;
+	const char *json;	/* terminated */
 };
 
 /* workers: one row a slot. */
@@ -128,7 +127,7 @@ struct store_command {
 };
 
 /* "SIGSEGV" for a number, "SIGRTMIN+3", or NULL for none (< 1). */
-const char *rows_signal_name(int signal, char out[16]);
+const char *rows_signal_name(int signal, char out[24]);
 
 /* Append one JSON object. */
 void rows_add_death(struct buf *buf, const struct store_death *death);
