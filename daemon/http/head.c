@@ -48,7 +48,7 @@ head_init(struct head *head, const struct head_limits *limits,
 	head->limits = *limits;
 }
 
-static enum head_result
+__attribute__((cold, noinline)) static enum head_result
 head_refuse(struct head *head, size_t offset, uint16_t status,
     const char *reason)
 {
@@ -61,7 +61,7 @@ head_refuse(struct head *head, size_t offset, uint16_t status,
 
 /* All that may be read has been.  A buffer of just head_size bytes is enough:
  * the head is too long as soon as it is full. */
-static enum head_result
+__attribute__((noinline)) static enum head_result
 head_wait(struct head *head, size_t offset, unsigned int step)
 {
 	if (offset == head->limits.head_size)
@@ -95,38 +95,38 @@ head_read_version(struct head *head, size_t i, char c)
 static enum head_result
 head_read_line(struct head *head, const char *buf, const char *end)
 {
-	enum line_step step = head->step;
 	const char *p = buf + head->offset, *start, *stop;
 	uint16_t status;
 
-	while (p < end) switch (step) {
+	switch ((enum line_step)head->step) {
 	case LINE_START:
-		step = LINE_METHOD;
-		if (*p == '\r') {
-			step = LINE_START_LF;
-			p++;
-		}
-		break;
+		if (p == end)
+			return head_wait(head, p - buf, LINE_START);
+		if (*p != '\r')
+			goto method;
+		p++;
+		/* FALLTHROUGH */
 	case LINE_START_LF:
+		if (p == end)
+			return head_wait(head, p - buf, LINE_START_LF);
 		if (*p != '\n')
 			return head_refuse(head, p - buf, 400,
 			    "bad start of request line");
 		head->method.at = (uint32_t)(++p - buf);
-		step = LINE_METHOD;
-		break;
+		/* FALLTHROUGH */
 	case LINE_METHOD:
+	method:
 		start = buf + head->method.at;
-		p = scan_skip(p, end, SCAN_TOKEN);
+		p = scan_skip_bytes(p, end, SCAN_TOKEN);
 		if (p == end)
-			break;
+			return head_wait(head, p - buf, LINE_METHOD);
 		if (*p != ' ' || p == start)
 			return head_refuse(head, p - buf, 400, p == start ?
 			    "bad start of request line" : "bad byte in method");
 		head->method.len = (uint32_t)(p - start);
 		head->method_id = method_find(start, head->method.len);
 		head->target.at = (uint32_t)(++p - buf);
-		step = LINE_TARGET;
-		break;
+		/* FALLTHROUGH */
 	case LINE_TARGET:
 		start = buf + head->target.at;
 		stop = start + head->limits.uri_size + 1;
@@ -135,36 +135,44 @@ head_read_line(struct head *head, const char *buf, const char *end)
 			return head_refuse(head, p - 1 - buf, 414,
 			    "target too long");
 		if (p == end)
-			break;
+			return head_wait(head, p - buf, LINE_TARGET);
 		if (*p != ' ' || p == start)
 			return head_refuse(head, p - buf, 400,
 			    p == start ? "no target" :
 			    *p == '\r' ? "no version" : "bad byte in target");
 		head->target.len = (uint32_t)(p++ - start);
-		step = LINE_VERSION;
-		break;
+		/* FALLTHROUGH */
 	case LINE_VERSION:
 		start = buf + head->target.at + head->target.len + 1;
-		status = head_read_version(head, p - start, *p);
-		if (status != 0)
-			return head_refuse(head, p - buf, status,
-			    status == 505 ? "version not served" :
-			    "bad version");
-		if (*p++ == '\r')
-			step = LINE_LF;
-		break;
+		/* nearly always the whole of it, and nearly always this */
+		if (p == start && end - p > 8 &&
+		    memcmp(p, "HTTP/1.1", 8) == 0) {
+			head->minor = 1;
+			p += 8;
+		}
+		do {
+			if (p == end)
+				return head_wait(head, p - buf, LINE_VERSION);
+			status = head_read_version(head, p - start, *p);
+			if (status != 0)
+				return head_refuse(head, p - buf, status,
+				    status == 505 ? "version not served" :
+				    "bad version");
+		} while (*p++ != '\r');
+		/* FALLTHROUGH */
 	case LINE_LF:
+		if (p == end)
+			return head_wait(head, p - buf, LINE_LF);
 		if (*p != '\n')
 			return head_refuse(head, p - buf, 400, "CR without LF");
 		/* Not before: garbage is 400, the HTTP/2 preface 505. */
 		if (head->method_id == METHOD_NONE)
 			return head_refuse(head, p - buf, 501,
 			    "unknown method");
-		head->offset = (uint32_t)(p + 1 - buf);
-		head->step = FIELD_START;
-		return HEAD_DONE;
 	}
-	return head_wait(head, p - buf, step);
+	head->offset = (uint32_t)(p + 1 - buf);
+	head->step = FIELD_START;
+	return HEAD_DONE;
 }
 
 static uint32_t
@@ -182,10 +190,12 @@ head_read_fields(struct head *head, const char *buf, const char *end,
 {
 	enum field_step step = head->step;
 	struct head_field *field = head->fields + head->field_count;
-	const char *p = buf + head->offset, *start;
+	const char *p = buf + head->offset;
 
-	while (p < end) switch (step) {
+	for (;;) switch (step) {
 	case FIELD_START:
+		if (p == end)
+			return head_wait(head, p - buf, FIELD_START);
 		if (*p == '\r') {
 			p++;
 			step = FIELD_END_LF;
@@ -198,57 +208,57 @@ head_read_fields(struct head *head, const char *buf, const char *end,
 			return head_refuse(head, p - buf, 431,
 			    "too many fields");
 		field->name.at = (uint32_t)(p - buf);
-		step = FIELD_NAME;
-		break;
+		/* FALLTHROUGH */
 	case FIELD_NAME:
-		p = scan_skip(p, end, SCAN_TOKEN);
+		p = scan_skip_bytes(p, end, SCAN_TOKEN);
 		if (p == end)
-			break;
+			return head_wait(head, p - buf, FIELD_NAME);
 		if (*p != ':')
 			return head_refuse(head, p - buf, 400,
 			    "bad byte in field name");
-		start = buf + field->name.at;
-		field->name.len = (uint32_t)(p++ - start);
-		step = FIELD_BLANK;
-		break;
+		field->name.len = (uint32_t)(p++ - buf) - field->name.at;
+		/* FALLTHROUGH */
 	case FIELD_BLANK:
-		if (scan_is_blank(*p)) {
+		while (p < end && scan_is_blank(*p))
 			p++;
-			break;
-		}
+		if (p == end)
+			return head_wait(head, p - buf, FIELD_BLANK);
 		field->value.at = (uint32_t)(p - buf);
-		step = FIELD_VALUE;
-		break;
+		/* FALLTHROUGH */
 	case FIELD_VALUE:
 		p = scan_skip(p, end, SCAN_VALUE);
 		if (p == end)
-			break;
+			return head_wait(head, p - buf, FIELD_VALUE);
 		if (*p != '\r')
 			return head_refuse(head, p - buf, 400,
 			    "bad byte in field value");
 		field->value.len = head_trim(buf + field->value.at, p++);
-		step = FIELD_LF;
-		break;
+		/* FALLTHROUGH */
 	case FIELD_LF:
+		if (p == end)
+			return head_wait(head, p - buf, FIELD_LF);
 		if (*p != '\n')
 			return head_refuse(head, p - buf, 400, "CR without LF");
-		if (!trailers)
-			rules_take_field(head, buf, field);
-		else if (rules_forbid_trailer(buf, field))
-			return head_refuse(head, p - buf, 400,
-			    "forbidden trailer");
+		if (rules_concern(buf, field)) {
+			if (!trailers)
+				rules_take_field(head, buf, field);
+			else if (rules_forbid_trailer(buf, field))
+				return head_refuse(head, p - buf, 400,
+				    "forbidden trailer");
+		}
 		p++;
 		field++;
 		head->field_count++;
 		step = FIELD_START;
 		break;
 	case FIELD_END_LF:
+		if (p == end)
+			return head_wait(head, p - buf, FIELD_END_LF);
 		if (*p != '\n')
 			return head_refuse(head, p - buf, 400, "CR without LF");
 		head->offset = (uint32_t)(p + 1 - buf);
 		return HEAD_DONE;
 	}
-	return head_wait(head, p - buf, step);
 }
 
 enum head_result

@@ -9,27 +9,24 @@
 
 #include <string.h>
 
-static const struct {
-	const char *text;
-	size_t len;
-} methods[METHOD__COUNT] = {
-	[METHOD_NONE] = { "-", 1 },
-#define METHOD(name) [METHOD_##name] = { #name, sizeof(#name) - 1 },
-#include "daemon/http/methods.def"
-};
-
 enum method_id
 method_find(const char *text, size_t len)
 {
-	for (unsigned int id = METHOD_NONE + 1; id < METHOD__COUNT; id++)
-		if (methods[id].len == len &&
-		    memcmp(methods[id].text, text, len) == 0)
-			return (enum method_id)id;
+#define METHOD(name) \
+	if (len == sizeof(#name) - 1 && memcmp(text, #name, len) == 0) \
+		return METHOD_##name;
+#include "daemon/http/methods.def"
 	return METHOD_NONE;
 }
 
 const char *
 method_name(unsigned int id)
 {
-	return methods[id < METHOD__COUNT ? id : METHOD_NONE].text;
+	static const char *const names[METHOD__COUNT] = {
+		[METHOD_NONE] = "-",
+#define METHOD(name) [METHOD_##name] = #name,
+#include "daemon/http/methods.def"
+	};
+
+	return names[id < METHOD__COUNT ? id : METHOD_NONE];
 }

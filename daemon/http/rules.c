@@ -9,8 +9,6 @@
 
 #include "daemon/http/rules.h"
 
-#include <string.h>
-
 #include "daemon/http/scan.h"
 
 /* flags that are private until the end */
@@ -23,7 +21,7 @@ enum {
 
 /* Text against a literal in lower case. */
 #define EQUALS(text, len, literal) ((len) == sizeof(literal) - 1 && \
-	scan_equal(text, literal, sizeof(literal) - 1))
+	scan_equal_lower(text, literal, sizeof(literal) - 1))
 
 static void
 rules_note_breach(struct head *head, uint16_t status, const char *reason)
@@ -54,17 +52,12 @@ rules_is_port(const char *p, const char *end)
 	return true;
 }
 
-/* No broken escape, and none that hides a NUL. */
+/* %, two digits, and no NUL that would be hidden by them. */
 static bool
-rules_are_escapes(const char *p, const char *end)
+rules_is_escape(const char *p, const char *end)
 {
-	while ((p = memchr(p, '%', (size_t)(end - p))) != NULL) {
-		if (end - p < 3 || !scan_is(p[1], SCAN_HEX) ||
-		    !scan_is(p[2], SCAN_HEX) || (p[1] == '0' && p[2] == '0'))
-			return false;
-		p += 3;
-	}
-	return true;
+	return end - p >= 3 && p[0] == '%' && scan_is(p[1], SCAN_HEX) &&
+	    scan_is(p[2], SCAN_HEX) && !(p[1] == '0' && p[2] == '0');
 }
 
 /* A name or an address, with or without a port; never empty. */
@@ -82,9 +75,10 @@ rules_is_host(const char *p, const char *end)
 			return false;
 		return rules_is_port(p + 1, end);
 	}
-	while (p < end && (scan_is(*p, SCAN_HOST) || *p == '%'))
-		p++;
-	return p > start && rules_is_port(p, end) && rules_are_escapes(start, p);
+	while ((p = scan_skip_bytes(p, end, SCAN_HOST)) < end &&
+	    rules_is_escape(p, end))
+		p += 3;
+	return p > start && rules_is_port(p, end);
 }
 
 static void
@@ -165,7 +159,7 @@ rules_are_codings(const char *p, const char *end)
 
 	while (rules_next_element(&p, end, &element, &len)) {
 		if (chunked || len == 0 ||
-		    scan_skip(element, element + len, SCAN_TOKEN) !=
+		    scan_skip_bytes(element, element + len, SCAN_TOKEN) !=
 		    element + len)
 			return false;
 		chunked = EQUALS(element, len, "chunked");
@@ -269,9 +263,9 @@ rules_take_authority(struct head *head, const char *target, const char *end)
 {
 	const char *p = target;
 
-	if (end - p > 7 && scan_equal(p, "http://", 7))
+	if (end - p > 7 && scan_equal_lower(p, "http://", 7))
 		p += 7;
-	else if (end - p > 8 && scan_equal(p, "https://", 8))
+	else if (end - p > 8 && scan_equal_lower(p, "https://", 8))
 		p += 8;
 	else
 		return false;
@@ -288,6 +282,7 @@ rules_check_target(struct head *head, const char *buf)
 {
 	const char *target = buf + head->target.at;
 	const char *end = target + head->target.len;
+	const char *head_end = buf + head->offset, *p = target;
 
 	if (*target == '*' && head->target.len == 1) {
 		head->form = HEAD_ASTERISK;
@@ -295,10 +290,13 @@ rules_check_target(struct head *head, const char *buf)
 			rules_note_breach(head, 400, "* is for OPTIONS");
 	} else if (*target != '/' && !rules_take_authority(head, target, end))
 		rules_note_breach(head, 400, "bad form of target");
-	if (memchr(target, '#', head->target.len) != NULL)
-		rules_note_breach(head, 400, "fragment in target");
-	if (!rules_are_escapes(target, end))
-		rules_note_breach(head, 400, "bad escape in target");
+	/* A space is behind it: no need to stop before. */
+	while ((p = scan_skip(p, head_end, SCAN_PLAIN)) < end &&
+	    rules_is_escape(p, end))
+		p += 3;
+	if (p < end)
+		rules_note_breach(head, 400, *p == '#' ?
+		    "fragment in target" : "bad escape in target");
 }
 
 bool

@@ -15,6 +15,23 @@
 
 #include "daemon/http/head.h"
 
+/* Quick: false if a field has no meaning here, by its length and first byte. */
+static inline bool
+rules_concern(const char *buf, const struct head_field *field)
+{
+	static const char first[32] = {
+		[sizeof("host") - 1] = 'h',
+		[sizeof("expect") - 1] = 'e',
+		[sizeof("upgrade") - 1] = 'u',
+		[sizeof("connection") - 1] = 'c',
+		[sizeof("content-length") - 1] = 'c',
+		[sizeof("transfer-encoding") - 1] = 't',
+	};
+
+	return field->name.len < sizeof(first) &&
+	    first[field->name.len] == (buf[field->name.at] | 0x20);
+}
+
 /* A field has been read: take what frames or routes. */
 void rules_take_field(struct head *head, const char *buf,
     const struct head_field *field);

@@ -9,17 +9,19 @@
 #include "daemon/http/scan.h"
 
 #define V SCAN_VALUE
-#define N (SCAN_TARGET | V)		/* visible, and nothing else */
+#define F (SCAN_TARGET | V)		/* visible, and nothing else */
+#define N (SCAN_PLAIN | F)
 #define T (SCAN_TOKEN | N)
 #define H (SCAN_HOST | N)
 #define B (SCAN_TOKEN | SCAN_HOST | N)	/* both */
 #define X (SCAN_HEX | B)
+#define P (SCAN_TOKEN | F)		/* # and % */
 
 const uint8_t scan_classes[256] = {
 	0, 0, 0, 0, 0, 0, 0, 0, 0, V, 0, 0, 0, 0, 0, 0,
 	0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
      /* SP !  "  #  $  %  &  '  (  )  *  +  ,  -  .  / */
-	V, B, N, T, B, T, B, B, H, H, B, B, N, B, B, N,
+	V, B, N, P, B, P, B, B, H, H, B, B, N, B, B, N,
      /* 0                             :  ;  <  =  >  ? */
 	X, X, X, X, X, X, X, X, X, X, N, H, N, H, N, N,
      /* @  A */

@@ -29,7 +29,8 @@ struct store_event {
 	const char *event;	/* name of its row in events.def */
 	const char *worker;	/* "web/0" or NULL */
 	int64_t pid;		/* 0: none */
-	const char *json;	/* terminated */
+	const char *json;
+	size_t json_len;
 };
 
 /* workers: one row a slot. */
@@ -127,7 +128,7 @@ struct store_command {
 };
 
 /* "SIGSEGV" for a number, "SIGRTMIN+3", or NULL for none (< 1). */
-const char *rows_signal_name(int signal, char out[24]);
+const char *rows_signal_name(int signal, char out[16]);
 
 /* Append one JSON object. */
 void rows_add_death(struct buf *buf, const struct store_death *death);

@@ -699,6 +699,7 @@ every_byte_in_its_place(void **state)
 		{ LINE HOST "N", "N: v\r\n\r\n", name_byte },
 		{ LINE HOST "N: v", "v\r\n\r\n", value_byte },
 		{ LINE HOST "N:", "v\r\n\r\n", value_byte },
+		{ LINE HOST "N: v", "sixteen and more\r\n\r\n", value_byte },
 	};
 	struct head_field rows[FIELDS];
 	struct head head;
