@@ -50,8 +50,8 @@ scan_lower(char c)
 
 /*
  * The first byte from p on that is not of the class; end if there is none.
- * Byte by byte: the meaning of the wide form, and what is faster for the few
- * bytes of a name, since no length has to be awaited.
+ * Byte by byte: the meaning of the wide form, and faster than it for the few
+ * bytes of a name (bench/README.md).
  */
 static inline const char *
 scan_skip_bytes(const char *p, const char *end, unsigned int class)
@@ -63,8 +63,7 @@ scan_skip_bytes(const char *p, const char *end, unsigned int class)
 
 #if defined(__SSE2__) && !defined(SCAN_PORTABLE)
 /* The same in steps of sixteen, for targets and values, which may be long.
- * Every x86-64 has what it needs, so nothing is chosen at run time; 32 at a
- * time would need that, and gains nothing at the usual lengths. */
+ * Every x86-64 has what it needs, so nothing is chosen at start. */
 static inline unsigned int
 scan_outside(__m128i bytes, unsigned int class)
 {
