@@ -2,7 +2,7 @@
  * Copyright (c) 2026 the clusterd authors */
 
 /*
- * journal.h: an event, told to everybody in this order: followers, log, store.
+ * journal.h: an event, told to followers, log and store.
  * Followers are fed from memory (the last 4096 events); only what is older is
  * read from the store.  Loop thread of the master; never waits.
  */
@@ -33,7 +33,7 @@ enum {
  * store.recovered.  Returns NULL when memory is short.
  */
 struct journal *journal_new(struct store *store, uint64_t first_seq);
-/* Followers get no further call.  The store learns the exact mark. */
+/* Followers get no further call. */
 void journal_free(struct journal *journal);
 
 /*

@@ -40,7 +40,10 @@ struct page_beat {
 	uint64_t loops, busy_ns;
 	uint64_t callback_since_ns;	/* 0: not in a callback */
 	uint32_t number;	/* the master's page: WELCOME.number */
-	uint8_t reserved[28];
+	uint32_t zero;
+	uint64_t busy_until_ns;	/* said by a callback: it holds the loop until
+				 * then; at most 10 x handler_timeout ahead */
+	uint8_t reserved[16];
 };
 
 struct page_gauges {

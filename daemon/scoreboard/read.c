@@ -29,6 +29,7 @@ copy_page(const struct page *shared, const struct page_limits *limits,
 	report->callback_since_ns = WORD_GET(shared->beat.callback_since_ns);
 	if (report->callback_since_ns > now_ns)
 		report->callback_since_ns = now_ns;
+	report->busy_until_ns = WORD_GET(shared->beat.busy_until_ns);
 	report->connections = clamped(&shared->gauges.connections,
 	    limits->connections);
 	report->closable = clamped(&shared->gauges.closable,

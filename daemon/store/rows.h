@@ -29,8 +29,7 @@ struct store_event {
 	const char *event;	/* name of its row in events.def */
 	const char *worker;	/* "web/0" or NULL */
 	int64_t pid;		/* 0: none */
-	const char *json;
-	size_t json_len;
+	const char *json;	/* terminated */
 };
 
 /* workers: one row a slot. */

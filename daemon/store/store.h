@@ -122,8 +122,8 @@ struct store_status {
 	uint64_t lost_behind;	/* dropped since store.behind */
 	uint64_t wal_bytes;
 	unsigned moved_aside;	/* files replaced because they were unusable */
-	char reason[256];	/* why behind or newer; "" when ok */
-	char note[256];		/* "" or what was moved aside, and where to */
+	char reason[512];	/* why behind or newer; "" when ok */
+	char note[512];		/* "" or what was moved aside, and where to */
 };
 /* Cheap, does not wait for the thread's work. */
 void store_status(const struct store *store, struct store_status *status);

@@ -1,0 +1,686 @@
+/* SPDX-License-Identifier: MIT
+ * Copyright (c) 2026 the clusterd authors */
+
+/*
+ * conn.c: one HTTP connection; see conn.h.  Work is done in turns: read once,
+ * take the requests that are complete, write once, then settle: which events
+ * and which deadline are due.  A connection is closed only when it settles, so
+ * nobody further up the stack holds one that is gone.
+ */
+#include "daemon/http/conn.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "common/base/check.h"
+#include "common/base/clock.h"
+#include "daemon/http/request.h"
+#include "daemon/http/response.h"
+
+enum {
+	FLUSH_EARLY = 65536,		/* bytes of answers of one turn */
+	READ_MAX = 262144,		/* one read of a body */
+	LINGER_ALL_MS = 30000, LINGER_BYTES = 1 << 20,
+	GOODBYE_MS = 1000,
+	RATE_GRACE_MS = 10000,
+};
+
+static void settle(struct conn *conn);
+static void on_readable(evutil_socket_t fd, short what, void *arg);
+static void on_timer(evutil_socket_t fd, short what, void *arg);
+static void on_writable(evutil_socket_t fd, short what, void *arg);
+
+/* ---- events ------------------------------------------------------------------- */
+
+void
+conn_arm(struct conn *conn, enum deadline deadline, int64_t ms)
+{
+	const struct timeval *time = conn->http->times[deadline];
+	struct timeval own;
+
+	conn->deadline = (uint8_t)deadline;
+	if (ms >= 0) {
+		own.tv_sec = ms / 1000;
+		own.tv_usec = ms % 1000 * 1000;
+		time = &own;
+	}
+	if (time == NULL)
+		event_del(&conn->timer);
+	else
+		event_add(&conn->timer, time);
+}
+
+void
+conn_arm_request(struct conn *conn)
+{
+	conn_arm(conn, DEADLINE_REQUEST, conn->own_ms);
+	if (conn->own_ms == 0)
+		event_del(&conn->timer);
+}
+
+/* Go on from the loop: to close, or with what is in the buffer. */
+static void
+run_soon(struct conn *conn)
+{
+	event_active(&conn->timer, EV_TIMEOUT, 0);
+}
+
+static void
+watch_read(struct conn *conn, bool on)
+{
+	if (on == conn->reading)
+		return;
+	conn->reading = on;
+	if (on)
+		event_add(&conn->read_event, NULL);
+	else
+		event_del(&conn->read_event);
+}
+
+static void
+watch_write(struct conn *conn, bool on)
+{
+	if (on == conn->writing)
+		return;
+	if (conn->write_event == NULL) {
+		conn->write_event = event_new(conn->http->base, conn->fd,
+		    EV_WRITE | EV_PERSIST, on_writable, conn);
+		if (conn->write_event == NULL) {
+			conn->dead = true;
+			return;
+		}
+	}
+	conn->writing = on;
+	if (on)
+		event_add(conn->write_event, NULL);
+	else
+		event_del(conn->write_event);
+}
+
+static void
+list_idle(struct conn *conn, bool on)
+{
+	if (conn->listed)
+		TAILQ_REMOVE(&conn->http->idle, conn, idle_link);
+	if (on)
+		TAILQ_INSERT_TAIL(&conn->http->idle, conn, idle_link);
+	conn->listed = on;
+}
+
+/* ---- life ---------------------------------------------------------------------- */
+
+struct conn *
+conn_new(struct http *http, int fd, const struct connection_passed *passed)
+{
+	struct conn *conn;
+
+	if (http->free_count == 0)
+		return NULL;
+	conn = calloc(1, sizeof(*conn));
+	if (conn == NULL)
+		return NULL;
+	conn->http = http;
+	conn->fd = fd;
+	conn->own_ms = HTTP_OFF;
+	conn->family = passed->family;
+	conn->port = passed->port;
+	conn->listener = passed->listener;
+	memcpy(conn->address, passed->address, sizeof(conn->address));
+	conn->row = http->free_rows[--http->free_count];
+	http->table[conn->row] = conn;
+	event_assign(&conn->read_event, http->base, fd, EV_READ | EV_PERSIST,
+	    on_readable, conn);
+	event_assign(&conn->timer, http->base, -1, 0, on_timer, conn);
+	TAILQ_INSERT_TAIL(&http->all, conn, all_link);
+	http->connections++;
+	return conn;
+}
+
+/* The open request ends without its answer. */
+static void
+drop_request(struct conn *conn, const char *why)
+{
+	struct http *http = conn->http;
+
+	if (conn->state != CONN_HANDLE)
+		return;
+	http->ops->on_stale(conn, why, http->ctx);
+	board_add(http->board, METRIC_REQUESTS_ABORTED, 1);
+	http_end_doing(conn);
+	http->open--;
+	conn->request = 0;
+	conn->state = CONN_IDLE;
+}
+
+void
+conn_set_reset(struct conn *conn, bool on)
+{
+	struct linger linger = { .l_onoff = on, .l_linger = 0 };
+
+	setsockopt(conn->fd, SOL_SOCKET, SO_LINGER, &linger, sizeof(linger));
+}
+
+void
+conn_close(struct conn *conn)
+{
+	struct http *http = conn->http;
+
+	drop_request(conn, "its connection ended");
+	/* events first: the descriptor may be open elsewhere, so that closing
+	 * it takes nothing out of the poll set */
+	event_del(&conn->read_event);
+	event_del(&conn->timer);
+	if (conn->write_event != NULL)
+		event_free(conn->write_event);
+	if (conn->reset)
+		conn_set_reset(conn, true);
+	list_idle(conn, false);
+	TAILQ_REMOVE(&http->all, conn, all_link);
+	http->table[conn->row] = NULL;
+	http->free_rows[http->free_count++] = conn->row;
+	http->connections--;
+	if (conn->exchange != NULL)
+		exchange_put(http, conn->exchange);
+	close(conn->fd);
+	free(conn);
+	board_add(http->board, METRIC_FINISHED, 1);
+	http->ops->on_closed(http->ctx);
+}
+
+void
+conn_abort(struct conn *conn, bool reset)
+{
+	conn->dead = true;
+	if (reset)
+		conn->reset = true;
+	if (!conn->in_turn)
+		run_soon(conn);
+}
+
+/* ---- bytes ---------------------------------------------------------------------- */
+
+static size_t
+wanted(const struct conn *conn)
+{
+	const struct exchange *exchange = conn->exchange;
+	uint64_t missing;
+
+	if (conn->state != CONN_BODY ||
+	    exchange->head.content_length == HEAD_CHUNKED)
+		return EXCHANGE_READ;
+	missing = exchange->body_at + exchange->head.content_length -
+	    buf_len(&exchange->in);
+	if (missing < EXCHANGE_READ)
+		return EXCHANGE_READ;
+	return missing < READ_MAX ? (size_t)missing : READ_MAX;
+}
+
+static void
+refuse_for_memory(struct conn *conn)
+{
+	static const char answer[] = "HTTP/1.1 503 Service Unavailable\r\n"
+	    "Connection: close\r\nContent-Length: 0\r\n\r\n";
+
+	if (send(conn->fd, answer, sizeof(answer) - 1,
+	    MSG_DONTWAIT | MSG_NOSIGNAL) > 0)
+		board_add(conn->http->board, METRIC_HOST_5XX, 1);
+	conn->dead = true;
+}
+
+/* A body that trickles: after 10 s its mean counts. */
+static bool
+is_too_slow(const struct conn *conn)
+{
+	const struct http_config *config = &conn->http->config;
+	const struct exchange *exchange = conn->exchange;
+	uint64_t ms = (conn->http->now_ns - exchange->body_since_ns) /
+	    NS_PER_MS;
+
+	if (config->min_rate <= 0 || ms < clock_scaled_ms(RATE_GRACE_MS))
+		return false;
+	return (buf_len(&exchange->in) - exchange->body_at) * 1000 / ms <
+	    (uint64_t)config->min_rate;
+}
+
+static void
+read_some(struct conn *conn)
+{
+	struct http *http = conn->http;
+	struct buf *in;
+	ssize_t got;
+
+	if (conn->exchange == NULL &&
+	    (conn->exchange = exchange_get(http)) == NULL) {
+		refuse_for_memory(conn);
+		return;
+	}
+	in = &conn->exchange->in;
+	if (buf_reserve(in, wanted(conn)) == NULL) {
+		refuse_for_memory(conn);
+		return;
+	}
+	do {
+		got = recv(conn->fd, in->data + in->end, in->size - in->end,
+		    MSG_DONTWAIT);
+	} while (got < 0 && errno == EINTR);
+	if (got < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
+		return;
+	if (got <= 0) {
+		if (conn->state == CONN_HEAD || conn->state == CONN_BODY)
+			board_add(http->board, METRIC_CLIENTS_GONE, 1);
+		conn->dead = true;
+		return;
+	}
+	buf_extend(in, (size_t)got);
+	board_add(http->board, METRIC_BYTES_IN, (uint64_t)got);
+	if (conn->state == CONN_BODY) {
+		if (is_too_slow(conn)) {
+			board_add(http->board, METRIC_BODY_TIMEOUTS, 1);
+			conn_refuse(conn, 408);
+		} else {
+			conn_arm(conn, DEADLINE_BODY, HTTP_OFF);
+		}
+	}
+}
+
+static size_t
+unsent(const struct conn *conn)
+{
+	return conn->exchange == NULL ? 0 : buf_len(&conn->exchange->out);
+}
+
+static void
+write_out(struct conn *conn)
+{
+	struct http *http = conn->http;
+
+	while (unsent(conn) > 0) {
+		struct buf *out = &conn->exchange->out;
+		ssize_t sent = send(conn->fd, buf_at(out), buf_len(out),
+		    MSG_DONTWAIT | MSG_NOSIGNAL);
+
+		if (sent < 0 && errno == EINTR)
+			continue;
+		if (sent < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
+			return;
+		if (sent < 0) {
+			board_add(http->board, METRIC_CLIENTS_GONE, 1);
+			conn->dead = true;
+			return;
+		}
+		buf_consume(out, (size_t)sent);
+		board_add(http->board, METRIC_BYTES_OUT, (uint64_t)sent);
+		if (conn->deadline == DEADLINE_SEND)
+			conn_arm(conn, DEADLINE_SEND, HTTP_OFF);
+	}
+}
+
+void
+conn_flush(struct conn *conn)
+{
+	if (conn->in_turn && unsent(conn) < FLUSH_EARLY)
+		return;
+	write_out(conn);
+	if (!conn->in_turn)
+		settle(conn);
+}
+
+/* ---- requests -------------------------------------------------------------------- */
+
+void
+conn_finish_request(struct conn *conn)
+{
+	static const uint8_t metric[] = {
+		METRIC_ANSWERS_1XX, METRIC_ANSWERS_2XX, METRIC_ANSWERS_3XX,
+		METRIC_ANSWERS_4XX, METRIC_ANSWERS_5XX,
+	};
+	struct exchange *exchange = conn->exchange;
+	struct http *http = conn->http;
+	uint64_t now_ns;
+
+	if (conn->in_handler)
+		return;				/* when it has returned */
+	now_ns = clock_now_ns();
+	board_add(http->board, METRIC_REQUESTS, 1);
+	board_add(http->board, metric[exchange->status / 100 - 1], 1);
+	board_add_latency(http->board, now_ns - conn->since_ns);
+	http_end_doing(conn);
+	http->open--;
+	if (exchange->until_close && unsent(conn) == 0)
+		conn_set_reset(conn, false);
+	buf_consume(&exchange->in, exchange->raw_at);
+	if (buf_len(&exchange->in) > 0 && conn->close_after)
+		conn->linger = true;
+	exchange_reset(exchange, http);
+	conn->state = CONN_IDLE;
+	conn->request = 0;
+	conn->own_ms = HTTP_OFF;
+	conn->since_ns = now_ns;
+	conn->served = true;
+	if (!conn->in_turn) {
+		conn->again = buf_len(&exchange->in) > 0;
+		write_out(conn);
+		settle(conn);
+	}
+}
+
+void
+conn_refuse(struct conn *conn, int status)
+{
+	struct http *http = conn->http;
+
+	board_add(http->board, METRIC_REFUSED, 1);
+	conn->state = CONN_HANDLE;
+	conn->request = ++http->requests;
+	conn->since_ns = http->now_ns;
+	http->open++;
+	conn->linger = true;
+	conn->exchange->raw_at = buf_len(&conn->exchange->in);
+	if (conn->exchange->head.minor > 1)
+		conn->exchange->head.minor = 1;
+	response_error(conn, status, true);
+}
+
+/* Take the requests that are complete. */
+static void
+process(struct conn *conn)
+{
+	struct http *http = conn->http;
+	int64_t served = 0;
+
+	while (!conn->dead && conn->exchange != NULL &&
+	    conn->state != CONN_LINGER) {
+		bool waiting = buf_len(&conn->exchange->in) > 0;
+
+		if (conn->state == CONN_IDLE) {
+			if (!waiting || conn->close_after)
+				return;
+			if (served > 0)
+				board_add(http->board, METRIC_PIPELINED, 1);
+			conn->state = CONN_HEAD;
+		}
+		if (request_step(conn) != STEP_NEXT)
+			return;
+		if (conn->state != CONN_IDLE)
+			continue;
+		if (++served >= http->config.max_pipeline) {
+			conn->again = buf_len(&conn->exchange->in) > 0;
+			return;
+		}
+		if (unsent(conn) > FLUSH_EARLY) {
+			write_out(conn);
+			conn->again = unsent(conn) > 0;
+			if (conn->again)
+				return;
+		}
+	}
+}
+
+/* ---- end -------------------------------------------------------------------------- */
+
+static void
+start_linger(struct conn *conn, bool goodbye)
+{
+	if (shutdown(conn->fd, SHUT_WR) != 0) {
+		conn->dead = true;
+		return;
+	}
+	conn->state = CONN_LINGER;
+	conn->goodbye = goodbye;
+	conn->since_ns = clock_now_ns();
+	list_idle(conn, false);
+	conn_arm(conn, DEADLINE_LINGER, goodbye ?
+	    (int64_t)clock_scaled_ms(GOODBYE_MS) : HTTP_OFF);
+}
+
+/* Throw away what comes, within bounds. */
+static void
+discard_some(struct conn *conn)
+{
+	struct http *http = conn->http;
+	char bytes[16384];
+	ssize_t got = recv(conn->fd, bytes, sizeof(bytes), MSG_DONTWAIT);
+
+	if (got < 0 && (errno == EAGAIN || errno == EINTR))
+		return;
+	if (got <= 0) {
+		conn->dead = true;
+		return;
+	}
+	if (conn->goodbye && conn->discarded == 0)
+		board_add(http->board, METRIC_DRAIN_RACE_LOST, 1);
+	conn->discarded += (uint32_t)got;
+	if (conn->discarded > LINGER_BYTES || http->now_ns - conn->since_ns >
+	    clock_scaled_ms(LINGER_ALL_MS) * NS_PER_MS)
+		conn->dead = true;
+	else if (!conn->goodbye)
+		conn_arm(conn, DEADLINE_LINGER, HTTP_OFF);
+}
+
+/* After a turn: what next?  Closes the connection if it is at its end. */
+static void
+settle(struct conn *conn)
+{
+	struct http *http = conn->http;
+
+	if (!conn->dead && unsent(conn) > 0)
+		write_out(conn);
+	if (!conn->dead && conn->close_after && conn->state == CONN_IDLE &&
+	    unsent(conn) == 0) {
+		if (conn->linger || http->draining)
+			start_linger(conn, false);
+		else
+			conn->dead = true;
+	}
+	if (!conn->dead && unsent(conn) > 0) {
+		watch_write(conn, true);
+		watch_read(conn, false);
+		if (conn->deadline != DEADLINE_SEND)
+			conn_arm(conn, DEADLINE_SEND, HTTP_OFF);
+	}
+	if (conn->dead) {
+		if (conn->in_turn)
+			conn_close(conn);
+		else
+			run_soon(conn);
+		return;
+	}
+	if (unsent(conn) > 0)
+		return;
+	watch_write(conn, false);
+	if (conn->again) {
+		run_soon(conn);
+		return;
+	}
+	switch ((enum conn_state)conn->state) {
+	case CONN_IDLE:
+		if (conn->exchange != NULL) {
+			exchange_put(http, conn->exchange);
+			conn->exchange = NULL;
+		}
+		list_idle(conn, true);
+		if (conn->served)
+			conn_arm(conn, DEADLINE_IDLE, HTTP_OFF);
+		break;
+	case CONN_HEAD:
+		list_idle(conn, false);
+		if (conn->deadline != DEADLINE_HEADER)
+			conn_arm(conn, DEADLINE_HEADER, HTTP_OFF);
+		break;
+	case CONN_BODY:
+		list_idle(conn, false);
+		break;
+	case CONN_HANDLE:
+		list_idle(conn, false);
+		if (conn->deadline != DEADLINE_REQUEST)
+			conn_arm_request(conn);
+		return;				/* reading may wait */
+	case CONN_LINGER:
+		break;
+	}
+	watch_read(conn, true);
+}
+
+/* ---- turns ------------------------------------------------------------------------ */
+
+static void
+turn(struct conn *conn, bool may_read)
+{
+	conn->in_turn = true;
+	conn->again = false;
+	conn->http->now_ns = clock_now_ns();
+	if (conn->state == CONN_LINGER) {
+		if (may_read)
+			discard_some(conn);
+	} else {
+		if (may_read && !conn->dead)
+			read_some(conn);
+		process(conn);
+	}
+	/* settle() closes only in a turn, and then conn is gone */
+	settle(conn);
+}
+
+/* settle() may have closed it: the row tells. */
+static void
+run_turn(struct conn *conn, bool may_read)
+{
+	struct http *http = conn->http;
+	uint32_t row = conn->row;
+
+	turn(conn, may_read);
+	if (http->table[row] == conn)
+		conn->in_turn = false;
+}
+
+/* Readable while a request is open: bytes wait, an error ends it. */
+static void
+peek(struct conn *conn)
+{
+	char byte;
+	ssize_t got = recv(conn->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+
+	watch_read(conn, false);
+	if (got < 0 && errno != EAGAIN && errno != EINTR) {
+		board_add(conn->http->board, METRIC_CLIENTS_GONE, 1);
+		conn->dead = true;
+		run_turn(conn, false);
+	}
+}
+
+static void
+on_readable(evutil_socket_t fd, short what, void *arg)
+{
+	struct conn *conn = arg;
+
+	(void)fd;
+	(void)what;
+	if (conn->state == CONN_HANDLE || unsent(conn) > 0)
+		peek(conn);
+	else
+		run_turn(conn, !conn->again);
+}
+
+static void
+on_writable(evutil_socket_t fd, short what, void *arg)
+{
+	struct conn *conn = arg;
+	struct http *http = conn->http;
+	uint32_t row = conn->row;
+
+	(void)fd;
+	(void)what;
+	conn->in_turn = true;
+	write_out(conn);
+	if (!conn->dead && conn->state == CONN_HANDLE &&
+	    conn->exchange->was_full &&
+	    unsent(conn) < EXCHANGE_OUT_MAX / 2) {
+		conn->exchange->was_full = false;
+		http->ops->on_room(conn, http->ctx);
+	}
+	if (unsent(conn) > 0 || conn->dead || conn->state == CONN_HANDLE)
+		settle(conn);
+	else
+		turn(conn, false);
+	if (http->table[row] == conn)
+		conn->in_turn = false;
+}
+
+static void
+on_deadline(struct conn *conn)
+{
+	struct http *http = conn->http;
+	enum deadline deadline = (enum deadline)conn->deadline;
+
+	conn->deadline = DEADLINE_NONE;
+	switch (deadline) {
+	case DEADLINE_HEADER:
+		board_add(http->board, METRIC_HEADER_TIMEOUTS, 1);
+		if (conn->state == CONN_HEAD)
+			conn_refuse(conn, 408);
+		else
+			conn->dead = true;
+		break;
+	case DEADLINE_BODY:
+		board_add(http->board, METRIC_BODY_TIMEOUTS, 1);
+		if (conn->state == CONN_BODY)
+			conn_refuse(conn, 408);
+		break;
+	case DEADLINE_REQUEST:
+		board_add(http->board, METRIC_REQUESTS_ABANDONED, 1);
+		http->ops->on_stale(conn, "its time was over", http->ctx);
+		if (conn->exchange->answer == ANSWER_NONE)
+			response_error(conn, 504, true);
+		else
+			conn->dead = conn->reset = true;
+		break;
+	case DEADLINE_SEND:
+		board_add(http->board, METRIC_SEND_TIMEOUTS, 1);
+		conn->dead = conn->reset = true;
+		break;
+	case DEADLINE_IDLE:
+		board_add(http->board, METRIC_IDLE_TIMEOUTS, 1);
+		conn->dead = true;
+		break;
+	case DEADLINE_LINGER:
+		conn->dead = true;
+		break;
+	case DEADLINE_GOODBYE:
+		if (conn->state == CONN_IDLE)
+			start_linger(conn, true);
+		break;
+	case DEADLINE_NONE:
+		break;
+	}
+}
+
+static void
+on_timer(evutil_socket_t fd, short what, void *arg)
+{
+	struct conn *conn = arg;
+
+	(void)fd;
+	(void)what;
+	conn->in_turn = true;
+	conn->http->now_ns = clock_now_ns();
+	if (!conn->dead && !conn->again)
+		on_deadline(conn);
+	run_turn(conn, false);
+}
+
+void
+conn_start(struct conn *conn, int64_t header_ms)
+{
+	conn_arm(conn, DEADLINE_HEADER, header_ms);
+	conn->since_ns = clock_now_ns();
+	run_turn(conn, true);
+}
+
+void
+conn_say_goodbye(struct conn *conn, int64_t ms)
+{
+	conn_arm(conn, DEADLINE_GOODBYE, ms);
+}

@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: MIT
+ * Copyright (c) 2026 the clusterd authors */
+
+/*
+ * conn.h: one HTTP connection: bytes in, bytes out, its deadline, its end.
+ * request.c reads what the bytes mean, response.c makes the answer.
+ */
+#ifndef DAEMON_HTTP_CONN_H
+#define DAEMON_HTTP_CONN_H
+
+#include "daemon/http/exchange.h"
+#include "daemon/http/http.h"
+
+enum conn_state {
+	CONN_IDLE,		/* no byte of a request */
+	CONN_HEAD,
+	CONN_BODY,
+	CONN_HANDLE,		/* with a handler */
+	CONN_LINGER,		/* answered and shut; what comes is thrown away */
+};
+
+struct conn {
+	TAILQ_ENTRY(conn) all_link, idle_link;
+	struct http *http;
+	struct exchange *exchange;	/* NULL while idle */
+	struct event read_event, timer;
+	struct event *write_event;	/* only after EAGAIN */
+	uint64_t request;		/* number of the open one; 0: none */
+	int64_t own_ms;			/* deadline of the open request: HTTP_OFF
+					 * the usual, 0 none */
+	uint64_t since_ns;		/* state IDLE: since; HANDLE: asked at */
+	uint32_t row;			/* in http->table */
+	int fd;
+	uint32_t discarded;		/* LINGER */
+	uint8_t state;			/* enum conn_state */
+	uint8_t deadline;		/* enum deadline */
+	uint8_t doing;			/* entry of the page, 0: none */
+	bool reading;			/* read_event is added */
+	bool in_turn;			/* its own callback runs: do not close */
+	bool in_handler;		/* the handler itself runs: do not finish */
+	bool again;			/* go on with what is in the buffer */
+	bool close_after;		/* the answer is the last */
+	bool linger;			/* the client may still be sending */
+	bool dead;			/* to be closed at the end of the turn */
+	bool served;			/* at least one request */
+	bool reset;			/* closing is a reset */
+	bool listed;			/* in http->idle */
+	bool writing;			/* write_event is added */
+	bool goodbye;			/* LINGER at the end of a drain */
+
+	/* the peer, as it was passed */
+	uint16_t family, port;
+	uint16_t listener;
+	uint8_t address[16];
+};
+
+/* Set the deadline; ms: HTTP_OFF for the usual time of that kind. */
+void conn_arm(struct conn *conn, enum deadline deadline, int64_t ms);
+
+/* The same for the open request, by what its handler wanted. */
+void conn_arm_request(struct conn *conn);
+
+/* Write what is ready.  May mark the connection dead. */
+void conn_flush(struct conn *conn);
+
+/* The answer to the open request is complete (response.c). */
+void conn_finish_request(struct conn *conn);
+
+/* The connection ends now, or at the end of its turn; reset: the client shall
+ * not take what it has for the whole. */
+void conn_abort(struct conn *conn, bool reset);
+
+/* Whether the end of the process, or of the connection, is a reset: where only
+ * the end of the connection ends the body. */
+void conn_set_reset(struct conn *conn, bool on);
+
+/* The parser or a limit refuses: answer with status and close. */
+void conn_refuse(struct conn *conn, int status);
+
+/* For http.c: a new one and its first turn; end it at once. */
+struct conn *conn_new(struct http *http, int fd,
+    const struct connection_passed *passed);
+void conn_start(struct conn *conn, int64_t header_ms);
+void conn_close(struct conn *conn);
+/* An idle one, drain: goodbye in ms. */
+void conn_say_goodbye(struct conn *conn, int64_t ms);
+
+#endif

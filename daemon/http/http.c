@@ -1,0 +1,194 @@
+/* SPDX-License-Identifier: MIT
+ * Copyright (c) 2026 the clusterd authors */
+
+/* http.c: all HTTP connections of a worker; see http.h. */
+#include "daemon/http/http.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "common/base/clock.h"
+#include "common/base/errmsg.h"
+#include "daemon/http/conn.h"
+
+enum {
+	RESERVE = 16,			/* rows over max_connections */
+	LINGER_MS = 5000,		/* without data */
+	CLOSABLE_MS = 1000,		/* idle for so long */
+	GOODBYE_MIN_MS = 2500, GOODBYE_MAX_MS = 5000,
+	FIRST_IN_DRAIN_MS = 5000,
+};
+
+static const struct timeval *
+common_time(struct event_base *base, int64_t ms)
+{
+	struct timeval time = { ms / 1000, ms % 1000 * 1000 };
+
+	return ms < 0 ? NULL : event_base_init_common_timeout(base, &time);
+}
+
+static int
+make_tables(struct http *http)
+{
+	uint32_t size = (uint32_t)http->config.max_connections + RESERVE;
+
+	http->table = calloc(size, sizeof(http->table[0]));
+	http->free_rows = calloc(size, sizeof(http->free_rows[0]));
+	if (http->table == NULL || http->free_rows == NULL)
+		return ERR_MEMORY;
+	http->table_size = size;
+	for (uint32_t i = 0; i < size; i++)
+		http->free_rows[i] = size - 1 - i;
+	http->free_count = size;
+	return 0;
+}
+
+int
+http_init(struct http *http, struct event_base *base, struct board *board,
+    const struct http_config *config, const struct http_ops *ops, void *ctx)
+{
+	memset(http, 0, sizeof(*http));
+	http->base = base;
+	http->board = board;
+	http->config = *config;
+	http->ops = ops;
+	http->ctx = ctx;
+	http->doing_free = ~1u;
+	TAILQ_INIT(&http->all);
+	TAILQ_INIT(&http->idle);
+	http->times[DEADLINE_HEADER] = common_time(base, config->header_ms);
+	http->times[DEADLINE_BODY] = common_time(base, config->body_ms);
+	http->times[DEADLINE_REQUEST] = common_time(base, config->request_ms);
+	http->times[DEADLINE_SEND] = common_time(base, config->send_ms);
+	http->times[DEADLINE_IDLE] = common_time(base, config->idle_ms);
+	http->times[DEADLINE_LINGER] = common_time(base,
+	    (int64_t)clock_scaled_ms(LINGER_MS));
+	return make_tables(http);
+}
+
+int
+http_take(struct http *http, int fd, const struct connection_passed *passed)
+{
+	struct conn *conn = conn_new(http, fd, passed);
+	uint64_t now_ns = clock_now_ns(), waited_ms = 0;
+	int64_t left_ms = HTTP_OFF;
+
+	if (conn == NULL) {
+		close(fd);
+		return -1;
+	}
+	if (passed->accepted_ns != 0 && passed->accepted_ns < now_ns)
+		waited_ms = (now_ns - passed->accepted_ns) / NS_PER_MS;
+	/* what it has waited counts; the common queue is for those that have
+	 * not waited to speak of */
+	if (waited_ms > 10 && http->config.header_ms >= 0) {
+		left_ms = http->config.header_ms - (int64_t)waited_ms;
+		if (left_ms < 1)
+			left_ms = 1;
+	}
+	conn_start(conn, left_ms);
+	return 0;
+}
+
+bool
+http_make_room(struct http *http)
+{
+	struct conn *oldest;
+
+	if ((int64_t)http->connections < http->config.max_connections)
+		return true;
+	oldest = TAILQ_FIRST(&http->idle);
+	if (oldest == NULL || clock_now_ns() - oldest->since_ns <
+	    clock_scaled_ms(CLOSABLE_MS) * NS_PER_MS)
+		return false;
+	board_add(http->board, METRIC_MADE_WAY, 1);
+	conn_close(oldest);
+	return true;
+}
+
+void
+http_drain(struct http *http)
+{
+	unsigned min_ms = clock_scaled_ms(GOODBYE_MIN_MS);
+	unsigned max_ms = clock_scaled_ms(GOODBYE_MAX_MS);
+	struct conn *conn;
+
+	if (http->draining)
+		return;
+	http->draining = true;
+	TAILQ_FOREACH(conn, &http->idle, idle_link) {
+		if (conn->served)
+			conn_say_goodbye(conn, min_ms +
+			    (unsigned)random() % (max_ms - min_ms + 1));
+		else
+			conn_arm(conn, DEADLINE_HEADER,
+			    (int64_t)clock_scaled_ms(FIRST_IN_DRAIN_MS));
+	}
+}
+
+unsigned
+http_abort_all(struct http *http)
+{
+	unsigned count = 0;
+	struct conn *conn, *next;
+
+	for (conn = TAILQ_FIRST(&http->all); conn != NULL; conn = next) {
+		next = TAILQ_NEXT(conn, all_link);
+		if (conn->state != CONN_IDLE && conn->state != CONN_LINGER) {
+			conn->reset = true;
+			count++;
+		}
+		conn_close(conn);
+	}
+	board_add(http->board, METRIC_DRAIN_ABORTED, count);
+	return count;
+}
+
+/* Idle ones are in order of time: the young end is walked. */
+static uint32_t
+count_closable(const struct http *http, uint64_t now_ns)
+{
+	uint64_t second_ns = clock_scaled_ms(CLOSABLE_MS) * NS_PER_MS;
+	uint32_t idle = 0;
+	const struct conn *conn;
+
+	TAILQ_FOREACH(conn, &http->idle, idle_link) {
+		if (now_ns - conn->since_ns < second_ns)
+			break;
+		idle++;
+	}
+	return idle;
+}
+
+void
+http_tick(struct http *http, uint64_t now_ns)
+{
+	struct page_gauges *gauges = &http->board->page->gauges;
+
+	WORD_SET(gauges->connections, http->connections);
+	WORD_SET(gauges->closable, count_closable(http, now_ns));
+	WORD_SET(gauges->requests_open, http->open);
+}
+
+unsigned
+http_begin_doing(struct http *http)
+{
+	unsigned entry;
+
+	if (http->doing_free == 0)
+		return 0;
+	entry = (unsigned)__builtin_ctz(http->doing_free);
+	http->doing_free &= ~(1u << entry);
+	return entry;
+}
+
+void
+http_end_doing(struct conn *conn)
+{
+	if (conn->doing == 0)
+		return;
+	board_do_nothing(conn->http->board, conn->doing);
+	conn->http->doing_free |= 1u << conn->doing;
+	conn->doing = 0;
+}

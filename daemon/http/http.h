@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: MIT
+ * Copyright (c) 2026 the clusterd authors */
+
+/*
+ * http.h: all HTTP connections of a worker: limits, deadlines, drain.  Knows no
+ * plugins: what answers a request is a function handed down.  One thread, the
+ * loop's; never blocks.
+ */
+#ifndef DAEMON_HTTP_HTTP_H
+#define DAEMON_HTTP_HTTP_H
+
+#include <event2/event.h>
+#include <event2/event_struct.h>
+#include <stdbool.h>
+#include <sys/queue.h>
+
+#include "common/base/buf.h"
+#include "daemon/http/date.h"
+#include "daemon/http/head.h"
+#include "daemon/proto/connection.h"
+#include "daemon/scoreboard/write.h"
+
+struct conn;
+struct exchange;
+
+enum { HTTP_OFF = -1 };			/* a limit or time that is not set */
+
+/* From the pool's keys; times in ms. */
+struct http_config {
+	struct head_limits head;
+	int64_t max_body;
+	int64_t max_connections, max_pipeline, min_rate;
+	int64_t header_ms, body_ms, send_ms, idle_ms, request_ms;
+	bool record_query;
+};
+
+/* What a connection's deadline stands for. */
+enum deadline {
+	DEADLINE_NONE, DEADLINE_HEADER, DEADLINE_BODY, DEADLINE_REQUEST,
+	DEADLINE_SEND, DEADLINE_IDLE, DEADLINE_LINGER, DEADLINE_GOODBYE,
+};
+enum { DEADLINE__COUNT = 8 };
+
+struct http_ops {
+	/* A request is complete: answer it (response.h), or leave it open to be
+	 * answered later.  May be called only in the loop. */
+	void (*on_request)(struct conn *conn, void *ctx);
+	/* A stream that was full has room again. */
+	void (*on_room)(struct conn *conn, void *ctx);
+	/* An open request ended without its answer: timeout, client gone. */
+	void (*on_stale)(struct conn *conn, const char *why, void *ctx);
+	/* One connection less. */
+	void (*on_closed)(void *ctx);
+};
+
+TAILQ_HEAD(conn_list, conn);
+
+struct http {
+	struct event_base *base;
+	struct board *board;
+	struct http_config config;
+	const struct http_ops *ops;
+	void *ctx;
+	const struct timeval *times[DEADLINE__COUNT];	/* common timeouts */
+	struct date date;
+
+	struct conn **table;		/* by index of a handle */
+	uint32_t table_size;		/* max_connections and a reserve */
+	uint32_t *free_rows;		/* stack of free rows */
+	uint32_t free_count;
+	struct conn_list all, idle;	/* idle: the longest first */
+	uint32_t connections, open;	/* open: requests with a handler */
+	uint64_t requests;		/* number of the last one */
+	struct exchange *spare;		/* buffers of connections that idle */
+	unsigned spare_count;
+
+	uint32_t doing_free;		/* entries 1..31 of the page, by bit */
+	bool draining;
+	uint64_t now_ns;		/* of this turn */
+};
+
+/* 0 or ERR_MEMORY.  What http refers to is borrowed for its life. */
+int http_init(struct http *http, struct event_base *base, struct board *board,
+    const struct http_config *config, const struct http_ops *ops, void *ctx);
+
+/*
+ * Take a connection: fd is ours from here on, also on failure (closed).
+ * passed: who it is and when it was accepted.  0 or -1.
+ */
+int http_take(struct http *http, int fd, const struct connection_passed *passed);
+
+/* Is there room for one more?  Where there is none, the longest idle
+ * connection that is closable makes way. */
+bool http_make_room(struct http *http);
+
+/* No keep-alive from now on; idle ones are said goodbye at a random time. */
+void http_drain(struct http *http);
+
+/* Cut all that is left; returns how many. */
+unsigned http_abort_all(struct http *http);
+
+/* Gauges of the page; each beat. */
+void http_tick(struct http *http, uint64_t now_ns);
+
+/* An entry of the page for a request that stays open; 0: none is free.  It is
+ * kept in conn->doing and given back with the request. */
+unsigned http_begin_doing(struct http *http);
+void http_end_doing(struct conn *conn);
+
+#endif

@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: MIT
+ * Copyright (c) 2026 the clusterd authors */
+
+/* inherited.h: the descriptors that we are started with. */
+#ifndef CLUSTERD_KEEPER_INHERITED_H
+#define CLUSTERD_KEEPER_INHERITED_H
+
+#include "daemon/keeper/state.h"
+
+/*
+ * First of all: fds 0-2 exist, sockets of a service manager (LISTEN_FDS, if
+ * LISTEN_PID is ours) are noted, every other descriptor is closed.
+ */
+void inherited_init(struct keeper *k);
+
+
+#endif
