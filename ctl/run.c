@@ -29,6 +29,7 @@ struct run {
 	struct connection connection;
 	char id[17];		/* command id of a change, or "" */
 	bool begun;		/* the daemon has it */
+	bool heard;		/* something came since the last loss */
 	json_t *rows;		/* of a table */
 	uint64_t last_seq;	/* of a stream, 0: none */
 	json_t *final;
