@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * Copyright (c) 2025 The clusterd authors */
+ * Copyright (c) 2026 the clusterd authors */
 
 /*
  * stamp.c: the build stamp, alone in its object and its library, so that a

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * Copyright (c) 2025 The clusterd authors */
+ * Copyright (c) 2026 the clusterd authors */
 
 /*
  * chunk.h: the chunked coding of a body, up to the last chunk; the trailers

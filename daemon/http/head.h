@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * Copyright (c) 2025 The clusterd authors */
+ * Copyright (c) 2026 the clusterd authors */
 
 /*
  * head.h: one HTTP/1 request head, or the trailers of one.  Gate and parser in
@@ -19,7 +19,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "daemon/http/method.h"
+#include "common/table/method.h"
 
 /* A part of the input: offsets from buf, since the buffer may move. */
 struct slice {

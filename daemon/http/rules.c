@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * Copyright (c) 2025 The clusterd authors */
+ * Copyright (c) 2026 the clusterd authors */
 
 /*
  * rules.c: what the lines of a head mean (RFC 9112 3.2, 3.3, 6, 9).  Called by

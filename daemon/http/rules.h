@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * Copyright (c) 2025 The clusterd authors */
+ * Copyright (c) 2026 the clusterd authors */
 
 /*
  * rules.h: what the lines of a head mean: framing, host, target, connection.

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * Copyright (c) 2025 The clusterd authors */
+ * Copyright (c) 2026 the clusterd authors */
 
 /*
  * page_end.h: memory that ends where an unmapped page begins, so that a parser

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * Copyright (c) 2025 The clusterd authors */
+ * Copyright (c) 2026 the clusterd authors */
 
 /*
  * parse_verdict.c: what our parsers say about byte streams, for comparison with

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT
- * Copyright (c) 2025 The clusterd authors */
+ * Copyright (c) 2026 the clusterd authors */
 
 /*
  * method.h: the table of request methods, expanded from methods.def.
  */
 
-#ifndef DAEMON_HTTP_METHOD_H
-#define DAEMON_HTTP_METHOD_H
+#ifndef CLUSTERD_TABLE_METHOD_H
+#define CLUSTERD_TABLE_METHOD_H
 
 #include <stddef.h>
 #include <stdint.h>
@@ -14,11 +14,11 @@
 enum method_id {
 	METHOD_NONE,			/* not read yet, or not in the table */
 #define METHOD(name) METHOD_##name,
-#include "daemon/http/methods.def"
+#include "common/table/methods.def"
 };
 enum { METHOD__COUNT = 1
 #define METHOD(name) + 1
-#include "daemon/http/methods.def"
+#include "common/table/methods.def"
 };
 
 /* The id of len bytes at text, METHOD_NONE if they are not in the table. */

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT
- * Copyright (c) 2025 The clusterd authors */
+ * Copyright (c) 2026 the clusterd authors */
 
 /*
  * method.c: request methods by text and by id.  Pure.
  */
 
-#include "daemon/http/method.h"
+#include "common/table/method.h"
 
 #include <string.h>
 
@@ -15,7 +15,7 @@ method_find(const char *text, size_t len)
 #define METHOD(name) \
 	if (len == sizeof(#name) - 1 && memcmp(text, #name, len) == 0) \
 		return METHOD_##name;
-#include "daemon/http/methods.def"
+#include "common/table/methods.def"
 	return METHOD_NONE;
 }
 
@@ -25,7 +25,7 @@ method_name(unsigned int id)
 	static const char *const names[METHOD__COUNT] = {
 		[METHOD_NONE] = "-",
 #define METHOD(name) [METHOD_##name] = #name,
-#include "daemon/http/methods.def"
+#include "common/table/methods.def"
 	};
 
 	return names[id < METHOD__COUNT ? id : METHOD_NONE];
