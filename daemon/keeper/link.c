@@ -24,6 +24,8 @@ link_reset(struct keeper *k)
 
 		process->announced = 0;
 		process->ref = 0;
+		if (process->failed)
+			process->id = 0;
 		process->due &= (uint8_t)~(DUE_SPAWNED | DUE_FAILED);
 	}
 	memset(k->spawn_fds, 0, sizeof(k->spawn_fds));
@@ -258,6 +260,7 @@ send_failed(struct keeper *k, struct process *row)
 	    row->failed_error, 0), NULL, 0);
 	if (rc == 0) {
 		row->due &= (uint8_t)~DUE_FAILED;
+		row->id = 0;	/* may be tried again before we have reaped */
 		k->link.open--;
 	}
 	return rc;
