@@ -109,15 +109,11 @@ identify(struct database *base, int thorough, int *from, struct errmsg *err)
 		return rc;
 	if (version.objects > 0 && version.application != SCHEMA_APPLICATION)
 		return errmsg_set(err, ERR_FORMAT, "not a database of ours");
-	if (version.user_version > schema_current()) {
-		/* Leave the file as it is, also when closing it. */
-		sqlite3_db_config(base->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1,
-		    NULL);
+	if (version.user_version > schema_current())
 		return errmsg_set(err, ERR_VERSION,
 		    "%s has schema %d, this program knows up to %d: it is from "
 		    "a newer version", base->path, version.user_version,
 		    schema_current());
-	}
 	if (version.user_version < 0 ||
 	    (version.user_version > 0 && version.objects == 0))
 		return errmsg_set(err, ERR_FORMAT, "its tables are missing");
@@ -132,13 +128,24 @@ identify(struct database *base, int thorough, int *from, struct errmsg *err)
 	return 0;
 }
 
+/* The log and its index stay when the file is closed, so that users who may
+ * only read can; and a file that is not, or not yet, ours is left as it is. */
+static void
+leave_log(struct database *base, int unfolded)
+{
+	int on = 1;
+
+	sqlite3_file_control(base->db, "main", SQLITE_FCNTL_PERSIST_WAL, &on);
+	sqlite3_db_config(base->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, unfolded,
+	    NULL);
+}
+
 static int
 set_up(struct database *base, struct errmsg *err)
 {
 	char mode[16];
-	int on = 1, rc;
+	int rc;
 
-	sqlite3_file_control(base->db, "main", SQLITE_FCNTL_PERSIST_WAL, &on);
 	/* The pragma does not fail, it tells the mode in force. */
 	if ((rc = sql_text(base->db, "PRAGMA journal_mode = WAL", mode,
 	    sizeof(mode), err)) != 0)
@@ -225,8 +232,11 @@ open_once(struct database *base, int thorough, struct errmsg *err)
 	    err)) != 0)
 		return rc;
 	sqlite3_busy_handler(base->db, on_busy, base);
-	if ((rc = identify(base, thorough, &from, err)) != 0 ||
-	    (rc = set_up(base, err)) != 0 ||
+	leave_log(base, 1);
+	if ((rc = identify(base, thorough, &from, err)) != 0)
+		return rc;
+	leave_log(base, 0);
+	if ((rc = set_up(base, err)) != 0 ||
 	    (rc = migrate(base, from, err)) != 0 ||
 	    (rc = test_pragma(base, err)) != 0 ||
 	    (rc = write_prepare(base->db, base->stmt, err)) != 0)
@@ -287,8 +297,7 @@ database_discard(struct database *base)
 	struct stat st;
 
 	if (base->db != NULL)
-		sqlite3_db_config(base->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1,
-		    NULL);
+		leave_log(base, 1);
 	database_close(base, 0);
 	if (health == DATABASE_DAMAGED) {
 		aside_move(base->path, base->aside, sizeof(base->aside));
