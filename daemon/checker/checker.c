@@ -5,7 +5,7 @@
  * checker.c: one check from the file to the verdict, in this order: files,
  * keys, accounts, rules between keys, copies of modules, [the keeper's "go
  * on"], constructors and options of plugins, result.  Called by the worker's
- * main().  It may be killed by what it loads at any step from there on, which
+ * main().  The process may be killed by what it loads at any step from there on, which
  * is what it is for.
  */
 #include "daemon/checker/checker.h"
@@ -19,6 +19,7 @@
 #include <unistd.h>
 
 #include "common/base/buf.h"
+#include "common/base/check.h"
 #include "common/base/errmsg.h"
 #include "common/base/failpoint.h"
 #include "common/base/fd.h"
@@ -27,7 +28,7 @@
 #include "daemon/checker/checks.h"
 #include "daemon/checker/cpus.h"
 #include "daemon/checker/deliver.h"
-#include "daemon/checker/fatal.h"
+#include "daemon/checker/guard.h"
 #include "daemon/checker/modules.h"
 #include "daemon/proto/keeper.h"
 
@@ -100,7 +101,7 @@ before_opening(const struct conf_plugin *plugin, void *arg)
 
 	flush_findings(check);
 	deliver_opening(check->verdict, plugin);
-	fatal_set(place, plugin->name, plugin->module);
+	guard_set(place, plugin->name, plugin->module);
 	(void)FP("checker.before_open");
 }
 
@@ -137,11 +138,9 @@ static int
 check_files(struct check *check)
 {
 	struct machine machine = look_at_machine();
-	uid_t keeper = accounts_keeper_uid();
+	uid_t keeper = check->policy.owners.keeper;
 	struct conf *conf;
 
-	check->policy.strict = keeper == 0;
-	check->policy.owners.keeper = keeper;
 	check->policy.owners.user = keeper;
 	source_init(&check->source, &check->report);
 	check->source.open_file = open_source;
@@ -188,9 +187,13 @@ write_result(struct check *check)
 }
 
 static int
-run(struct check *check)
+run(void *arg)
 {
-	int status = check_files(check);
+	struct check *check = arg;
+	int status;
+
+	limit_self();
+	status = check_files(check);
 
 	/* before "go on" nothing of a plugin may run; otherwise all errors are
 	 * wanted in one run */
@@ -203,12 +206,11 @@ run(struct check *check)
 	if (check->mode == MODE_FIRST &&
 	    deliver_header(check->keeper, check->schema.conf) != 0)
 		return EXIT_SUCCESS;
-	fatal_arm(check->mode != MODE_RELOAD);
 	alarm(WALL_S);
 	modules_open(&check->modules, &check->schema, &check->policy,
 	    before_opening, check);
 	deliver_opening(check->verdict, NULL);
-	fatal_disarm();
+	guard_clear();
 	flush_findings(check);
 	if (check->report.errors > REPORT_MAX && check->mode != MODE_RELOAD)
 		fprintf(stderr, "%s: %zu errors in all\n", check->file,
@@ -230,7 +232,7 @@ parse_mode(const char *word, enum mode *mode)
 		{ "--reload", MODE_RELOAD },
 	};
 
-	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+	for (size_t i = 0; i < COUNT(rows); i++) {
 		if (strcmp(rows[i].word, word) != 0)
 			continue;
 		*mode = rows[i].mode;
@@ -273,10 +275,14 @@ checker_main(int argc, char **argv)
 	check.keeper = check.mode == MODE_FIRST ? CHECKER_FD_KEEPER : -1;
 	check.verdict = check.mode == MODE_FIRST ||
 	    check.mode == MODE_RELOAD ? CHECKER_FD_VERDICT : -1;
-	limit_self();
+	check.policy.owners.keeper = accounts_keeper_uid();
+	check.policy.strict = check.policy.owners.keeper == 0;
 	if (report_init(&check.report) != 0)
 		return EXIT_FAILURE;
-	status = run(&check);
+	if (check.verdict < 0)
+		status = guard_run(run, &check, EXIT_CONFIG);
+	else
+		status = run(&check);
 	schema_done(&check.schema);
 	source_done(&check.source);
 	report_done(&check.report);

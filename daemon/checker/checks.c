@@ -35,10 +35,15 @@ is_written(const struct pool_check *check, enum key_id key)
 	return place.line != section.line || place.file != section.file;
 }
 
-#define FAULT(check, key_, ...)						\
-	report_error((check)->schema->report, place_of(check, key_),	\
+#define FAULT_AT(check, key_, place, ...)				\
+	report_error((check)->schema->report, place,			\
 	    schema_pool_title((check)->schema, (check)->index),		\
 	    keys[key_].name, __VA_ARGS__)
+#define FAULT(check, key_, ...)						\
+	FAULT_AT(check, key_, place_of(check, key_), __VA_ARGS__)
+#define LISTEN_FAULT(check, nth, ...)					\
+	FAULT_AT(check, KEY_POOL_LISTEN, schema_listen_place(		\
+	    (check)->schema, (check)->index, nth), __VA_ARGS__)
 
 /* "stop_timeout (5s)" style values for the words. */
 struct shown { char text[32]; };
@@ -162,8 +167,8 @@ check_protocol(struct pool_check *check)
 		if (pool->schedule == SCHEDULE_REUSEPORT &&
 		    pool->listens[i].family != AF_INET &&
 		    pool->listens[i].family != AF_INET6)
-			FAULT(check, KEY_POOL_LISTEN, "%s is not possible "
-			    "with schedule = reuseport", pool->listens[i].text);
+			LISTEN_FAULT(check, i, "%s is not possible with "
+			    "schedule = reuseport", pool->listens[i].text);
 	if (pool->protocol != PROTOCOL_HTTP && pool->route_count > 1)
 		FAULT(check, KEY_POOL_ROUTE, "a pool of protocol %s has one "
 		    "route, not %zu", keys[KEY_POOL_PROTOCOL].list[
@@ -188,13 +193,13 @@ check_listens(struct pool_check *check)
 		for (size_t j = 0; j < i; j++)
 			if (address_is_same(&pool->listens[i],
 			    &pool->listens[j]))
-				FAULT(check, KEY_POOL_LISTEN,
-				    "%s is there twice", pool->listens[i].text);
+				LISTEN_FAULT(check, i, "%s is there twice",
+				    pool->listens[i].text);
 		for (size_t p = 0; p < check->index; p++)
 			for (size_t j = 0; j < conf->pools[p].listen_count; j++)
 				if (address_is_same(&pool->listens[i],
 				    &conf->pools[p].listens[j]))
-					FAULT(check, KEY_POOL_LISTEN,
+					LISTEN_FAULT(check, i,
 					    "%s is also in [pool %s]",
 					    pool->listens[i].text,
 					    conf->pools[p].name);
@@ -227,8 +232,8 @@ checks_run(struct schema *schema, const struct machine *machine)
 	conf->daemon.cpus = machine->cpus;
 	if (conf->pool_count == 0)
 		report_error(schema->report, (struct place){
-		    schema->section_count > 0 ? schema->sections[0].place.file :
-		    "", 0 }, NULL, NULL, "there is no [pool NAME]");
+		    schema->source->name, 0 }, NULL, NULL,
+		    "there is no [pool NAME]");
 	for (size_t i = 0; i < conf->pool_count; i++) {
 		struct pool_check check = { schema, &conf->pools[i], i,
 		    machine };

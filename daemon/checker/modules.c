@@ -47,7 +47,7 @@ nth_directory(const char *paths, unsigned n, char *out, size_t size)
 	return 1;
 }
 
-/* A file of the directory that is nearly called so. */
+/* A module of the directory that is nearly called so. */
 static int
 find_near(const char *directory, const char *name, char *near, size_t size)
 {
@@ -56,7 +56,10 @@ find_near(const char *directory, const char *name, char *near, size_t size)
 	int found = 0;
 
 	while (dir != NULL && (entry = readdir(dir)) != NULL) {
-		if (found || word_distance(name, entry->d_name, 2) > 2)
+		size_t len = strlen(entry->d_name);
+
+		if (found || len < 4 || strcmp(entry->d_name + len - 3,
+		    ".so") != 0 || word_distance(name, entry->d_name, 2) > 2)
 			continue;
 		snprintf(near, size, "%s", entry->d_name);
 		found = 1;

@@ -40,10 +40,8 @@ find_place(const struct schema *schema, enum key_scope scope, size_t index,
 	const struct schema_section *section = find_section(schema, scope,
 	    index);
 
-	if (section == NULL && schema->section_count > 0)
-		return (struct place){ schema->sections[0].place.file, 0 };
 	if (section == NULL)
-		return (struct place){ "", 0 };
+		return (struct place){ schema->source->name, 0 };
 	if (section->keys[key].line > 0)
 		return section->keys[key];
 	return section->place;
@@ -66,6 +64,12 @@ schema_plugin_place(const struct schema *schema, size_t plugin,
     enum key_id key)
 {
 	return find_place(schema, SCOPE_PLUGIN, plugin, key);
+}
+
+struct place
+schema_listen_place(const struct schema *schema, size_t pool, size_t nth)
+{
+	return find_section(schema, SCOPE_POOL, pool)->listens[nth];
 }
 
 const char *
@@ -201,7 +205,7 @@ report_full(struct schema *schema, const struct schema_section *section,
 }
 
 static void
-take_listen(struct schema *schema, const struct schema_section *section,
+take_listen(struct schema *schema, struct schema_section *section,
     const struct source_entry *entry)
 {
 	struct conf_pool *pool = &schema->conf->pools[section->index];
@@ -214,10 +218,12 @@ take_listen(struct schema *schema, const struct schema_section *section,
 		return;
 	}
 	new = conf_add_listen(pool);
-	if (new == NULL)
+	if (new == NULL) {
 		report_full(schema, section, entry, CONF_LISTENS_MAX);
-	else
-		*new = listen;
+		return;
+	}
+	*new = listen;
+	section->listens[pool->listen_count - 1] = entry->place;
 }
 
 static void
@@ -315,7 +321,7 @@ take_env(struct schema *schema, const struct schema_section *section,
 }
 
 static void
-take_list(struct schema *schema, const struct schema_section *section,
+take_list(struct schema *schema, struct schema_section *section,
     const struct key *key, const struct source_entry *entry)
 {
 	if (key == &keys[KEY_POOL_LISTEN])

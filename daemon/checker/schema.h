@@ -21,6 +21,7 @@ struct schema_section {
 	size_t index;			/* of the pool or plugin in conf */
 	struct place place;
 	struct place keys[KEY__COUNT];	/* line 0: not written */
+	struct place listens[CONF_LISTENS_MAX];	/* as those of the pool */
 };
 
 struct schema {
@@ -46,6 +47,9 @@ struct place schema_pool_place(const struct schema *schema, size_t pool,
     enum key_id key);
 struct place schema_plugin_place(const struct schema *schema, size_t plugin,
     enum key_id key);
+/* Where the nth address of a pool was written. */
+struct place schema_listen_place(const struct schema *schema, size_t pool,
+    size_t nth);
 /* "pool web" */
 const char *schema_pool_title(const struct schema *schema, size_t pool);
 const char *schema_plugin_title(const struct schema *schema, size_t plugin);

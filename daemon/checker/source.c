@@ -74,6 +74,7 @@ source_init(struct source *source, struct report *report)
 {
 	memset(source, 0, sizeof(*source));
 	source->report = report;
+	source->name = "";
 }
 
 void
@@ -365,6 +366,8 @@ source_parse(struct source *source, const char *name, const char *data,
 		.section = NO_SECTION,
 	};
 
+	if (source->name[0] == '\0')
+		source->name = input.name;
 	prepare_inih();
 	/* the return value only confirms what is in the report */
 	(void)ini_parse_stream(read_line, &input, on_entry, &input);

@@ -36,6 +36,7 @@ struct source_entry {
 };
 
 struct source {
+	const char *name;		/* of the first file */
 	struct source_section *sections;
 	size_t section_count;
 	struct source_entry *entries;

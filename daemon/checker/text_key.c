@@ -10,9 +10,6 @@
 #include "common/base/check.h"
 #include "common/base/parse.h"
 
-static const char letters[] = "abcdefghijklmnopqrstuvwxyz"
-    "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789";
-
 static int
 check_path(const struct key *key, const char *text, size_t len,
     struct errmsg *err)
@@ -75,10 +72,9 @@ check_name(const char *text, const char *what, struct errmsg *err)
 {
 	size_t len = strlen(text);
 
-	if (len == 0 || len > 31 || strspn(text, letters) +
-	    strspn(text + strspn(text, letters), "-_.$"
-	    "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789")
-	    != len)
+	if (len == 0 || len > 31 || text[0] == '-' || strspn(text,
+	    "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
+	    "-_.$") != len)
 		return errmsg_set(err, ERR_BAD_ARGUMENT,
 		    "\"%.64s\" is not the name of %s", text, what);
 	return 0;
