@@ -51,6 +51,8 @@ struct conn {
 	/* the peer, as it was passed */
 	uint16_t family, port;
 	uint16_t listener;
+	uint16_t handler;		/* who has the open request: the upper
+					 * layer's */
 	uint8_t address[16];
 };
 

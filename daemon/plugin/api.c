@@ -1,0 +1,296 @@
+/* SPDX-License-Identifier: MIT
+ * Copyright (c) 2026 the clusterd authors */
+
+/*
+ * api.c: what a plugin may call.  Handles are looked up, never followed; what
+ * is refused is counted as misuse and changes nothing.
+ */
+#include "daemon/plugin/api.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "common/base/clock.h"
+#include "common/base/log.h"
+#include "daemon/http/request.h"
+#include "daemon/http/response.h"
+#include "daemon/plugin/host.h"
+
+/* Set once, before any plugin is opened. */
+static struct host *serving;
+
+void
+api_set_host(struct host *host)
+{
+	serving = host;
+}
+
+static struct conn *
+find(struct cluster_request *req)
+{
+	return request_by_handle(&serving->http, (uint64_t)(uintptr_t)req);
+}
+
+/* Count what is refused; -EAGAIN is no misuse. */
+static int
+answered(int rc)
+{
+	if (rc < 0 && rc != -EAGAIN)
+		board_add(serving->board, METRIC_MISUSED, 1);
+	return rc;
+}
+
+/* ---- request ---------------------------------------------------------------------- */
+
+static const char *
+api_method(struct cluster_request *req)
+{
+	struct conn *conn = find(req);
+
+	return conn == NULL ? NULL : request_method(conn);
+}
+
+static const char *
+api_path(struct cluster_request *req)
+{
+	struct conn *conn = find(req);
+
+	return conn == NULL ? NULL : request_path(conn);
+}
+
+static const char *
+api_query(struct cluster_request *req)
+{
+	struct conn *conn = find(req);
+
+	return conn == NULL ? NULL : request_query(conn);
+}
+
+static const char *
+api_header(struct cluster_request *req, const char *name)
+{
+	struct conn *conn = find(req);
+
+	return conn == NULL ? NULL : request_header(conn, name);
+}
+
+static int
+api_header_at(struct cluster_request *req, unsigned index, const char **name,
+    const char **value)
+{
+	struct conn *conn = find(req);
+
+	if (conn == NULL)
+		return answered(-ESTALE);
+	return request_header_at(conn, index, name, value);
+}
+
+static const void *
+api_body(struct cluster_request *req, size_t *len)
+{
+	struct conn *conn = find(req);
+
+	*len = 0;
+	return conn == NULL ? NULL : request_body(conn, len);
+}
+
+static const char *
+api_peer(struct cluster_request *req)
+{
+	struct conn *conn = find(req);
+	char address[INET6_ADDRSTRLEN];
+	char *text;
+
+	if (conn == NULL)
+		return NULL;
+	if (conn->family != AF_INET && conn->family != AF_INET6)
+		return "unix";
+	text = exchange_alloc(conn->exchange, sizeof(address) + 10);
+	if (text == NULL)
+		return NULL;
+	inet_ntop(conn->family, conn->address, address, sizeof(address));
+	snprintf(text, sizeof(address) + 10,
+	    conn->family == AF_INET ? "%s:%u" : "[%s]:%u", address,
+	    conn->port);
+	return text;
+}
+
+static void *
+api_alloc(struct cluster_request *req, size_t size)
+{
+	struct conn *conn = find(req);
+
+	return conn == NULL ? NULL : exchange_alloc(conn->exchange, size);
+}
+
+/* ---- response --------------------------------------------------------------------- */
+
+static int
+api_set_header(struct cluster_request *req, const char *name, const char *value)
+{
+	struct conn *conn = find(req);
+
+	if (name == NULL || value == NULL)
+		return answered(-EINVAL);
+	return answered(conn == NULL ? -ESTALE :
+	    response_set_header(conn, name, value));
+}
+
+static int
+api_reply(struct cluster_request *req, int status, const char *type,
+    const void *data, size_t len, int mode, cluster_release_fn *release,
+    void *arg)
+{
+	struct conn *conn = find(req);
+	int rc;
+
+	rc = answered(conn == NULL ? -ESTALE :
+	    response_reply(conn, status, type, data, len));
+	if (mode == CLUSTER_GIVE && release != NULL)
+		release((void *)(uintptr_t)data, arg);
+	return rc;
+}
+
+static int
+api_stream_begin(struct cluster_request *req, int status, const char *type,
+    int64_t length)
+{
+	struct conn *conn = find(req);
+
+	return answered(conn == NULL ? -ESTALE :
+	    response_begin(conn, status, type, length));
+}
+
+static int
+api_stream_write(struct cluster_request *req, const void *data, size_t len)
+{
+	struct conn *conn = find(req);
+
+	return answered(conn == NULL ? -ESTALE :
+	    response_write(conn, data, len));
+}
+
+static int
+api_stream_end(struct cluster_request *req)
+{
+	struct conn *conn = find(req);
+
+	return answered(conn == NULL ? -ESTALE : response_end(conn));
+}
+
+static int
+api_deadline(struct cluster_request *req, unsigned ms)
+{
+	struct conn *conn = find(req);
+
+	if (conn == NULL || conn->state != CONN_HANDLE)
+		return answered(-ESTALE);
+	conn->own_ms = (int64_t)ms;
+	if (!conn->in_handler && conn->deadline == DEADLINE_REQUEST)
+		conn_arm_request(conn);
+	return 0;
+}
+
+/* ---- worker ------------------------------------------------------------------------ */
+
+static void
+api_vlog(int level, const char *fmt, va_list args)
+{
+	char text[4096];
+
+	if (level < LL_ERROR || level > LL_DEBUG)
+		level = LL_NOTICE;
+	vsnprintf(text, sizeof(text), fmt, args);
+	serving->ops->log(level, serving->current < serving->plugin_count ?
+	    serving->plugins[serving->current].instance : "", text);
+}
+
+static struct cluster_timer *
+api_timer(unsigned ms, cluster_timer_fn *fn, void *arg)
+{
+	if (fn == NULL)
+		return NULL;
+	return (struct cluster_timer *)(uintptr_t)timers_add(&serving->timers,
+	    serving->current, ms, fn, arg);
+}
+
+static int
+api_timer_cancel(struct cluster_timer *timer)
+{
+	return timers_cancel(&serving->timers, (uint64_t)(uintptr_t)timer);
+}
+
+static int
+api_busy(unsigned ms)
+{
+	struct page_beat *beat = &serving->board->page->beat;
+
+	if (!serving->in_callback)
+		return answered(-EINVAL);
+	if ((int64_t)ms > 10 * serving->handler_ms)
+		return answered(-ERANGE);
+	WORD_SET(beat->busy_until_ns, clock_now_ns() + ms * NS_PER_MS);
+	return 0;
+}
+
+static int
+api_disconnect(const char *reason)
+{
+	serving->ops->disconnect(serving->current < serving->plugin_count ?
+	    serving->plugins[serving->current].instance : "",
+	    reason == NULL ? "" : reason);
+	return 0;
+}
+
+static int
+api_fatal(int class, const char *text)
+{
+	if (class <= FATAL_NONE || class > FATAL__LAST)
+		return answered(-EINVAL);
+	serving->fatal = (enum fatal_class)class;
+	snprintf(serving->fatal_text, sizeof(serving->fatal_text), "%s",
+	    text == NULL ? "" : text);
+	return 0;
+}
+
+static const char *
+api_worker_name(void)
+{
+	return serving->worker_name;
+}
+
+static uint64_t
+api_worker_id(void)
+{
+	return serving->worker_id;
+}
+
+static uint64_t
+api_generation(void)
+{
+	return serving->generation;
+}
+
+static uint64_t
+api_now_ns(void)
+{
+	return clock_now_ns();
+}
+
+const struct cluster_api host_api = {
+	.size = sizeof(struct cluster_api),
+	.major = CLUSTER_ABI_MAJOR, .minor = CLUSTER_ABI_MINOR,
+	.method = api_method, .path = api_path, .query = api_query,
+	.header = api_header, .header_at = api_header_at, .body = api_body,
+	.peer = api_peer, .alloc = api_alloc,
+	.set_header = api_set_header, .reply = api_reply,
+	.stream_begin = api_stream_begin, .stream_write = api_stream_write,
+	.stream_end = api_stream_end, .deadline = api_deadline,
+	.vlog = api_vlog, .timer = api_timer,
+	.timer_cancel = api_timer_cancel, .busy = api_busy,
+	.disconnect = api_disconnect, .fatal = api_fatal,
+	.worker_name = api_worker_name, .worker_id = api_worker_id,
+	.generation = api_generation, .now_ns = api_now_ns,
+};

@@ -1,0 +1,316 @@
+/* SPDX-License-Identifier: MIT
+ * Copyright (c) 2026 the clusterd authors */
+
+/* host.c: plugins at work: who answers, and how it is called; see host.h. */
+#include "daemon/plugin/host.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "common/base/check.h"
+#include "common/base/clock.h"
+#include "common/base/log.h"
+#include "daemon/http/request.h"
+#include "daemon/http/response.h"
+#include "daemon/plugin/api.h"
+
+/* ---- callbacks: the page says which one runs, and since when ----------------- */
+
+struct frame {
+	unsigned plugin;
+	bool outer;
+};
+
+static struct frame
+enter(struct host *host, unsigned plugin)
+{
+	struct frame frame = { host->current, host->in_callback };
+
+	host->current = plugin;
+	host->in_callback = true;
+	if (!frame.outer)
+		board_set_callback(host->board, clock_now_ns());
+	return frame;
+}
+
+static void
+leave(struct host *host, struct frame frame)
+{
+	host->current = frame.plugin;
+	host->in_callback = frame.outer;
+	if (!frame.outer) {
+		board_set_callback(host->board, 0);
+		if (WORD_GET(host->board->page->beat.busy_until_ns) != 0)
+			WORD_SET(host->board->page->beat.busy_until_ns, 0);
+	}
+}
+
+static const char *
+name_of(const struct host *host, unsigned plugin)
+{
+	return plugin < host->plugin_count ?
+	    host->plugins[plugin].instance : "";
+}
+
+static void
+run_timer(unsigned plugin, cluster_timer_fn *fn, void *arg, void *ctx)
+{
+	struct host *host = ctx;
+	struct frame frame = enter(host, plugin);
+
+	board_do(host->board, 0, DOING_TIMER, plugin, 0, clock_now_ns(), 0,
+	    "", 0);
+	fn(arg);
+	board_do_nothing(host->board, 0);
+	leave(host, frame);
+}
+
+/* ---- requests ------------------------------------------------------------------- */
+
+static void
+show_request(struct host *host, struct conn *conn, unsigned entry)
+{
+	size_t len;
+	const char *path = request_raw_path(conn, &len);
+
+	if (host->http.config.record_query && conn->exchange->path == NULL) {
+		struct slice target = head_path(&conn->exchange->head);
+
+		if (target.len > len)
+			len = target.len;
+	}
+	board_do(host->board, entry, DOING_REQUEST, conn->handler,
+	    conn->exchange->head.method_id, conn->since_ns, conn->request,
+	    path, len);
+}
+
+static enum cluster_verdict
+call_handle(struct host *host, unsigned index, struct conn *conn)
+{
+	struct plugin *plugin = &host->plugins[index];
+	enum cluster_verdict verdict;
+	struct frame frame;
+
+	if (plugin->desc.handle == NULL)
+		return CLUSTER_PASS;
+	conn->handler = (uint16_t)index;
+	frame = enter(host, index);
+	show_request(host, conn, 0);
+	verdict = plugin->desc.handle(
+	    (struct cluster_request *)(uintptr_t)request_handle(conn),
+	    plugin->self);
+	board_do_nothing(host->board, 0);
+	leave(host, frame);
+	return verdict;
+}
+
+/* The handler broke its word: nobody gets a guess for an answer. */
+static void
+fail_request(struct host *host, struct conn *conn, const char *why)
+{
+	char text[256], path[128];
+	size_t len;
+	const char *raw;
+
+	board_add(host->board, METRIC_FAILED, 1);
+	raw = request_raw_path(conn, &len);
+	snprintf(path, sizeof(path), "%.*s", (int)(len < 100 ? len : 100), raw);
+	snprintf(text, sizeof(text), "%s %s: %s", request_method(conn), path,
+	    why);
+	host->ops->log(LL_ERROR, name_of(host, conn->handler), text);
+	if (conn->exchange->answer == ANSWER_NONE)
+		response_error(conn, 500, false);
+	else if (conn->exchange->answer == ANSWER_STREAM)
+		conn_abort(conn, true);
+}
+
+/* True: the request needs no other route. */
+static bool
+take_verdict(struct host *host, struct conn *conn, enum cluster_verdict verdict)
+{
+	enum answer_state answer = (enum answer_state)conn->exchange->answer;
+
+	switch (verdict) {
+	case CLUSTER_DONE:
+		if (answer == ANSWER_COMPLETE)
+			return true;
+		if (answer == ANSWER_NONE)
+			fail_request(host, conn, "done, and nothing answered");
+		else
+			fail_request(host, conn, "done, and not ended");
+		return true;
+	case CLUSTER_PASS:
+		if (answer == ANSWER_NONE)
+			return false;
+		fail_request(host, conn, "passed on, and answered");
+		return true;
+	case CLUSTER_LATER:
+		if (answer == ANSWER_COMPLETE)
+			return true;
+		conn->doing = (uint8_t)http_begin_doing(&host->http);
+		if (conn->doing != 0)
+			show_request(host, conn, conn->doing);
+		return true;
+	case CLUSTER_FAIL:
+		fail_request(host, conn, "failed");
+		return true;
+	}
+	fail_request(host, conn, "a verdict that is none");
+	return true;
+}
+
+static void
+say_sorry(struct conn *conn)
+{
+	conn->close_after = true;
+	response_set_header(conn, "Retry-After", "5");
+	response_reply(conn, 503, "text/plain; charset=utf-8",
+	    "503 Service Unavailable\n", 24);
+	board_add(conn->http->board, METRIC_HOST_5XX, 1);
+}
+
+static void
+on_request(struct conn *conn, void *ctx)
+{
+	struct host *host = ctx;
+	size_t path_len, host_len;
+	int at = -1;
+
+	if (host->sorry) {
+		say_sorry(conn);
+		return;
+	}
+	for (;;) {
+		const char *path = request_raw_path(conn, &path_len);
+		const char *name = request_raw_host(conn, &host_len);
+		unsigned plugin;
+
+		at = routes_next(&host->routes, (size_t)(at + 1), name,
+		    host_len, path, path_len);
+		if (at < 0)
+			break;
+		plugin = host->routes.rows[at].plugin;
+		if (take_verdict(host, conn, call_handle(host, plugin, conn)))
+			return;
+	}
+	response_error(conn, 404, false);
+}
+
+static void
+on_room(struct conn *conn, void *ctx)
+{
+	struct host *host = ctx;
+	struct plugin *plugin = &host->plugins[conn->handler];
+	struct frame frame;
+
+	if (plugin->desc.on_room == NULL)
+		return;
+	frame = enter(host, conn->handler);
+	plugin->desc.on_room(
+	    (struct cluster_request *)(uintptr_t)request_handle(conn),
+	    plugin->self);
+	leave(host, frame);
+}
+
+static void
+on_stale(struct conn *conn, const char *why, void *ctx)
+{
+	struct host *host = ctx;
+	char text[256];
+
+	snprintf(text, sizeof(text), "request %llu: %s before its answer",
+	    (unsigned long long)conn->request, why);
+	host->ops->log(LL_DEBUG, name_of(host, conn->handler), text);
+}
+
+/* ---- life ------------------------------------------------------------------------ */
+
+static void
+on_closed(void *ctx)
+{
+	(void)ctx;			/* the worker looks at each tick */
+}
+
+static const struct http_ops http_ops = {
+	.on_request = on_request, .on_room = on_room, .on_stale = on_stale,
+	.on_closed = on_closed,
+};
+
+void
+host_init(struct host *host, struct event_base *base, struct board *board,
+    const struct host_ops *ops)
+{
+	memset(host, 0, sizeof(*host));
+	host->base = base;
+	host->board = board;
+	host->ops = ops;
+	host->worker_name = "";
+	host->timers.base = base;
+	host->timers.run = run_timer;
+	host->timers.ctx = host;
+	routes_init(&host->routes);
+	api_set_host(host);
+}
+
+int
+host_init_http(struct host *host, const struct http_config *config)
+{
+	return http_init(&host->http, host->base, host->board, config,
+	    &http_ops, host);
+}
+
+int
+host_start(struct host *host, size_t *failed)
+{
+	for (size_t i = 0; i < host->plugin_count; i++) {
+		struct plugin *plugin = &host->plugins[i];
+		struct frame frame = enter(host, (unsigned)i);
+		int rc = 0;
+
+		board_do(host->board, 0, DOING_START, (unsigned)i, 0,
+		    clock_now_ns(), 0, "", 0);
+		if (plugin->desc.start != NULL)
+			rc = plugin->desc.start(plugin->self);
+		board_do_nothing(host->board, 0);
+		leave(host, frame);
+		if (rc != 0) {
+			*failed = i;
+			return ERR_FAILED;
+		}
+		plugin->started = 1;
+	}
+	return 0;
+}
+
+void
+host_drain(struct host *host)
+{
+	for (size_t i = 0; i < host->plugin_count; i++) {
+		struct plugin *plugin = &host->plugins[i];
+		struct frame frame = enter(host, (unsigned)i);
+
+		board_do(host->board, 0, DOING_DRAIN, (unsigned)i, 0,
+		    clock_now_ns(), 0, "", 0);
+		if (plugin->started && plugin->desc.on_drain != NULL)
+			plugin->desc.on_drain(plugin->self);
+		board_do_nothing(host->board, 0);
+		leave(host, frame);
+	}
+}
+
+void
+host_stop(struct host *host)
+{
+	for (size_t i = host->plugin_count; i-- > 0;) {
+		struct plugin *plugin = &host->plugins[i];
+		struct frame frame = enter(host, (unsigned)i);
+
+		board_do(host->board, 0, DOING_STOP, (unsigned)i, 0,
+		    clock_now_ns(), 0, "", 0);
+		if (plugin->started && plugin->desc.stop != NULL)
+			plugin->desc.stop(plugin->self);
+		plugin->started = 0;
+		board_do_nothing(host->board, 0);
+		leave(host, frame);
+	}
+}

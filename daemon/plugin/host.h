@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: MIT
+ * Copyright (c) 2026 the clusterd authors */
+
+/*
+ * host.h: the plugins of a worker at work: routes, callbacks, and the table of
+ * functions that they call.  One host a process, the loop's thread only.
+ */
+#ifndef DAEMON_PLUGIN_HOST_H
+#define DAEMON_PLUGIN_HOST_H
+
+#include "daemon/http/http.h"
+#include "daemon/plugin/loader.h"
+#include "daemon/plugin/routes.h"
+#include "daemon/plugin/timers.h"
+
+/* What the worker does for the host. */
+struct host_ops {
+	/* A line of log of a plugin ("" is the host's own). */
+	void (*log)(int level, const char *plugin, const char *text);
+	/* The plugin wants this worker to be replaced. */
+	void (*disconnect)(const char *plugin, const char *reason);
+};
+
+struct host {
+	struct event_base *base;
+	struct board *board;
+	struct http http;
+	struct plugin *plugins;		/* by index of the snapshot */
+	size_t plugin_count;
+	struct routes routes;
+	struct timers timers;
+	const struct host_ops *ops;
+	const char *worker_name;
+	uint64_t worker_id, generation;
+	int64_t handler_ms;
+	bool sorry;			/* no plugins: 503 for all */
+
+	unsigned current;		/* plugin whose callback runs */
+	bool in_callback;
+	enum fatal_class fatal;		/* what a start callback said */
+	char fatal_text[512];
+};
+
+/* The table that plugins get; its functions serve the host of host_init(). */
+extern const struct cluster_api host_api;
+
+/* plugins and routes are filled in by the caller, between init and start. */
+void host_init(struct host *host, struct event_base *base,
+    struct board *board, const struct host_ops *ops);
+
+/* Open all connections' machinery; 0 or ERR_MEMORY. */
+int host_init_http(struct host *host, const struct http_config *config);
+
+/*
+ * Start the plugins in order.  0; else the one at *failed did not start: class
+ * in host->fatal (FATAL_NONE: it may be tried again).  May block.
+ */
+int host_start(struct host *host, size_t *failed);
+
+/* on_drain of all; stop of all that were started, in reverse order. */
+void host_drain(struct host *host);
+void host_stop(struct host *host);
+
+#endif
