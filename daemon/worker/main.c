@@ -2,31 +2,52 @@
  * Copyright (c) 2026 the clusterd authors */
 
 /*
- * main.c: entry of clusterd-worker, which is two roles: the worker, and with
- * --check the checker.  Started by the keeper.
+ * main.c: the program clusterd-worker, started by the keeper: a worker, or with
+ * --check the checker.  The one file that knows both.
  */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "common/base/failpoint.h"
 #include "common/base/stamp.h"
 #include "daemon/checker/checker.h"
+#include "daemon/worker/worker.h"
+
+struct worker the_worker;
+
+static _Noreturn void
+run_worker(void)
+{
+	struct worker *worker = &the_worker;
+
+	start_worker(worker);
+	for (;;) {
+		if (event_base_loop(worker->base, EVLOOP_ONCE) < 0) {
+			/* the poll set is gone: a plugin closed it */
+			log_error("the event loop has failed");
+			abort();
+		}
+		worker->loops++;
+	}
+}
 
 int
 main(int argc, char **argv)
 {
-	const char *word = argc > 1 ? argv[1] : "";
-
-	if (strcmp(word, "--check") == 0)
+	if (argc == 1)
+		run_worker();
+	if (strcmp(argv[1], "--check") == 0)
 		return checker_main(argc, argv);
-	if (strcmp(word, "--version") == 0) {
+	if (strcmp(argv[1], "--version") == 0) {
 		printf("clusterd-worker %s\n", build_stamp);
 		return 0;
 	}
-	if (strcmp(word, "--list-failpoints") == 0) {
+	if (strcmp(argv[1], "--list-failpoints") == 0) {
 		failpoint_list();
 		return 0;
 	}
-	fprintf(stderr, "clusterd-worker is started by clusterd\n");
+	fprintf(stderr, "clusterd-worker is started by clusterd; "
+	    "--version, --list-failpoints\n");
 	return 2;
 }

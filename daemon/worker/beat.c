@@ -1,0 +1,165 @@
+/* SPDX-License-Identifier: MIT
+ * Copyright (c) 2026 the clusterd authors */
+
+/*
+ * beat.c: every 250 ms: the page is written, the master's beat is looked at,
+ * and so are our own descriptors, which a plugin may have closed.
+ */
+#include <dirent.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "common/base/clock.h"
+#include "daemon/scoreboard/read.h"
+#include "daemon/worker/worker.h"
+
+enum {
+	BEAT_MS = 250,
+	MASTER_STALE_MS = 1000, MASTER_FRESH_MS = 500,
+	FDS_EVERY = 8,			/* beats between two counts of fds */
+};
+
+static uint64_t
+thread_cpu_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+	return (uint64_t)now.tv_sec * NS_PER_S + (uint64_t)now.tv_nsec;
+}
+
+static uint32_t
+count_fds(void)
+{
+	DIR *dir = opendir("/proc/self/fd");
+	uint32_t count = 0;
+
+	if (dir == NULL)
+		return 0;
+	while (readdir(dir) != NULL)
+		count++;
+	closedir(dir);
+	return count > 3 ? count - 3 : 0;	/* ".", "..", the directory */
+}
+
+/* ---- the master ------------------------------------------------------------------------ */
+
+/*
+ * Without a master we accept for ourselves: told by the keeper, or its beat
+ * is stale; until a beat has been fresh for a while, after MASTER_LOST that of
+ * another master.
+ */
+static void
+watch_master(struct worker *worker, uint64_t now_ns)
+{
+	uint64_t beat_ns = page_read_beat(worker->master_page);
+	uint32_t number = page_read_number(worker->master_page);
+	bool fresh = beat_ns + clock_scaled_ms(MASTER_STALE_MS) * NS_PER_MS >
+	    now_ns;
+
+	if (!worker->alone) {
+		if (!fresh) {
+			worker->alone = true;
+			worker->fresh_since_ns = 0;
+			worker->lost_number = 0;
+			accept_update(worker);
+		}
+		return;
+	}
+	if (!fresh || number == worker->lost_number) {
+		worker->fresh_since_ns = 0;
+		return;
+	}
+	if (worker->fresh_since_ns == 0)
+		worker->fresh_since_ns = now_ns;
+	if (now_ns - worker->fresh_since_ns >=
+	    clock_scaled_ms(MASTER_FRESH_MS) * NS_PER_MS) {
+		worker->alone = false;
+		accept_update(worker);
+	}
+}
+
+/* ---- our own descriptors ------------------------------------------------------------------ */
+
+static bool
+is_same(int fd, dev_t dev, ino_t ino)
+{
+	struct stat status;
+
+	return fstat(fd, &status) == 0 && status.st_dev == dev &&
+	    status.st_ino == ino;
+}
+
+static void
+watch_descriptors(struct worker *worker)
+{
+	for (int fd = WORKER_FD_CHANNEL; fd < WORKER_FD_LISTENERS; fd++)
+		if (worker->own[fd].ino != 0 && !is_same(fd,
+		    worker->own[fd].dev, worker->own[fd].ino))
+			drain_leave(worker, LEAVING_LOST_FD);
+	for (unsigned i = 0; i < WORKER_LISTENERS_MAX; i++) {
+		const struct listener *listener = &worker->listeners[i];
+
+		if (listener->fd >= 0 && !is_same(listener->fd, listener->dev,
+		    listener->ino))
+			drain_leave(worker, LEAVING_LOST_FD);
+	}
+}
+
+static void
+remember_descriptors(struct worker *worker)
+{
+	struct stat status;
+
+	for (int fd = WORKER_FD_CHANNEL; fd < WORKER_FD_LISTENERS; fd++)
+		if (fstat(fd, &status) == 0) {
+			worker->own[fd].dev = status.st_dev;
+			worker->own[fd].ino = status.st_ino;
+		}
+}
+
+/* ---- the beat --------------------------------------------------------------------------------- */
+
+void
+beat_now(struct worker *worker)
+{
+	uint64_t now_ns = clock_now_ns(), cpu_ns = thread_cpu_ns();
+
+	board_beat(&worker->board, now_ns, worker->loops,
+	    cpu_ns - worker->cpu_ns);
+	worker->loops = 0;
+	worker->cpu_ns = cpu_ns;
+	if (worker->host.http.table != NULL)
+		http_tick(&worker->host.http, now_ns);
+	if (worker->beats++ % FDS_EVERY == 0)
+		WORD_SET(worker->board.page->gauges.fds, count_fds());
+}
+
+static void
+on_beat(evutil_socket_t fd, short what, void *arg)
+{
+	struct worker *worker = arg;
+
+	(void)fd;
+	(void)what;
+	beat_now(worker);
+	if (!worker->keeper_lost)
+		watch_master(worker, clock_now_ns());
+	if (worker->beats % 2 == 0 && !worker->keeper_lost)
+		watch_descriptors(worker);
+	accept_update(worker);
+	drain_check(worker);
+}
+
+void
+beat_init(struct worker *worker)
+{
+	unsigned ms = clock_scaled_ms(BEAT_MS);
+	struct timeval time = { ms / 1000, ms % 1000 * 1000 };
+
+	remember_descriptors(worker);
+	event_assign(&worker->beat_event, worker->base, -1, EV_PERSIST,
+	    on_beat, worker);
+	event_add(&worker->beat_event, &time);
+}

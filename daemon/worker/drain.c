@@ -1,0 +1,189 @@
+/* SPDX-License-Identifier: MIT
+ * Copyright (c) 2026 the clusterd authors */
+
+/* drain.c: how a worker ends: drained, told to stop, or without its keeper. */
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "common/base/clock.h"
+#include "common/base/failpoint.h"
+#include "daemon/worker/worker.h"
+
+enum { PERSON_MS = 1000 };
+
+static int term_fd = -1;		/* SIGTERM came, for the loop */
+static unsigned orphan_s = 5;
+
+_Noreturn void
+drain_stop(struct worker *worker)
+{
+	worker->phase = PHASE_STOP;
+	accept_update(worker);
+	if (worker->host.http.table != NULL)
+		worker->aborted += http_abort_all(&worker->host.http);
+	host_stop(&worker->host);
+	beat_now(worker);
+	_exit(0);
+}
+
+static void
+finish(struct worker *worker)
+{
+	worker->aborted += http_abort_all(&worker->host.http);
+	if (worker->aborted > 0)
+		log_warn("%u connections cut at the end of the drain",
+		    worker->aborted);
+	beat_now(worker);
+	talk_say_drained(worker);
+	(void)FP("worker.drained");
+	drain_stop(worker);
+}
+
+static void
+on_deadline(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd;
+	(void)what;
+	finish(arg);
+}
+
+static void
+arm_deadline(struct worker *worker)
+{
+	uint64_t now_ns = clock_now_ns(), left_us = 0;
+	struct timeval time;
+
+	if (worker->drain_deadline_ns == 0)
+		return;
+	if (worker->drain_deadline_ns > now_ns)
+		left_us = (worker->drain_deadline_ns - now_ns) / 1000;
+	time.tv_sec = (time_t)(left_us / 1000000);
+	time.tv_usec = (suseconds_t)(left_us % 1000000);
+	event_add(&worker->drain_event, &time);
+}
+
+void
+drain_begin(struct worker *worker, uint64_t deadline_ns)
+{
+	if (deadline_ns != 0 && (worker->drain_deadline_ns == 0 ||
+	    deadline_ns < worker->drain_deadline_ns)) {
+		worker->drain_deadline_ns = deadline_ns;
+		arm_deadline(worker);
+	}
+	if (worker->phase != PHASE_SERVE)
+		return;
+	worker->phase = PHASE_DRAIN;
+	accept_update(worker);
+	http_drain(&worker->host.http);
+	host_drain(&worker->host);
+	/* looked at from the loop: a callback may be above us */
+	event_active(&worker->beat_event, EV_TIMEOUT, 0);
+}
+
+void
+drain_check(struct worker *worker)
+{
+	if (worker->phase != PHASE_DRAIN ||
+	    worker->host.http.connections > 0 ||
+	    (!worker->keeper_lost && !accept_is_queue_empty(worker)))
+		return;
+	finish(worker);
+}
+
+void
+drain_leave(struct worker *worker, enum leaving_why why)
+{
+	unsigned ms = why == LEAVING_PERSON ? clock_scaled_ms(PERSON_MS) :
+	    (unsigned)worker->pool->drain_timeout_ms;
+
+	if (worker->leaving || worker->keeper_lost)
+		return;
+	worker->leaving = true;
+	if (why == LEAVING_LOST_FD)
+		log_error("one of the worker's own descriptors is gone");
+	talk_say_leaving(worker, why, ms);
+	drain_begin(worker, clock_now_ns() + ms * NS_PER_MS);
+}
+
+/* ---- the keeper ------------------------------------------------------------------------ */
+
+void
+drain_keeper_lost(struct worker *worker)
+{
+	if (worker->keeper_lost)
+		return;
+	worker->keeper_lost = true;
+	alarm(orphan_s);		/* also against a handler that spins */
+	event_del(&worker->lifeline_event);
+	event_del(&worker->channel_event);
+	event_del(&worker->channel_write_event);
+	drain_begin(worker, clock_now_ns() +
+	    (uint64_t)worker->conf->daemon.orphan_grace_ms * NS_PER_MS);
+	accept_update(worker);
+}
+
+static bool
+is_lifeline_cut(void)
+{
+	struct pollfd lifeline = { WORKER_FD_LIFELINE, POLLIN, 0 };
+
+	return poll(&lifeline, 1, 0) > 0;
+}
+
+static void
+on_lifeline(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd;
+	(void)what;
+	if (is_lifeline_cut())
+		drain_keeper_lost(arg);
+}
+
+/* In the signal handler: the loop may be held by a plugin. */
+static void
+on_sigterm(int number)
+{
+	int kept = errno;
+
+	(void)number;
+	if (is_lifeline_cut())
+		alarm(orphan_s);
+	(void)!write(term_fd, &(uint64_t){ 1 }, sizeof(uint64_t));
+	errno = kept;
+}
+
+static void
+on_term(evutil_socket_t fd, short what, void *arg)
+{
+	uint64_t count;
+
+	(void)what;
+	(void)!read(fd, &count, sizeof(count));
+	if (is_lifeline_cut())
+		drain_keeper_lost(arg);
+	else
+		drain_leave(arg, LEAVING_PERSON);
+}
+
+void
+drain_init(struct worker *worker)
+{
+	struct sigaction action = { .sa_handler = on_sigterm,
+	    .sa_flags = SA_RESTART };
+	int64_t grace_ms = worker->conf->daemon.orphan_grace_ms;
+
+	orphan_s = (unsigned)((grace_ms + 999) / 1000);
+	term_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	evtimer_assign(&worker->drain_event, worker->base, on_deadline, worker);
+	event_assign(&worker->lifeline_event, worker->base, WORKER_FD_LIFELINE,
+	    EV_READ | EV_PERSIST, on_lifeline, worker);
+	event_add(&worker->lifeline_event, NULL);
+	event_assign(&worker->signal_event, worker->base, term_fd,
+	    EV_READ | EV_PERSIST, on_term, worker);
+	event_add(&worker->signal_event, NULL);
+	sigaction(SIGTERM, &action, NULL);
+}

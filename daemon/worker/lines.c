@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: MIT
+ * Copyright (c) 2026 the clusterd authors */
+
+/*
+ * lines.c: log lines of the worker and its plugins, as frames on the log pipe.
+ * A full pipe drops the line and counts it: a slow reader never holds a client.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "daemon/proto/log_frame.h"
+#include "daemon/worker/worker.h"
+
+static struct worker *writer;
+
+static void
+write_frame(int level, const char *text, size_t len)
+{
+	union {
+		struct log_frame frame;
+		char bytes[sizeof(struct log_frame) + LOG_FRAME_TEXT_MAX];
+	} out;
+
+	if (len > LOG_FRAME_TEXT_MAX)
+		len = LOG_FRAME_TEXT_MAX;
+	memset(&out.frame, 0, sizeof(out.frame));
+	out.frame.magic = LOG_FRAME_MAGIC;
+	out.frame.level = (uint8_t)level;
+	out.frame.len = (uint16_t)len;
+	memcpy(out.bytes + sizeof(out.frame), text, len);
+	if (write(WORKER_FD_LOG, out.bytes, sizeof(out.frame) + len) < 0)
+		board_add(&writer->board, METRIC_LINES_DROPPED, 1);
+}
+
+/* What log_line() made: a whole line with level and name, of which the reader
+ * needs the words only. */
+static void
+sink(enum log_level level, const char *line, size_t len)
+{
+	while (len > 0 && line[len - 1] == '\n')
+		len--;
+	write_frame(level, line, len);
+}
+
+void
+lines_init(struct worker *worker)
+{
+	writer = worker;
+	log_set_sink(sink);
+}
+
+void
+lines_add(int level, const char *plugin, const char *text)
+{
+	char line[LOG_FRAME_TEXT_MAX];
+	int len;
+
+	if (level > (int)log_get_level())
+		return;
+	len = plugin[0] == '\0' ?
+	    snprintf(line, sizeof(line), "%s", text) :
+	    snprintf(line, sizeof(line), "%s: %s", plugin, text);
+	if (len > 0)
+		write_frame(level, line, (size_t)len < sizeof(line) ?
+		    (size_t)len : sizeof(line) - 1);
+}

@@ -1,0 +1,361 @@
+/* SPDX-License-Identifier: MIT
+ * Copyright (c) 2026 the clusterd authors */
+
+/* start.c: from exec to READY, in the order of the worker's life. */
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "common/base/clock.h"
+#include "common/base/failpoint.h"
+#include "common/base/fd.h"
+#include "common/base/parse.h"
+#include "daemon/conf/snapshot.h"
+#include "daemon/worker/crash.h"
+#include "daemon/worker/guard.h"
+#include "daemon/worker/worker.h"
+
+/* Nothing more can be of use: say why, once, and go.  Where there is a
+ * channel the master reads it there; fd 2 is for what comes before. */
+static _Noreturn void
+give_up(struct worker *worker, enum fatal_class class, const char *plugin,
+    const char *text)
+{
+	if (class != FATAL_NONE)
+		talk_say_fatal(worker, class, plugin, text);
+	log_error("%s%s%s", plugin, plugin[0] == '\0' ? "" : ": ", text);
+	_exit(1);
+}
+
+static _Noreturn void
+die(const char *what)
+{
+	dprintf(STDERR_FILENO, "worker: %s: %s\n", what, strerror(errno));
+	_exit(1);
+}
+
+/* ---- descriptors ------------------------------------------------------------------------ */
+
+static void *
+map(int fd, size_t size, int prot, const char *what)
+{
+	void *memory = mmap(NULL, size, prot, MAP_SHARED, fd, 0);
+
+	if (memory == MAP_FAILED)
+		die(what);
+	return memory;
+}
+
+static void
+map_pages(struct worker *worker)
+{
+	struct page *page = map(WORKER_FD_PAGE, PAGE_SIZE_BYTES,
+	    PROT_READ | PROT_WRITE, "own page");
+
+	if (page->head.magic != PAGE_MAGIC ||
+	    page->head.version != PAGE_VERSION ||
+	    page->head.size != PAGE_SIZE_BYTES) {
+		errno = EPROTO;
+		die("own page");
+	}
+	board_init(&worker->board, page);
+	worker->name = page->head.name;
+	worker->id = page->head.worker_id;
+	worker->master_page = map(WORKER_FD_MASTER_PAGE, PAGE_SIZE_BYTES,
+	    PROT_READ, "master's page");
+}
+
+static void
+read_snapshot(struct worker *worker)
+{
+	struct stat status;
+	struct conf *conf = NULL;
+	struct errmsg err = { 0 };
+	void *data;
+
+	if (fstat(WORKER_FD_SNAPSHOT, &status) != 0 || status.st_size <= 0)
+		give_up(worker, FATAL_CONFIG, "", "there is no snapshot");
+	if (!fd_is_sealed(WORKER_FD_SNAPSHOT))
+		give_up(worker, FATAL_CONFIG, "", "the snapshot is not sealed");
+	data = map(WORKER_FD_SNAPSHOT, (size_t)status.st_size, PROT_READ,
+	    "snapshot");
+	if (snapshot_decode(data, (size_t)status.st_size, &conf, &err) != 0)
+		give_up(worker, FATAL_CONFIG, "", err.text);
+	munmap(data, (size_t)status.st_size);
+	if (conf->pool_count != 1)
+		give_up(worker, FATAL_CONFIG, "",
+		    "the snapshot is not that of a worker");
+	worker->conf = conf;
+	worker->pool = &conf->pools[0];
+}
+
+/* ---- the process -------------------------------------------------------------------------- */
+
+static void
+set_process(struct worker *worker, pid_t keeper)
+{
+	char name[16];
+	int rc;
+
+	snprintf(name, sizeof(name), "w:%s", worker->name);
+	prctl(PR_SET_NAME, name);
+	failpoint_set_slot(worker->name);
+	for (int fd = WORKER_FD_CHANNEL; fcntl(fd, F_GETFD) >= 0; fd++)
+		fd_set_cloexec(fd, 1);
+	/* asked after the signal was set, so that a death between is seen */
+	prctl(PR_SET_PDEATHSIG, SIGTERM);
+	if (getppid() != keeper)
+		_exit(0);
+#ifdef CLUSTERD_FAILPOINTS
+	prctl(PR_SET_DUMPABLE, 1);
+#else
+	prctl(PR_SET_DUMPABLE, worker->pool->rlimit_core != 0);
+#endif
+	if ((rc = crash_install(worker->name)) != 0)
+		log_warn("no last words: %s", strerror(-rc));
+	signal(SIGPIPE, SIG_IGN);
+	if ((rc = guard_install(keeper)) != 0)
+		log_notice("no guard filter: %s", strerror(-rc));
+}
+
+static void
+set_environment(struct worker *worker)
+{
+	const struct conf_pool *pool = worker->pool;
+
+	for (size_t i = 0; i < pool->env_count; i++)
+		if (putenv((char *)(uintptr_t)pool->env[i]) != 0)
+			die("env");
+	if (chdir(pool->cwd) != 0) {
+		char text[256];
+
+		snprintf(text, sizeof(text), "cwd = %s: %s", pool->cwd,
+		    strerror(errno));
+		give_up(worker, FATAL_PERM, "", text);
+	}
+}
+
+/* ---- the loop ------------------------------------------------------------------------------ */
+
+static struct event_base *
+new_base(void)
+{
+	struct event_config *config = event_config_new();
+	struct event_base *base;
+
+	if (config == NULL)
+		return NULL;
+	event_config_set_flag(config, EVENT_BASE_FLAG_IGNORE_ENV |
+	    EVENT_BASE_FLAG_NOLOCK);
+	base = event_base_new_with_config(config);
+	event_config_free(config);
+	return base;
+}
+
+static void
+plugin_disconnect(const char *plugin, const char *reason)
+{
+	char text[256];
+	extern struct worker the_worker;
+
+	snprintf(text, sizeof(text), "%s: %s", plugin, reason);
+	talk_say_recycle(&the_worker, text);
+}
+
+static const struct host_ops host_ops = {
+	.log = lines_add, .disconnect = plugin_disconnect,
+};
+
+/* ---- plugins ---------------------------------------------------------------------------------- */
+
+static void
+open_plugin(struct worker *worker, struct plugin *plugin,
+    const struct conf_plugin *conf)
+{
+	struct option_text given[CONF_OPTIONS_MAX];
+	enum fatal_class class;
+	char path[4096];
+	struct errmsg err = { 0 };
+
+	snprintf(path, sizeof(path), "%s/store/%s.so",
+	    worker->conf->daemon.state_dir, conf->sha256);
+	class = plugin_open(plugin, conf->name, path, &host_api, &err);
+	if (class != FATAL_NONE) {
+		errmsg_prefix(&err, "%s: ", path);
+		give_up(worker, class, conf->name, err.text);
+	}
+	for (size_t i = 0; i < conf->option_count; i++)
+		given[i] = (struct option_text){ conf->options[i].name,
+		    conf->options[i].value };
+	class = plugin_fill(plugin, given, conf->option_count, &err);
+	if (class != FATAL_NONE)
+		give_up(worker, class, conf->name, err.text);
+}
+
+static void
+open_plugins(struct worker *worker)
+{
+	struct host *host = &worker->host;
+	const struct conf *conf = worker->conf;
+	struct errmsg err = { 0 };
+
+	host->plugins = calloc(conf->plugin_count + 1,
+	    sizeof(host->plugins[0]));
+	if (host->plugins == NULL)
+		die("plugins");
+	for (size_t i = 0; i < conf->plugin_count; i++) {
+		open_plugin(worker, &host->plugins[i], &conf->plugins[i]);
+		host->plugin_count++;
+	}
+	for (size_t i = 0; i < worker->pool->route_count; i++)
+		if (routes_add(&host->routes, worker->pool->routes[i].pattern,
+		    worker->pool->routes[i].plugin, &err) != 0)
+			give_up(worker, FATAL_CONFIG, "", err.text);
+	routes_sort(&host->routes);
+}
+
+static void
+start_plugins(struct worker *worker)
+{
+	struct host *host = &worker->host;
+	size_t failed = 0;
+	char text[600];
+
+	if (host_start(host, &failed) == 0)
+		return;
+	snprintf(text, sizeof(text), "start failed%s%s",
+	    host->fatal_text[0] == '\0' ? "" : ": ", host->fatal_text);
+	give_up(worker, host->fatal, host->plugins[failed].instance, text);
+}
+
+static void
+make_http_config(const struct conf_pool *pool, const struct conf *conf,
+    struct http_config *config)
+{
+	*config = (struct http_config){
+		.head = {
+			.head_size = (uint32_t)pool->max_header_size,
+			.uri_size = (uint32_t)pool->max_uri_size,
+			.fields = (uint32_t)pool->max_headers,
+		},
+		.max_body = pool->max_body_size,
+		.max_connections = pool->max_connections,
+		.max_pipeline = pool->max_pipeline,
+		.min_rate = pool->min_rate,
+		.header_ms = pool->header_timeout_ms,
+		.body_ms = pool->body_timeout_ms,
+		.send_ms = pool->send_timeout_ms,
+		.idle_ms = pool->idle_timeout_ms,
+		.request_ms = pool->request_timeout_ms,
+		.record_query = conf->daemon.record_query != 0,
+	};
+}
+
+/* ---- listeners --------------------------------------------------------------------------------- */
+
+static void
+check_listener(struct worker *worker, int fd)
+{
+	int listening = 0;
+	socklen_t len = sizeof(listening);
+
+	if (getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listening, &len) != 0)
+		give_up(worker, FATAL_BIND, "", "a listener is no socket");
+	if (!listening)
+		log_warn("a listener does not listen: till it is healed");
+}
+
+/* The keeper says which ids lie behind the descriptors from LISTENERS on. */
+static uint32_t
+take_listeners(struct worker *worker)
+{
+	const char *at = getenv(WORKER_ENV_LISTENERS);
+	int fd = WORKER_FD_LISTENERS;
+	uint32_t count = 0;
+
+	while (at != NULL && *at != '\0') {
+		size_t len = strcspn(at, ",");
+		uint64_t id;
+
+		if (parse_number(at, len, &id) != 0 || id > UINT32_MAX ||
+		    accept_add(worker, (uint32_t)id, fd, false) != 0)
+			give_up(worker, FATAL_BIND, "",
+			    "the list of listeners does not add up");
+		check_listener(worker, fd++);
+		count++;
+		at += len + (at[len] == ',');
+	}
+	unsetenv(WORKER_ENV_LISTENERS);
+	return count;
+}
+
+/* ---- all of it --------------------------------------------------------------------------------- */
+
+static bool
+is_sorry(const char *name)
+{
+	const char *slash = strrchr(name, '/');
+
+	return slash != NULL && strcmp(slash, "/sorry") == 0;
+}
+
+static void
+init_loop(struct worker *worker)
+{
+	struct http_config config;
+
+	worker->base = new_base();
+	if (worker->base == NULL)
+		die("event base");
+	host_init(&worker->host, worker->base, &worker->board, &host_ops);
+	worker->host.worker_name = worker->name;
+	worker->host.worker_id = worker->id;
+	worker->host.generation = worker->conf->generation;
+	worker->host.handler_ms = worker->pool->handler_timeout_ms;
+	worker->host.sorry = is_sorry(worker->name);
+	make_http_config(worker->pool, worker->conf, &config);
+	if (host_init_http(&worker->host, &config) != 0)
+		die("connections");
+	accept_init(worker);
+	drain_init(worker);
+}
+
+void
+start_worker(struct worker *worker)
+{
+	pid_t keeper = getppid();
+	uint32_t listeners;
+
+	map_pages(worker);
+	lines_init(worker);
+	channel_init(&worker->channel, WORKER_FD_CHANNEL, CHANNEL_FROM_WORKER);
+	read_snapshot(worker);
+	log_set_level((enum log_level)worker->conf->daemon.log_level);
+	srandom((unsigned)(worker->id ^ clock_now_ns()));
+	talk_say_online(worker);
+	beat_now(worker);
+	set_process(worker, keeper);
+	set_environment(worker);
+	init_loop(worker);
+	if (!worker->host.sorry) {
+		open_plugins(worker);
+		start_plugins(worker);
+	}
+	listeners = take_listeners(worker);
+	talk_say_listening(worker, listeners);
+	(void)FP("worker.before_ready");
+	worker->phase = PHASE_SERVE;
+	beat_init(worker);
+	beat_now(worker);
+	accept_update(worker);
+	talk_init(worker);
+	talk_say_ready(worker);
+}

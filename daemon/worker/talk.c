@@ -1,0 +1,249 @@
+/* SPDX-License-Identifier: MIT
+ * Copyright (c) 2026 the clusterd authors */
+
+/* talk.c: the control channel: what the worker says, and does when told. */
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "common/base/clock.h"
+#include "common/base/stamp.h"
+#include "common/table/keys.h"
+#include "daemon/proto/connection.h"
+#include "daemon/scoreboard/read.h"
+#include "daemon/worker/worker.h"
+
+/* ---- saying ---------------------------------------------------------------------- */
+
+static void
+on_channel_writable(evutil_socket_t fd, short what, void *arg)
+{
+	struct worker *worker = arg;
+	struct errmsg err;
+
+	(void)fd;
+	(void)what;
+	if (channel_flush(&worker->channel, &err) != 1)
+		event_del(&worker->channel_write_event);
+}
+
+static void
+say(struct worker *worker, struct channel_packet *packet)
+{
+	struct errmsg err;
+	size_t len = channel_end(packet, 0);
+
+	/* The other end gone is no news here: the lifeline tells. */
+	if (channel_send(&worker->channel, packet, len, NULL, 0, &err) == 0 &&
+	    worker->channel.queued > 0 && worker->base != NULL)
+		event_add(&worker->channel_write_event, NULL);
+}
+
+void
+talk_say_online(struct worker *worker)
+{
+	struct channel_packet packet;
+
+	channel_begin(&packet, CHANNEL_ONLINE, 0);
+	packet.body.online.channel = CHANNEL_PROTOCOL;
+	packet.body.online.page = PAGE_VERSION;
+	packet.body.online.connection = CONNECTION_VERSION;
+	record_put_text(packet.body.online.stamp,
+	    sizeof(packet.body.online.stamp), build_stamp);
+	say(worker, &packet);
+}
+
+void
+talk_say_listening(struct worker *worker, uint32_t listeners)
+{
+	struct channel_packet packet;
+
+	channel_begin(&packet, CHANNEL_LISTENING, 0);
+	packet.body.listening.listeners = listeners;
+	say(worker, &packet);
+}
+
+void
+talk_say_ready(struct worker *worker)
+{
+	struct channel_packet packet;
+
+	channel_begin(&packet, CHANNEL_READY, 0);
+	say(worker, &packet);
+}
+
+void
+talk_say_fatal(struct worker *worker, enum fatal_class class,
+    const char *plugin, const char *text)
+{
+	struct channel_packet packet;
+
+	channel_begin(&packet, CHANNEL_FATAL, 0);
+	packet.body.fatal.class_id = (uint8_t)class;
+	record_put_text(packet.body.fatal.plugin,
+	    sizeof(packet.body.fatal.plugin), plugin);
+	record_put_text(packet.body.fatal.text,
+	    sizeof(packet.body.fatal.text), text);
+	say(worker, &packet);
+}
+
+void
+talk_say_leaving(struct worker *worker, enum leaving_why why, uint32_t ms)
+{
+	struct channel_packet packet;
+
+	channel_begin(&packet, CHANNEL_LEAVING, 0);
+	packet.body.leaving.why = (uint32_t)why;
+	packet.body.leaving.ms = ms;
+	say(worker, &packet);
+}
+
+void
+talk_say_drained(struct worker *worker)
+{
+	struct channel_packet packet;
+
+	channel_begin(&packet, CHANNEL_DRAINED, 0);
+	packet.body.drained.aborted = worker->aborted;
+	say(worker, &packet);
+}
+
+void
+talk_say_recycle(struct worker *worker, const char *reason)
+{
+	struct channel_packet packet;
+
+	channel_begin(&packet, CHANNEL_RECYCLE, 0);
+	record_put_text(packet.body.recycle.reason,
+	    sizeof(packet.body.recycle.reason), reason);
+	say(worker, &packet);
+}
+
+/* ---- being told -------------------------------------------------------------------- */
+
+static void
+take_listener(struct worker *worker, const struct channel_msg_listener *told,
+    int *fd)
+{
+	switch ((enum listener_op)told->op) {
+	case LISTENER_ADD:
+		if (*fd >= 0 &&
+		    accept_add(worker, told->listener, *fd, false) == 0)
+			*fd = -1;		/* its row has it now */
+		break;
+	case LISTENER_DROP:
+		accept_drop(worker, told->listener);
+		break;
+	case LISTENER_ARM:
+		accept_want(worker, told->listener, true);
+		break;
+	case LISTENER_DISARM:
+		accept_want(worker, told->listener, false);
+		break;
+	}
+	accept_update(worker);
+}
+
+/* A `live' key that is the worker's. */
+static void
+take_key(struct worker *worker, uint32_t number, int64_t value)
+{
+	const struct key *key = key_by_number(number);
+
+	if (key == NULL || !key_value_is_legal(key, value))
+		return;
+	switch ((enum key_id)(key - keys)) {
+	case KEY_POOL_HANDLER_TIMEOUT:
+		worker->host.handler_ms = value;
+		break;
+	case KEY_POOL_MIN_RATE:
+		worker->host.http.config.min_rate = value;
+		break;
+	case KEY_DAEMON_RECORD_QUERY:
+		worker->host.http.config.record_query = value != 0;
+		break;
+	case KEY_DAEMON_LOG_LEVEL:
+		log_set_level((enum log_level)value);
+		break;
+	default:		/* of the master, or of another release */
+		break;
+	}
+}
+
+static void
+take_master_lost(struct worker *worker)
+{
+	worker->alone = true;
+	worker->fresh_since_ns = 0;
+	worker->lost_number = page_read_number(worker->master_page);
+	accept_update(worker);
+}
+
+static void
+take_message(struct worker *worker, struct channel_packet *packet, int *fds)
+{
+	switch ((enum channel_type)packet->header.type) {
+	case CHANNEL_STOP:
+		drain_stop(worker);
+	case CHANNEL_DRAIN:
+		drain_begin(worker, packet->body.drain.deadline_ns);
+		break;
+	case CHANNEL_LISTENER:
+		take_listener(worker, &packet->body.listener, &fds[0]);
+		break;
+	case CHANNEL_SET:
+		take_key(worker, packet->body.set.key, packet->body.set.value);
+		break;
+	case CHANNEL_MASTER_LOST:
+		take_master_lost(worker);
+		break;
+	default:		/* for parts that this worker does not have */
+		board_add(&worker->board, METRIC_MESSAGES_UNKNOWN, 1);
+		break;
+	}
+}
+
+static void
+on_channel_readable(evutil_socket_t fd, short what, void *arg)
+{
+	static struct channel_packet packet;
+	struct worker *worker = arg;
+	unsigned unknown = worker->channel.unknown;
+	int fds[FD_PASS_MAX], rc;
+	size_t len, count;
+	struct errmsg err;
+
+	(void)fd;
+	(void)what;
+	for (int i = 0; i < 16; i++) {
+		fds[0] = -1;
+		rc = channel_receive(&worker->channel, &packet, &len, fds,
+		    &count, &err);
+		if (rc == CHANNEL_EMPTY)
+			break;
+		if (rc != CHANNEL_GOT) {
+			/* both writers gone: the keeper is one of them */
+			event_del(&worker->channel_event);
+			if (rc < 0)
+				log_warn("control channel: %s", err.text);
+			break;
+		}
+		take_message(worker, &packet, fds);
+		fd_close_all(fds, count);
+	}
+	board_add(&worker->board, METRIC_MESSAGES_UNKNOWN,
+	    worker->channel.unknown - unknown);
+}
+
+void
+talk_init(struct worker *worker)
+{
+	event_assign(&worker->channel_event, worker->base, WORKER_FD_CHANNEL,
+	    EV_READ | EV_PERSIST, on_channel_readable, worker);
+	event_assign(&worker->channel_write_event, worker->base,
+	    WORKER_FD_CHANNEL, EV_WRITE | EV_PERSIST, on_channel_writable,
+	    worker);
+	event_add(&worker->channel_event, NULL);
+	if (worker->channel.queued > 0)
+		event_add(&worker->channel_write_event, NULL);
+}

@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: MIT
+ * Copyright (c) 2026 the clusterd authors */
+
+/*
+ * worker.h: one worker: its descriptors, its loop, its plugins.  Life:
+ * start.c brings it up to READY, accept.c takes connections, talk.c hears the
+ * master, beat.c writes the page and looks after its own descriptors, drain.c
+ * ends it.  Trusted with nothing but its own clients; it leaves by _exit.
+ */
+#ifndef DAEMON_WORKER_WORKER_H
+#define DAEMON_WORKER_WORKER_H
+
+#include <event2/event.h>
+#include <event2/event_struct.h>
+#include <stdbool.h>
+#include <sys/types.h>
+
+#include "common/base/log.h"
+#include "daemon/channel/channel.h"
+#include "daemon/conf/conf.h"
+#include "daemon/plugin/host.h"
+#include "daemon/proto/keeper.h"
+#include "daemon/proto/page.h"
+
+enum { WORKER_LISTENERS_MAX = 64 };
+
+struct listener {
+	struct event event;
+	struct worker *worker;
+	uint32_t id;
+	int fd;				/* -1: free row */
+	bool wanted;			/* the master says: poll it (reuseport) */
+	bool armed;
+	dev_t dev;
+	ino_t ino;
+};
+
+enum worker_phase {
+	PHASE_START, PHASE_SERVE, PHASE_DRAIN, PHASE_STOP,
+};
+
+struct worker {
+	struct event_base *base;
+	const struct conf *conf;
+	const struct conf_pool *pool;
+	const char *name;		/* "web/0", in the page */
+	uint64_t id;
+	struct board board;
+	const struct page *master_page;
+	struct host host;
+
+	struct channel channel;
+	struct event channel_event, channel_write_event;
+	struct event lifeline_event, signal_event;
+	struct event beat_event, drain_event, retry_event;
+	uint64_t beats, loops;		/* loops: since the last beat */
+	uint64_t cpu_ns;		/* of the thread, at the last beat */
+
+	/* taking connections */
+	struct event connections_event;
+	bool taking;			/* connections_event is added */
+	int spare;			/* a descriptor kept for bad times */
+	int highest;			/* number of the last descriptor taken */
+	int fd_limit;
+	struct listener listeners[WORKER_LISTENERS_MAX];
+	unsigned retry_ms;		/* accepting failed: try again after */
+	bool full;			/* at max_connections: till 90 % */
+	bool alone;			/* no master: accept for ourselves */
+	uint32_t lost_number;		/* of the master that was lost */
+	uint64_t fresh_since_ns;	/* a beat of its successor */
+
+	/* own descriptors, as they were */
+	struct { dev_t dev; ino_t ino; } own[WORKER_FD_LISTENERS];
+
+	enum worker_phase phase;
+	uint64_t drain_deadline_ns;	/* 0: none */
+	unsigned aborted;
+	bool keeper_lost;
+	bool leaving;			/* LEAVING was said */
+};
+
+/* ---- start.c ---- */
+
+/* Everything up to READY.  Does not return where it cannot: FATAL, _exit. */
+void start_worker(struct worker *worker);
+
+/* ---- accept.c ---- */
+
+void accept_init(struct worker *worker);
+/* Add a listener (fd is ours), or give its row back. */
+int accept_add(struct worker *worker, uint32_t id, int fd, bool wanted);
+void accept_drop(struct worker *worker, uint32_t id);
+void accept_want(struct worker *worker, uint32_t id, bool wanted);
+/* Arm and disarm what should be, now. */
+void accept_update(struct worker *worker);
+unsigned accept_count_armed(const struct worker *worker);
+/* Is the queue of the connections socket empty? */
+bool accept_is_queue_empty(const struct worker *worker);
+
+/* ---- talk.c ---- */
+
+void talk_init(struct worker *worker);
+void talk_say_online(struct worker *worker);
+void talk_say_listening(struct worker *worker, uint32_t listeners);
+void talk_say_ready(struct worker *worker);
+void talk_say_fatal(struct worker *worker, enum fatal_class class,
+    const char *plugin, const char *text);
+void talk_say_leaving(struct worker *worker, enum leaving_why why, uint32_t ms);
+void talk_say_drained(struct worker *worker);
+void talk_say_recycle(struct worker *worker, const char *reason);
+
+/* ---- beat.c ---- */
+
+void beat_init(struct worker *worker);
+void beat_now(struct worker *worker);
+
+/* ---- drain.c ---- */
+
+void drain_init(struct worker *worker);
+/* deadline_ns 0: none; the earlier one counts. */
+void drain_begin(struct worker *worker, uint64_t deadline_ns);
+/* Nothing left?  Looked at on every beat. */
+void drain_check(struct worker *worker);
+/* Stop the plugins and leave.  Does not return. */
+_Noreturn void drain_stop(struct worker *worker);
+void drain_keeper_lost(struct worker *worker);
+/* By ourselves: a person's SIGTERM, or a lost descriptor. */
+void drain_leave(struct worker *worker, enum leaving_why why);
+
+/* ---- lines.c: the log pipe ---- */
+
+void lines_init(struct worker *worker);
+/* Of a plugin ("" is the worker's own); escaped by the reader. */
+void lines_add(int level, const char *plugin, const char *text);
+
+#endif
