@@ -18,6 +18,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#ifdef __GLIBC__
+#include <gnu/libc-version.h>
+#endif
+
 #include "common/base/clock.h"
 #include "common/base/failpoint.h"
 #include "common/base/log.h"
@@ -264,10 +268,20 @@ leave(struct keeper *k, int status)
 	return status;
 }
 
+static const char *
+libc_version(void)
+{
+#ifdef __GLIBC__
+	return gnu_get_libc_version();
+#else
+	return "not glibc";
+#endif
+}
+
 static void
 show_version(void)
 {
-	printf("clusterd %s\n", build_stamp);
+	printf("clusterd %s\n  libc: %s\n", build_stamp, libc_version());
 #ifdef CLUSTERD_FAILPOINTS
 	printf("  test build: failpoints, time scale\n");
 #endif
