@@ -58,6 +58,8 @@ usage_print_command(const struct ctl *ctl, const struct command *command)
 static void
 print_mdoc_text(const char *text)
 {
+	const char *begin = text;
+
 	for (; *text != '\0'; text++) {
 		if (*text == '\\')
 			printf("\\e");
@@ -65,6 +67,9 @@ print_mdoc_text(const char *text)
 			printf("\\(oq");
 		else if (*text == '\'')
 			printf("\\(cq");
+		else if (*text == '-' && (text == begin || text[-1] == ' ' ||
+		    text[-1] == '-'))
+			printf("\\-");
 		else
 			putchar(*text);
 		/* A sentence begins a line: mdoc spaces it. */
@@ -73,7 +78,7 @@ print_mdoc_text(const char *text)
 			text += 2;
 		}
 	}
-	putchar('\n');
+	puts(text[-(text > begin)] == '.' ? "" : ".");
 }
 
 void
@@ -96,10 +101,8 @@ usage_print_manual(void)
 		}
 		putchar('\n');
 		print_mdoc_text(command->help);
-		if (command->more != NULL) {
-			printf(".br\n");
+		if (command->more != NULL)
 			print_mdoc_text(command->more);
-		}
 		if (command->absent)
 			printf("Not in this version.\n");
 	}

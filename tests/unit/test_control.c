@@ -506,6 +506,6 @@ main(void)
 		TEST(idle_clients_make_way),
 	};
 
-	setenv("CLUSTERD_TEST_SCALE", "20", 1);
+	setenv("CLUSTERD_TEST_SCALE", "5", 1);
 	return cmocka_run_group_tests(tests, NULL, NULL) ? 1 : 0;
 }
