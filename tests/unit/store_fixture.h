@@ -48,6 +48,7 @@ void fixture_await_number(struct fixture *fixture, const char *sql,
 void fixture_exec(const char *file, const char *sql);
 
 /* Another process with BEGIN IMMEDIATE on the file; kill it to let go. */
+pid_t fixture_try_lock(const struct fixture *fixture);	/* 0: it cannot */
 pid_t fixture_lock(const struct fixture *fixture);
 void fixture_unlock(pid_t pid);
 /* First thing in main(): this program is that process too. */
