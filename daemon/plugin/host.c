@@ -130,6 +130,8 @@ take_verdict(struct host *host, struct conn *conn, enum cluster_verdict verdict)
 {
 	enum answer_state answer = (enum answer_state)conn->exchange->answer;
 
+	if (conn->dead)
+		return true;		/* aborted on the way */
 	switch (verdict) {
 	case CLUSTER_DONE:
 		if (answer == ANSWER_COMPLETE)

@@ -1,0 +1,715 @@
+/* SPDX-License-Identifier: MIT
+ * Copyright (c) 2026 the clusterd authors */
+
+/*
+ * evil.c: a plugin that does, by path or by EVIL in its environment, what a bad
+ * plugin may do.  For tests only.  Every answer carries X-Worker, X-Worker-Id
+ * and the request's own X-Request-Id, so that each failure has an owner.
+ */
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE
+#endif
+#include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <clusterd/plugin.h>
+
+struct evil {
+	const char *mode;		/* as EVIL, for one instance */
+	uint64_t ms;			/* default of /sleep */
+};
+
+static const struct cluster_option options[] = {
+	CLUSTER_OPTION_STRING(struct evil, mode, "",
+	    "What to do at start and stop, as EVIL in the environment"),
+	CLUSTER_OPTION_DURATION(struct evil, ms, "100ms", 0, 3600000,
+	    "How long /sleep sleeps"),
+	CLUSTER_OPTION_END
+};
+
+static volatile int for_ever = 1;
+static volatile int *volatile nowhere;
+static volatile int zero;
+
+static const char *
+mode(const struct evil *evil)
+{
+	const char *text = getenv("EVIL");
+
+	return evil->mode[0] != '\0' ? evil->mode : text == NULL ? "" : text;
+}
+
+/* ---- answers ----------------------------------------------------------------------- */
+
+static void
+sign(struct cluster_request *req)
+{
+	const char *id = cluster_header(req, "X-Request-Id");
+	char number[24];
+
+	snprintf(number, sizeof(number), "%llu",
+	    (unsigned long long)cluster_worker_id());
+	cluster_set_header(req, "X-Worker", cluster_worker_name());
+	cluster_set_header(req, "X-Worker-Id", number);
+	if (id != NULL)
+		cluster_set_header(req, "X-Request-Id", id);
+}
+
+static enum cluster_verdict
+say(struct cluster_request *req, const char *text)
+{
+	sign(req);
+	return cluster_reply_text(req, 200, text);
+}
+
+static enum cluster_verdict
+say_result(struct cluster_request *req, int rc)
+{
+	char text[32];
+
+	snprintf(text, sizeof(text), "%d\n", rc);
+	return say(req, text);
+}
+
+/* ---- slow ---------------------------------------------------------------------------- */
+
+static void
+on_slept(void *arg)
+{
+	struct cluster_request *req = arg;
+
+	sign(req);
+	cluster_reply_text(req, 200, "slept\n");
+}
+
+static enum cluster_verdict
+do_sleep(struct cluster_request *req, struct evil *evil, const char *arg)
+{
+	unsigned ms = arg[0] == '\0' ? (unsigned)evil->ms :
+	    (unsigned)strtoul(arg, NULL, 10);
+
+	return cluster_timer(ms, on_slept, req) == NULL ?
+	    CLUSTER_FAIL : CLUSTER_LATER;
+}
+
+/* Holds the loop for so many ms, with a word to the host before. */
+static enum cluster_verdict
+do_busy(struct cluster_request *req, struct evil *evil, const char *arg)
+{
+	unsigned ms = (unsigned)strtoul(arg, NULL, 10);
+	uint64_t until = cluster_now_ns() + ms * 1000000ull;
+	int rc = cluster_busy(ms);
+
+	(void)evil;
+	while (rc == 0 && cluster_now_ns() < until)
+		continue;
+	return say_result(req, rc);
+}
+
+/* The same without a word; arg ms, or for ever. */
+static enum cluster_verdict
+do_spin(struct cluster_request *req, struct evil *evil, const char *arg)
+{
+	uint64_t ms = strtoul(arg, NULL, 10);
+	uint64_t until = cluster_now_ns() + ms * 1000000ull;
+
+	(void)evil;
+	while (for_ever && (ms == 0 || cluster_now_ns() < until))
+		continue;
+	return say(req, "spun\n");
+}
+
+static enum cluster_verdict
+do_block(struct cluster_request *req, struct evil *evil, const char *arg)
+{
+	int pipes[2];
+	char byte;
+
+	(void)evil;
+	(void)arg;
+	if (pipe(pipes) != 0)
+		return CLUSTER_FAIL;
+	(void)!read(pipes[0], &byte, 1);
+	return say(req, "woken\n");
+}
+
+static enum cluster_verdict
+do_deadlock(struct cluster_request *req, struct evil *evil, const char *arg)
+{
+	static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+
+	(void)evil;
+	(void)arg;
+	pthread_mutex_lock(&lock);
+	pthread_mutex_lock(&lock);
+	return say(req, "unlocked\n");
+}
+
+/* ---- deadly --------------------------------------------------------------------------- */
+
+static enum cluster_verdict
+do_segv(struct cluster_request *req, struct evil *evil, const char *arg)
+{
+	(void)req;
+	(void)evil;
+	(void)arg;
+	*nowhere = 1;
+	return CLUSTER_DONE;
+}
+
+static enum cluster_verdict
+do_bus(struct cluster_request *req, struct evil *evil, const char *arg)
+{
+	int fd = memfd_create("evil", 0);
+	char *page = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+
+	(void)req;
+	(void)evil;
+	(void)arg;
+	page[0] = 1;			/* behind the end of the file */
+	return CLUSTER_DONE;
+}
+
+static enum cluster_verdict
+do_ill(struct cluster_request *req, struct evil *evil, const char *arg)
+{
+	(void)req;
+	(void)evil;
+	(void)arg;
+	__builtin_trap();
+}
+
+static enum cluster_verdict
+do_fpe(struct cluster_request *req, struct evil *evil, const char *arg)
+{
+	(void)evil;
+	(void)arg;
+	raise(SIGFPE);
+	return say_result(req, zero);
+}
+
+static enum cluster_verdict
+do_abort(struct cluster_request *req, struct evil *evil, const char *arg)
+{
+	(void)req;
+	(void)evil;
+	(void)arg;
+	abort();
+}
+
+static int
+recurse(volatile char *above)
+{
+	volatile char here[4096];
+
+	here[0] = above[0];
+	here[1] = for_ever ? (char)recurse(here) : 0;
+	return here[0] + here[1];
+}
+
+static enum cluster_verdict
+do_recurse(struct cluster_request *req, struct evil *evil, const char *arg)
+{
+	char start = 1;
+
+	(void)evil;
+	(void)arg;
+	return say_result(req, recurse(&start));
+}
+
+static enum cluster_verdict
+do_exit(struct cluster_request *req, struct evil *evil, const char *arg)
+{
+	(void)req;
+	(void)evil;
+	_exit((int)strtol(arg, NULL, 10));
+}
+
+static enum cluster_verdict
+do_smash(struct cluster_request *req, struct evil *evil, const char *arg)
+{
+	char *block = malloc(16);
+
+	(void)evil;
+	(void)arg;
+	for (volatile int i = -32; i < 64; i++)
+		block[i] = 0x55;
+	free(block);
+	free(malloc(100000));
+	return say(req, "smashed\n");
+}
+
+static enum cluster_verdict
+do_badsys(struct cluster_request *req, struct evil *evil, const char *arg)
+{
+	(void)evil;
+	(void)arg;
+	return say_result(req, (int)syscall(100000));
+}
+
+static void *
+thread_segv(void *arg)
+{
+	(void)arg;
+	*nowhere = 1;
+	return NULL;
+}
+
+static enum cluster_verdict
+do_threadsegv(struct cluster_request *req, struct evil *evil, const char *arg)
+{
+	pthread_t thread;
+
+	(void)evil;
+	(void)arg;
+	if (pthread_create(&thread, NULL, thread_segv, NULL) != 0)
+		return CLUSTER_FAIL;
+	pthread_join(thread, NULL);
+	return say(req, "joined\n");
+}
+
+/* ---- greedy ------------------------------------------------------------------------------ */
+
+static enum cluster_verdict
+do_leak(struct cluster_request *req, struct evil *evil, const char *arg)
+{
+	size_t mb = strtoul(arg, NULL, 10);
+	char *memory = malloc((mb == 0 ? 1 : mb) << 20);
+
+	(void)evil;
+	if (memory == NULL)
+		return CLUSTER_FAIL;
+	memset(memory, 1, (mb == 0 ? 1 : mb) << 20);
+	return say(req, "leaked\n");
+}
+
+static enum cluster_verdict
+do_leakfd(struct cluster_request *req, struct evil *evil, const char *arg)
+{
+	int count = (int)strtol(arg, NULL, 10), made = 0;
+
+	(void)evil;
+	for (int i = 0; i < (count == 0 ? 1 : count); i++)
+		made += dup(2) >= 0;
+	return say_result(req, made);
+}
+
+static enum cluster_verdict
+do_spam(struct cluster_request *req, struct evil *evil, const char *arg)
+{
+	unsigned long mb = strtoul(arg, NULL, 10);
+	char line[1024];
+
+	(void)evil;
+	memset(line, 'x', sizeof(line) - 1);
+	line[sizeof(line) - 1] = '\n';
+	for (unsigned long i = 0; i < (mb == 0 ? 1 : mb) * 1024; i++)
+		(void)!write(1, line, sizeof(line));
+	return say(req, "spammed\n");
+}
+
+static enum cluster_verdict
+do_log(struct cluster_request *req, struct evil *evil, const char *arg)
+{
+	(void)evil;
+	cluster_log(CLUSTER_NOTICE, "said: %s", arg);
+	return say(req, "logged\n");
+}
+
+/* ---- against the SDK ------------------------------------------------------------------------ */
+
+static enum cluster_verdict
+do_double(struct cluster_request *req, struct evil *evil, const char *arg)
+{
+	(void)evil;
+	(void)arg;
+	say(req, "first\n");
+	cluster_reply_text(req, 200, "second\n");
+	return CLUSTER_DONE;
+}
+
+static struct cluster_request *kept;
+
+/* Answers, keeps the handle, and tries it again at the next /late. */
+static enum cluster_verdict
+do_late(struct cluster_request *req, struct evil *evil, const char *arg)
+{
+	int rc = 0;
+
+	(void)evil;
+	(void)arg;
+	if (kept != NULL)
+		rc = cluster_reply_copy(kept, 200, NULL, "late", 4);
+	kept = req;
+	return say_result(req, rc);
+}
+
+static enum cluster_verdict
+do_forget(struct cluster_request *req, struct evil *evil, const char *arg)
+{
+	(void)req;
+	(void)evil;
+	return strcmp(arg, "later") == 0 ? CLUSTER_LATER : CLUSTER_DONE;
+}
+
+static enum cluster_verdict
+do_fail(struct cluster_request *req, struct evil *evil, const char *arg)
+{
+	(void)req;
+	(void)evil;
+	(void)arg;
+	return CLUSTER_FAIL;
+}
+
+static enum cluster_verdict
+do_pass(struct cluster_request *req, struct evil *evil, const char *arg)
+{
+	(void)req;
+	(void)evil;
+	(void)arg;
+	return CLUSTER_PASS;
+}
+
+static enum cluster_verdict
+do_status(struct cluster_request *req, struct evil *evil, const char *arg)
+{
+	int status = (int)strtol(arg, NULL, 10);
+
+	(void)evil;
+	sign(req);
+	if (cluster_reply_copy(req, status, "text/plain", "status\n", 7) == 0)
+		return CLUSTER_DONE;
+	return say(req, "refused\n");
+}
+
+/* Header lines that are none; answers with what each call said. */
+static enum cluster_verdict
+do_header(struct cluster_request *req, struct evil *evil, const char *arg)
+{
+	static const struct { const char *name, *value; } lines[] = {
+		{ "X-Split", "a\r\nX-Evil: yes" }, { "X-Lf", "a\nb" },
+		{ "X Bad", "a" }, { "", "a" }, { "X-Colon:", "a" },
+		{ "Content-Length", "5" }, { "transfer-encoding", "chunked" },
+		{ "Connection", "close" }, { "X-Good", "yes" },
+	};
+	char text[256];
+	size_t at = 0;
+
+	(void)evil;
+	(void)arg;
+	for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++)
+		at += (size_t)snprintf(text + at, sizeof(text) - at, "%d\n",
+		    cluster_set_header(req, lines[i].name, lines[i].value));
+	return say(req, text);
+}
+
+/* ---- streams ----------------------------------------------------------------------------------- */
+
+struct stream {
+	struct cluster_request *req;
+	unsigned left;
+};
+
+static void
+on_piece(void *arg)
+{
+	struct stream *stream = arg;
+
+	if (stream->left == 0) {
+		cluster_stream_end(stream->req);
+		free(stream);
+		return;
+	}
+	if (cluster_stream_write(stream->req, "piece\n", 6) < 0) {
+		free(stream);
+		return;
+	}
+	stream->left--;
+	cluster_timer(5, on_piece, stream);
+}
+
+/* So many pieces, one each 5 ms. */
+static enum cluster_verdict
+do_stream(struct cluster_request *req, struct evil *evil, const char *arg)
+{
+	struct stream *stream = calloc(1, sizeof(*stream));
+
+	(void)evil;
+	if (stream == NULL)
+		return CLUSTER_FAIL;
+	stream->req = req;
+	stream->left = (unsigned)strtoul(arg, NULL, 10);
+	sign(req);
+	if (cluster_stream_begin(req, 200, "text/plain", -1) != 0)
+		return CLUSTER_FAIL;
+	cluster_timer(1, on_piece, stream);
+	return CLUSTER_LATER;
+}
+
+/* As many MB as the client takes: held back by -EAGAIN, on by on_room. */
+static uint64_t flood_left;
+
+static void
+flood(struct cluster_request *req)
+{
+	static char block[65536];
+
+	while (flood_left > 0) {
+		int rc = cluster_stream_write(req, block, sizeof(block));
+
+		if (rc == -EAGAIN)
+			return;
+		if (rc < 0)
+			break;
+		flood_left--;
+	}
+	cluster_stream_end(req);
+}
+
+static void
+on_room(struct cluster_request *req, void *self)
+{
+	(void)self;
+	flood(req);
+}
+
+static enum cluster_verdict
+do_flood(struct cluster_request *req, struct evil *evil, const char *arg)
+{
+	(void)evil;
+	flood_left = strtoul(arg, NULL, 10) * 16;
+	if (cluster_stream_begin(req, 200, "text/plain",
+	    (int64_t)flood_left * 65536) != 0)
+		return CLUSTER_FAIL;
+	flood(req);
+	return CLUSTER_LATER;
+}
+
+/* Announces 10 bytes and gives fewer ("short") or more ("long"). */
+static enum cluster_verdict
+do_length(struct cluster_request *req, struct evil *evil, const char *arg)
+{
+	(void)evil;
+	cluster_stream_begin(req, 200, "text/plain", 10);
+	cluster_stream_write(req, "12345", 5);
+	if (strcmp(arg, "long") == 0 &&
+	    cluster_stream_write(req, "1234567890", 10) == -ERANGE)
+		cluster_stream_write(req, "67890", 5);
+	cluster_stream_end(req);
+	return CLUSTER_DONE;
+}
+
+/* ---- against the host ---------------------------------------------------------------------------- */
+
+static enum cluster_verdict
+do_closefd(struct cluster_request *req, struct evil *evil, const char *arg)
+{
+	(void)evil;
+	return say_result(req, close((int)strtol(arg, NULL, 10)));
+}
+
+/* Each descriptor that listens is shut down, or made blocking. */
+static enum cluster_verdict
+do_listener(struct cluster_request *req, struct evil *evil, const char *arg)
+{
+	int done = 0;
+
+	(void)evil;
+	for (int fd = 3; fd < 64; fd++) {
+		int on = 0;
+		socklen_t len = sizeof(on);
+
+		if (getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &on, &len) != 0 ||
+		    !on)
+			continue;
+		if (strcmp(arg, "block") == 0)
+			done += fcntl(fd, F_SETFL, 0) == 0;
+		else
+			done += shutdown(fd, SHUT_RDWR) == 0;
+	}
+	return say_result(req, done);
+}
+
+/* kill(2) at the keeper, at init, at everybody: what comes back. */
+static enum cluster_verdict
+do_attack(struct cluster_request *req, struct evil *evil, const char *arg)
+{
+	char text[128];
+	pid_t keeper = getppid();
+	int rc[4];
+
+	(void)evil;
+	(void)arg;
+	rc[0] = kill(keeper, 0) == 0 ? 0 : -errno;
+	rc[1] = kill(1, 0) == 0 ? 0 : -errno;
+	rc[2] = kill(-1, 0) == 0 ? 0 : -errno;
+	rc[3] = (int)syscall(SYS_pidfd_open, keeper, 0) >= 0 ? 0 : -errno;
+	snprintf(text, sizeof(text), "%d %d %d %d\n", rc[0], rc[1], rc[2],
+	    rc[3]);
+	return say(req, text);
+}
+
+static enum cluster_verdict
+do_disconnect(struct cluster_request *req, struct evil *evil, const char *arg)
+{
+	(void)evil;
+	return say_result(req, cluster_disconnect(arg));
+}
+
+static enum cluster_verdict
+do_deadline(struct cluster_request *req, struct evil *evil, const char *arg)
+{
+	cluster_deadline(req, 0);
+	return do_sleep(req, evil, arg);
+}
+
+/* The page is the second-last thing a worker shares: lie in it. */
+static enum cluster_verdict
+do_page(struct cluster_request *req, struct evil *evil, const char *arg)
+{
+	uint64_t *page = mmap(NULL, 16384, PROT_READ | PROT_WRITE, MAP_SHARED,
+	    6, 0);
+
+	(void)evil;
+	if (page == MAP_FAILED)
+		return CLUSTER_FAIL;
+	if (strcmp(arg, "future") == 0)
+		page[16] += 1000000000000ull;
+	else if (strcmp(arg, "back") == 0)
+		page[32 + 3] = 0;
+	else
+		memset((char *)page + 192, 0xff, 64);
+	return say(req, "lied\n");
+}
+
+/* Bytes on the control channel that are no message. */
+static enum cluster_verdict
+do_frame(struct cluster_request *req, struct evil *evil, const char *arg)
+{
+	(void)evil;
+	(void)arg;
+	return say_result(req, (int)send(3, "garbage", 7, MSG_NOSIGNAL));
+}
+
+static enum cluster_verdict
+do_blocksigs(struct cluster_request *req, struct evil *evil, const char *arg)
+{
+	sigset_t all;
+
+	(void)evil;
+	(void)arg;
+	sigfillset(&all);
+	sigprocmask(SIG_BLOCK, &all, NULL);
+	signal(SIGTERM, SIG_IGN);
+	signal(SIGABRT, SIG_IGN);
+	return say(req, "blocked\n");
+}
+
+/* ---- which ------------------------------------------------------------------------------------------ */
+
+static const struct {
+	const char *path;
+	enum cluster_verdict (*run)(struct cluster_request *req,
+	    struct evil *evil, const char *arg);
+} behaviours[] = {
+	{ "/sleep", do_sleep }, { "/busy", do_busy }, { "/spin", do_spin },
+	{ "/block", do_block }, { "/deadlock", do_deadlock },
+	{ "/segv", do_segv }, { "/bus", do_bus }, { "/ill", do_ill },
+	{ "/fpe", do_fpe }, { "/abort", do_abort }, { "/recurse", do_recurse },
+	{ "/exit", do_exit }, { "/smash", do_smash }, { "/badsys", do_badsys },
+	{ "/threadsegv", do_threadsegv }, { "/leak", do_leak },
+	{ "/leakfd", do_leakfd }, { "/spam", do_spam }, { "/log", do_log },
+	{ "/double", do_double }, { "/late", do_late },
+	{ "/forget", do_forget }, { "/fail", do_fail }, { "/pass", do_pass },
+	{ "/status", do_status }, { "/header", do_header },
+	{ "/stream", do_stream }, { "/flood", do_flood },
+	{ "/length", do_length }, { "/closefd", do_closefd },
+	{ "/listener", do_listener }, { "/attack", do_attack },
+	{ "/disconnect", do_disconnect }, { "/deadline", do_deadline },
+	{ "/page", do_page }, { "/frame", do_frame },
+	{ "/blocksigs", do_blocksigs },
+};
+
+static enum cluster_verdict
+handle(struct cluster_request *req, void *self)
+{
+	const char *path = cluster_path(req), *query = cluster_query(req);
+	struct evil *evil = self;
+
+	if (strcmp(mode(evil), "segv_first_request") == 0)
+		*nowhere = 1;
+	for (size_t i = 0; i < sizeof(behaviours) / sizeof(behaviours[0]); i++)
+		if (strcmp(path, behaviours[i].path) == 0)
+			return behaviours[i].run(req, evil, query);
+	return say(req, "evil\n");
+}
+
+/* ---- life ------------------------------------------------------------------------------------------- */
+
+static void
+on_die(void *arg)
+{
+	(void)arg;
+	abort();
+}
+
+static void
+hang(void)
+{
+	for (;;)
+		pause();
+}
+
+static int
+start(void *self)
+{
+	const char *what = mode(self);
+	const char *slot = strrchr(cluster_worker_name(), '/');
+
+	if (strcmp(what, "init_error") == 0)
+		return 1;
+	if (strncmp(what, "init_fail_slot=", 15) == 0)
+		return slot != NULL && strcmp(slot + 1, what + 15) == 0;
+	if (strncmp(what, "init_fatal=", 11) == 0) {
+		cluster_fatal((enum cluster_fatal_class)atoi(what + 11),
+		    "as the test wished");
+		return 1;
+	}
+	if (strcmp(what, "init_hang") == 0)
+		hang();
+	if (strcmp(what, "init_segv") == 0)
+		*nowhere = 1;
+	if (strcmp(what, "die_after_ready") == 0)
+		cluster_timer(50, on_die, NULL);
+	if (strcmp(what, "ignore_lifeline") == 0)
+		signal(SIGTERM, SIG_IGN);
+	return 0;
+}
+
+static void
+on_drain(void *self)
+{
+	if (strcmp(mode(self), "hang_drain") == 0)
+		hang();
+}
+
+static void
+stop(void *self)
+{
+	if (strcmp(mode(self), "hang_stop") == 0)
+		hang();
+}
+
+CLUSTER_PLUGIN(evil,
+	.summary = "Does what it should not, for tests",
+	.options = options, .size = sizeof(struct evil),
+	.start = start, .stop = stop, .handle = handle, .on_drain = on_drain,
+	.on_room = on_room);
