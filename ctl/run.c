@@ -294,8 +294,9 @@ run_show_error(const struct run *run)
 	ctl_complain(run->ctl, "%s: %s", run->ctl->command->name,
 	    text != NULL ? text : "failed");
 	if (run->ctl->json && run->ctl->command->output != OUTPUT_STREAM) {
-		document = json_pack("{s:i, s:O, s:O*}", "api", 1, "error",
-		    json_object_get(run->final, "error"), "result",
+		document = json_pack("{s:i, s:O, s:O*, s:O*}", "api", 1, "error",
+		    json_object_get(run->final, "error"), "command_id",
+		    json_object_get(run->final, "command_id"), "result",
 		    json_object_get(run->final, "result"));
 		print_json(document);
 		json_decref(document);

@@ -6,6 +6,7 @@
  * the master, and the two that run the checker.  The master answers.
  */
 #include <signal.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "common/base/log.h"
@@ -32,7 +33,7 @@ change_let_go(struct control_call *call)
 	struct control *control = call->control;
 	struct client *client = call->client;
 	struct control_call *receipt;
-	char id[sizeof(call->id)];
+	char id[sizeof(call->id)], text[96];
 	struct buf buf;
 	struct writer w = { .buf = &buf };
 
@@ -52,8 +53,9 @@ change_let_go(struct control_call *call)
 	writer_open(&w, NULL, '{');
 	writer_add_text(&w, "command_id", id);
 	writer_add_bool(&w, "running", true);
-	writer_add_text(&w, "text", "begun; `verdict' with this id waits for "
-	    "the end");
+	snprintf(text, sizeof(text), "begun; `verdict %s' waits for the end",
+	    id);
+	writer_add_text(&w, "text", text);
 	writer_close(&w, '}');
 	call_done_with(receipt, &buf);
 }

@@ -355,6 +355,12 @@ step(struct store *store)
 	uint64_t now = clock_now_ms(), due;
 	struct job *job;
 
+	/* A question is answered with what was put before it, if it can be
+	 * written: "why did it die" is asked at once. */
+	if (store->pending.first != NULL && store->base.db != NULL &&
+	    queue_waiting(&store->queue) > 0 &&
+	    store->failing_since_ms == 0 && now >= store->retry_ms)
+		write_step(store);
 	if ((job = jobs_take(&store->pending)) != NULL) {
 		job_step(store, job);
 		return;
