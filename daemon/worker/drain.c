@@ -35,7 +35,7 @@ finish(struct worker *worker)
 {
 	worker->aborted += http_abort_all(&worker->host.http);
 	if (worker->aborted > 0)
-		log_warn("%u connections cut at the end of the drain",
+		lines_say(LL_WARNING, "%u connections cut at the end of the drain",
 		    worker->aborted);
 	beat_now(worker);
 	talk_say_drained(worker);
@@ -104,7 +104,7 @@ drain_leave(struct worker *worker, enum leaving_why why)
 		return;
 	worker->leaving = true;
 	if (why == LEAVING_LOST_FD)
-		log_error("one of the worker's own descriptors is gone");
+		lines_say(LL_ERROR, "one of the worker's own descriptors is gone");
 	talk_say_leaving(worker, why, ms);
 	drain_begin(worker, clock_now_ns() + ms * NS_PER_MS);
 }
@@ -126,8 +126,8 @@ drain_keeper_lost(struct worker *worker)
 	accept_update(worker);
 }
 
-static bool
-is_lifeline_cut(void)
+bool
+drain_is_lifeline_cut(void)
 {
 	struct pollfd lifeline = { WORKER_FD_LIFELINE, POLLIN, 0 };
 
@@ -139,7 +139,7 @@ on_lifeline(evutil_socket_t fd, short what, void *arg)
 {
 	(void)fd;
 	(void)what;
-	if (is_lifeline_cut())
+	if (drain_is_lifeline_cut())
 		drain_keeper_lost(arg);
 }
 
@@ -150,7 +150,7 @@ on_sigterm(int number)
 	int kept = errno;
 
 	(void)number;
-	if (is_lifeline_cut())
+	if (drain_is_lifeline_cut())
 		alarm(orphan_s);
 	(void)!write(term_fd, &(uint64_t){ 1 }, sizeof(uint64_t));
 	errno = kept;
@@ -163,7 +163,7 @@ on_term(evutil_socket_t fd, short what, void *arg)
 
 	(void)what;
 	(void)!read(fd, &count, sizeof(count));
-	if (is_lifeline_cut())
+	if (drain_is_lifeline_cut())
 		drain_keeper_lost(arg);
 	else
 		drain_leave(arg, LEAVING_PERSON);

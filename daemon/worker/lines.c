@@ -5,7 +5,7 @@
  * lines.c: log lines of the worker and its plugins, as frames on the log pipe.
  * A full pipe drops the line and counts it: a slow reader never holds a client.
  */
-#include <errno.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -34,21 +34,22 @@ write_frame(int level, const char *text, size_t len)
 		board_add(&writer->board, METRIC_LINES_DROPPED, 1);
 }
 
-/* What log_line() made: a whole line with level and name, of which the reader
- * needs the words only. */
-static void
-sink(enum log_level level, const char *line, size_t len)
-{
-	while (len > 0 && line[len - 1] == '\n')
-		len--;
-	write_frame(level, line, len);
-}
-
 void
 lines_init(struct worker *worker)
 {
 	writer = worker;
-	log_set_sink(sink);
+}
+
+void
+lines_say(enum log_level level, const char *fmt, ...)
+{
+	char text[LOG_FRAME_TEXT_MAX];
+	va_list args;
+
+	va_start(args, fmt);
+	vsnprintf(text, sizeof(text), fmt, args);
+	va_end(args);
+	lines_add((int)level, "", text);
 }
 
 void

@@ -25,7 +25,7 @@ run_worker(void)
 	for (;;) {
 		if (event_base_loop(worker->base, EVLOOP_ONCE) < 0) {
 			/* the poll set is gone: a plugin closed it */
-			log_error("the event loop has failed");
+			lines_say(LL_ERROR, "the event loop has failed");
 			abort();
 		}
 		worker->loops++;

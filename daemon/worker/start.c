@@ -31,7 +31,7 @@ give_up(struct worker *worker, enum fatal_class class, const char *plugin,
 {
 	if (class != FATAL_NONE)
 		talk_say_fatal(worker, class, plugin, text);
-	log_error("%s%s%s", plugin, plugin[0] == '\0' ? "" : ": ", text);
+	lines_say(LL_ERROR, "%s%s%s", plugin, plugin[0] == '\0' ? "" : ": ", text);
 	_exit(1);
 }
 
@@ -112,7 +112,7 @@ set_process(struct worker *worker, pid_t keeper)
 		fd_set_cloexec(fd, 1);
 	/* asked after the signal was set, so that a death between is seen */
 	prctl(PR_SET_PDEATHSIG, SIGTERM);
-	if (getppid() != keeper)
+	if (drain_is_lifeline_cut())
 		_exit(0);
 #ifdef CLUSTERD_FAILPOINTS
 	prctl(PR_SET_DUMPABLE, 1);
@@ -120,10 +120,10 @@ set_process(struct worker *worker, pid_t keeper)
 	prctl(PR_SET_DUMPABLE, worker->pool->rlimit_core != 0);
 #endif
 	if ((rc = crash_install(worker->name)) != 0)
-		log_warn("no last words: %s", strerror(-rc));
+		lines_say(LL_WARNING, "no last words: %s", strerror(-rc));
 	signal(SIGPIPE, SIG_IGN);
 	if ((rc = guard_install(keeper)) != 0)
-		log_notice("no guard filter: %s", strerror(-rc));
+		lines_say(LL_NOTICE, "no guard filter: %s", strerror(-rc));
 }
 
 static void
@@ -270,7 +270,7 @@ check_listener(struct worker *worker, int fd)
 	if (getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listening, &len) != 0)
 		give_up(worker, FATAL_BIND, "", "a listener is no socket");
 	if (!listening)
-		log_warn("a listener does not listen: till it is healed");
+		lines_say(LL_WARNING, "a listener does not listen: till it is healed");
 }
 
 /* The keeper says which ids lie behind the descriptors from LISTENERS on. */

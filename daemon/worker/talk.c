@@ -225,7 +225,7 @@ on_channel_readable(evutil_socket_t fd, short what, void *arg)
 			/* both writers gone: the keeper is one of them */
 			event_del(&worker->channel_event);
 			if (rc < 0)
-				log_warn("control channel: %s", err.text);
+				lines_say(LL_WARNING, "control channel: %s", err.text);
 			break;
 		}
 		take_message(worker, &packet, fds);

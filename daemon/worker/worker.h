@@ -123,6 +123,8 @@ void drain_begin(struct worker *worker, uint64_t deadline_ns);
 void drain_check(struct worker *worker);
 /* Stop the plugins and leave.  Does not return. */
 _Noreturn void drain_stop(struct worker *worker);
+/* Has the keeper ended?  Async-signal-safe. */
+bool drain_is_lifeline_cut(void);
 void drain_keeper_lost(struct worker *worker);
 /* By ourselves: a person's SIGTERM, or a lost descriptor. */
 void drain_leave(struct worker *worker, enum leaving_why why);
@@ -132,5 +134,7 @@ void drain_leave(struct worker *worker, enum leaving_why why);
 void lines_init(struct worker *worker);
 /* Of a plugin ("" is the worker's own); escaped by the reader. */
 void lines_add(int level, const char *plugin, const char *text);
+void lines_say(enum log_level level, const char *fmt, ...)
+    __attribute__((format(printf, 2, 3)));
 
 #endif
