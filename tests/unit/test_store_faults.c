@@ -344,6 +344,7 @@ test_newer_schema(void **state)
 	close(fd);
 }
 
+#ifdef CLUSTERD_FAILPOINTS
 static void
 test_found_newer_later(void **state)
 {
@@ -362,9 +363,11 @@ test_found_newer_later(void **state)
 	pid = fixture_lock(fixture);		/* nobody is in the way */
 	fixture_unlock(pid);
 }
+#endif
 
 /* ---- unwritable ------------------------------------------------------------------------- */
 
+#ifdef CLUSTERD_FAILPOINTS
 static void
 test_full(void **state)
 {
@@ -399,6 +402,7 @@ test_commit_fails(void **state)
 	fixture_await_number(fixture, "SELECT sum(restarts) FROM workers", 1);
 	fixture_await_state(fixture, STORE_OK);
 }
+#endif
 
 /* A link could lead anywhere; a directory is no file. */
 static void
@@ -505,9 +509,13 @@ main(int argc, char **argv)
 		TEST(test_damaged_at_start),
 		TEST(test_corrupt_copies_are_limited),
 		TEST(test_newer_schema),
+#ifdef CLUSTERD_FAILPOINTS
 		TEST(test_found_newer_later),
+#endif
+#ifdef CLUSTERD_FAILPOINTS
 		TEST(test_full),
 		TEST(test_commit_fails),
+#endif
 		TEST(test_not_a_file),
 		TEST(test_directory_gone),
 		TEST(test_read_only),
