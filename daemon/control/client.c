@@ -24,6 +24,7 @@ enum {
 	CLIENT_HALF_LINE_MS = 5000,
 	CLIENT_UNREAD_MS = 10000,
 	CLIENT_CHUNK = 16 * 1024,
+	CLIENT_LINES = 4,	/* a turn, then others have theirs */
 };
 
 /* Lines are cut only while no command runs: one at a time, in order.  What
@@ -33,14 +34,22 @@ client_read(struct client *client)
 {
 	struct evbuffer *input = bufferevent_get_input(client->bev);
 	char chunk[CLIENT_CHUNK], *line;
+	unsigned lines = 0;
 	size_t len;
 	int got;
 
 	client->reading = true;
+	client->more = false;
 	while (client->bev != NULL && client->call == NULL &&
 	    !client->closing) {
+		if (lines == CLIENT_LINES) {
+			client->more = true;
+			server_read_again(client->control);
+			break;
+		}
 		line = lines_next(&client->lines, &len);
 		if (line != NULL) {
+			lines++;
 			client->active_ms = clock_now_ms();
 			dispatch_line(client, line, len);
 			continue;
@@ -60,7 +69,8 @@ client_read(struct client *client)
 	client->reading = false;
 	if (client->bev == NULL)
 		return;
-	if (client->call != NULL || lines_rest(&client->lines) == 0)
+	if (client->call != NULL || client->more ||
+	    lines_rest(&client->lines) == 0)
 		client->line_ms = 0;
 	else if (client->line_ms == 0)
 		client->line_ms = clock_now_ms();
@@ -69,8 +79,12 @@ client_read(struct client *client)
 static void
 on_read(struct bufferevent *bev, void *arg)
 {
+	struct client *client = arg;
+
 	(void)bev;
-	client_read(arg);
+	/* What is to come in the next turn is not done in this one. */
+	if (!client->more)
+		client_read(client);
 }
 
 /* The output is below its low mark. */
@@ -205,9 +219,17 @@ client_go_on(struct client *client)
 		return;
 	client->active_ms = clock_now_ms();
 	/* Inside client_read() the loop there goes on by itself. */
-	if (!client->reading)
-		bufferevent_trigger(client->bev, EV_READ,
-		    BEV_TRIG_IGNORE_WATERMARKS | BEV_TRIG_DEFER_CALLBACKS);
+	if (client->reading)
+		return;
+	client->more = true;
+	server_read_again(client->control);
+}
+
+void
+client_read_more(struct client *client)
+{
+	if (client->bev != NULL && client->more && !client->reading)
+		client_read(client);
 }
 
 bool

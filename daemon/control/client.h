@@ -31,6 +31,7 @@ struct client {
 	struct lines lines;
 	struct control_call *call;	/* the command that runs, or NULL */
 	bool closing;			/* as soon as all is written */
+	bool more;			/* lines wait for the next turn */
 	bool reading;			/* inside its own read callback */
 	uint64_t since_ms;		/* connected */
 	uint64_t active_ms;		/* last complete line or end of a command */
@@ -58,6 +59,8 @@ bool client_is_full(const struct client *client);
 
 /* Its command has ended: go on with the lines that wait. */
 void client_go_on(struct client *client);
+/* In the next turn, after server_read_again(). */
+void client_read_more(struct client *client);
 
 /* No command runs, so it may make way for another. */
 bool client_is_idle(const struct client *client);

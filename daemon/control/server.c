@@ -23,13 +23,22 @@
 enum {
 	SERVER_TICK_MS = 500,
 	SERVER_ACCEPTS = 4,	/* a turn, so that those let in are read, too */
-	SERVER_GRACE_MS = 1000,	/* so long a new client need not make way */
+	SERVER_GRACE_MS = 250,	/* so long a new client need not make way */
 };
 
 struct event_base *
 server_event_base(struct control *control)
 {
 	return control->base;
+}
+
+void
+server_read_again(struct control *control)
+{
+	const struct timeval now = { 0, 0 };
+
+	if (!evtimer_pending(control->again, NULL))
+		evtimer_add(control->again, &now);
 }
 
 const struct view *
@@ -154,6 +163,17 @@ on_accept(evutil_socket_t fd, short what, void *arg)
 }
 
 static void
+on_again(evutil_socket_t fd, short what, void *arg)
+{
+	struct control *control = arg;
+
+	(void)fd;
+	(void)what;
+	for (size_t i = 0; i < SERVER_CLIENTS; i++)
+		client_read_more(&control->clients[i]);
+}
+
+static void
 on_tick(evutil_socket_t fd, short what, void *arg)
 {
 	struct control *control = arg;
@@ -234,8 +254,10 @@ control_start(struct event_base *base, int listen_fd,
 	control->store = store;
 	if ((rc = control_set_listener(control, listen_fd, err)) != 0)
 		goto out;
+	control->again = evtimer_new(base, on_again, control);
 	control->tick = event_new(base, -1, EV_PERSIST, on_tick, control);
-	if (control->tick == NULL || event_add(control->tick, &tick) != 0) {
+	if (control->again == NULL || control->tick == NULL ||
+	    event_add(control->tick, &tick) != 0) {
 		rc = errmsg_set(err, ERR_MEMORY, "out of memory");
 		goto out;
 	}
@@ -260,5 +282,7 @@ control_stop(struct control *control)
 		event_free(control->listener);
 	if (control->tick != NULL)
 		event_free(control->tick);
+	if (control->again != NULL)
+		event_free(control->again);
 	free(control);
 }

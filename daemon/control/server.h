@@ -26,6 +26,7 @@ struct control {
 	struct event_base *base;
 	struct event *listener;		/* NULL: none at the moment */
 	struct event *tick;
+	struct event *again;		/* a timer of no time: the next turn */
 	const struct control_host *host;
 	struct journal *journal;
 	struct store *store;		/* or NULL */
@@ -40,6 +41,8 @@ struct control {
 };
 
 struct event_base *server_event_base(struct control *control);
+/* Some client has lines left: client_read_more() in the next turn. */
+void server_read_again(struct control *control);
 /* The present state, from the host. */
 const struct view *server_view(struct control *control);
 
