@@ -24,7 +24,11 @@ allowed() {
 # The symbols that a file defines for others.  A name with a version belongs to
 # the C library: a variable of it that was copied into the program.
 exported() {
-	nm -D --defined-only "$1" 2>/dev/null | awk '$NF !~ /@/ { print $NF }' | LC_ALL=C sort
+	# A variable of a library that a program uses (inih's settings) is copied
+	# into the program by the loader: R_*_COPY; that is not an export of ours.
+	copied=$(readelf -rW "$1" 2>/dev/null | awk '$3 ~ /_COPY$/ { print $5 }')
+	nm -D --defined-only "$1" 2>/dev/null | awk '$NF !~ /@/ { print $NF }' |
+		grep -vxF "${copied:-@}" | LC_ALL=C sort
 }
 
 [ -f "$build/clusterd" ] || { echo "no program was built"; exit 77; }
