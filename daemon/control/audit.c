@@ -17,6 +17,8 @@
 #include "daemon/journal/journal.h"
 #include "daemon/store/store.h"
 
+enum { AUDIT_DENIED_MAX = 10 };	/* recorded in a second */
+
 static void
 audit_put(const struct control_call *call, const char *state, int64_t ended,
     const struct errmsg *err, const char *result)
@@ -82,6 +84,20 @@ audit_ended(const struct control_call *call, const struct errmsg *err,
 	    call->command, call->id, call->who, text);
 }
 
+/* A reader that asks for what it may not as fast as it can must not push
+ * everybody else's rows out of the table. */
+static bool
+audit_may_record_denied(struct control *control)
+{
+	uint64_t now = clock_now_ms();
+
+	if (now - control->denied_ms >= 1000) {
+		control->denied_ms = now;
+		control->denied = 0;
+	}
+	return control->denied++ < AUDIT_DENIED_MAX;
+}
+
 void
 audit_denied(struct control *control, const struct peer *peer,
     const struct command *command, const json_t *args)
@@ -94,6 +110,8 @@ audit_denied(struct control *control, const struct peer *peer,
 	char text[256];
 	uint64_t random = 0;
 
+	if (!audit_may_record_denied(control))
+		return;
 	errmsg_set(&err, ERR_DENIED, "may only %s", access_name(peer->access));
 	if (getrandom(&random, sizeof(random), GRND_NONBLOCK) < 0)
 		random = clock_now_ns();
