@@ -288,6 +288,20 @@ add_word(char *out, size_t size, const char *word)
 	snprintf(out + used, size - used, "%s%s", used > 0 ? ", " : "", word);
 }
 
+/* "stderr syslog" and a path */
+static void
+add_files(char *out, size_t size, const char *words)
+{
+	char word[32];
+
+	for (size_t n; *words != '\0'; words += n + strspn(words + n, " ")) {
+		n = strcspn(words, " ");
+		snprintf(word, sizeof(word), "%.*s", (int)n, words);
+		add_word(out, size, word);
+	}
+	add_word(out, size, "FILE");
+}
+
 char *
 key_format_range(const struct key *key, char *out, size_t size)
 {
@@ -303,7 +317,9 @@ key_format_range(const struct key *key, char *out, size_t size)
 		add_word(out, size, "off");
 	if (key->may_auto != NULL)
 		add_word(out, size, "auto");
-	if (key->words != NULL)
+	if (key->kind == KIND_FILE)
+		add_files(out, size, key->words);
+	else if (key->words != NULL)
 		add_word(out, size, key->words);
 	if (key_is_number(key)) {
 		key_format(key, key->min, from, sizeof(from));

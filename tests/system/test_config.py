@@ -366,3 +366,34 @@ def test_path_rules(check):
     assert errors[0] == ("c.ini:7: warning: [plugin hello] module: open.so is writable by "
                          "everybody")
     assert status == 0
+
+
+def test_every_key_is_documented(check, build):
+    """keys.def, `clusterd -T', the sample and clusterd.ini(5) name the same keys."""
+    listed = subprocess.run([build + "/doc/keys", "list"], stdout=subprocess.PIPE, check=True)
+    names = [line.split()[1] for line in listed.stdout.decode().splitlines()]
+    assert len(names) > 70
+    with open(build + "/doc/clusterd-all.ini", encoding="utf-8") as file:
+        sample = file.read()
+    with open(build + "/doc/clusterd.ini.5", encoding="utf-8") as file:
+        page = file.read().splitlines()
+    _, effective, _ = check("@DIRS\n" + GOOD, "--print-config")
+    for name in names:
+        assert "\n%s =" % name in effective or "\n; %s =" % name in effective, name
+        assert "\n%s =" % name in sample or "\n#%s =" % name in sample, name
+        assert ".It Ic " + name in page, name
+
+
+def test_sample_of_all_keys_is_good(check, build):
+    """As it is, and with every key taken out of its comment: the same."""
+    with open(build + "/doc/clusterd-all.ini", encoding="utf-8") as file:
+        sample = file.read()
+    module = "\nmodule = %s/plugins/hello.so\n" % build
+    sample = sample.replace("\n#module = auto\n", module)
+    sample = sample.replace("\n#include = conf.d/*.ini\n", "\n").replace("\n#greeting", "\n;#g")
+    written = sample.replace("\n#", "\n").replace("\nenv = NAME=VALUE\n", "\n")
+    status, first, errors = check(sample, "--print-config")
+    assert (status, errors) == (0, [])
+    status, second, errors = check(written, "--print-config")
+    assert (status, errors) == (0, [])
+    assert first == second
