@@ -92,8 +92,8 @@ read_header(struct keeper *k, size_t *have)
 	ssize_t n = recv(k->first.keeper_fd, at + *have,
 	    sizeof(k->first.header) - *have, MSG_DONTWAIT);
 
-	if (n < 0 && (errno == EAGAIN || errno == EINTR))
-		return 0;
+	if (n < 0 && errno != ECONNRESET)
+		return 0;	/* not yet, or not now: poll says so again */
 	if (n <= 0)
 		return -1;
 	*have += (size_t)n;

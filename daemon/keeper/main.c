@@ -16,6 +16,7 @@
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #ifdef __GLIBC__
@@ -87,8 +88,10 @@ open_basics(struct keeper *k, struct errmsg *err)
 
 	umask(027);
 	signal(SIGPIPE, SIG_IGN);
+	tzset();		/* loads what the log's time needs, once */
 	sigfillset(&all);
-	sigprocmask(SIG_SETMASK, &all, NULL);
+	if (sigprocmask(SIG_SETMASK, &all, NULL) < 0)
+		return errmsg_errno(err, "cannot block signals");
 	k->signal_fd = signalfd(-1, &all, SFD_CLOEXEC | SFD_NONBLOCK);
 	k->null_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
 	if (k->signal_fd < 0 || k->null_fd < 0 ||

@@ -450,8 +450,8 @@ requests_read(struct keeper *k, struct errmsg *err)
 		ssize_t n = fd_recv(k->link.fd, &packet, sizeof(packet), fds,
 		    &count);
 
-		if (n == -EAGAIN)
-			return 0;
+		if (n == -EAGAIN || n == -ENOMEM || n == -ENOBUFS)
+			return 0;	/* poll says so again */
 		if (n == -EMSGSIZE)
 			return errmsg_set(err, ERR_FORMAT, "a message over "
 			    "%d bytes", KEEPER_MESSAGE_MAX);

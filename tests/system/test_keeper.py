@@ -749,8 +749,8 @@ def test_keeper_that_dies_after_clone_leaves_no_orphan(keeper):
     master.request("KEEP", [fd], number=7, kind=1)
     master.send("SPAWN", id=100, role=1, account=1, snapshot=7, name="web/0",
                 rlimit_nofile=NONE, rlimit_core=NONE, rlimit_as=NONE)
-    worker = k.peer("worker")
     assert k.await_exit() == -9
+    worker = k.peer("worker")
     assert worker.ask("os.read(5, 1).hex()") == ""
     for peer in (worker, master):
         peer.ask("os._exit(0)", answer=False)
@@ -767,3 +767,63 @@ def test_failpoints_before_exec_and_kill9(keeper):
     worker.ask("os._exit(0)", answer=False)
     master.event("EXITED", id=101)
     assert k.stop(master) == 0
+
+
+@pytest.mark.skipif(os.environ.get("SANITIZED") == "yes", reason="sanitizers have a heap of their own")
+def test_no_heap_after_the_start(keeper, build):
+    k = keeper(env={"LD_PRELOAD": build + "/tests/plugins/no_heap.so"})
+    master = k.serve()
+    assert "no_heap" in open("/proc/%d/maps" % k.keeper.pid).read()
+    bind(master, 3, inet())
+    bind(master, 4, unix(k.dir + "/sock"), gid=os.getgid())
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        assert bind(master, 5, inet(taken.getsockname()[1])).name == "ERROR"
+    _, worker = spawn(k, master, 100, listeners=[3])
+    worker.ask("os.fork() or (os.setpgid(0, 0), signal.pause())")
+    worker.ask("os._exit(0)", answer=False)
+    master.event("EXITED", id=100)
+    master.request("SHOW", verdict=0, ready=1, phase=1, text="x")
+    for number in (signal.SIGHUP, signal.SIGUSR1):
+        k.process.send(number)
+    lose(k, master, "malformed")
+    second = k.peer("master")
+    second.attach()
+    k.process.send(signal.SIGTERM)
+    second.event("ORDER", order=1)
+    second.request("ORDER_TAKEN", order=1)
+    second.request("EXIT", status=0, text="done")
+    second.ask("os._exit(0)", answer=False)
+    assert k.await_exit() == 0
+
+
+# ---- service manager ------------------------------------------------------------------
+
+def test_what_a_service_manager_is_told(keeper):
+    path = "\0clusterd-test-%d" % os.getpid()
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+        manager.bind(path)
+        manager.settimeout(10)
+
+        def told():
+            data, fds, _, _ = socket.recv_fds(manager, 4096, 4)
+            for fd in fds:
+                os.close(fd)
+            return data.decode(), len(fds)
+
+        k = keeper(env={"NOTIFY_SOCKET": "@" + path[1:], "WATCHDOG_USEC": "100000000"})
+        master = k.serve()
+        assert "NOTIFY_SOCKET" not in master.hello["env"]
+        assert told() == ("WATCHDOG=1", 0)
+        bind(master, 3, inet())
+        assert told() == ("FDSTORE=1\nFDPOLL=0\nFDNAME=listener-3", 1)
+        master.request("SHOW", verdict=0, ready=0, phase=0, text="0 of 2 ready")
+        assert told() == ("STATUS=0 of 2 ready", 0)
+        for _ in range(2):
+            master.request("SHOW", verdict=0, ready=1, phase=1, text="ok")
+        assert [told()[0] for _ in range(2)] == ["READY=1", "STATUS=ok"]
+        master.request("SHOW", verdict=0, ready=1, phase=2, text="ok")
+        assert told()[0].startswith("RELOADING=1\nMONOTONIC_USEC=")
+        master.request("SHOW", verdict=0, ready=1, phase=1, text="ok")
+        assert told()[0] == "READY=1"
+        assert k.stop(master) == 0
+        assert told()[0].startswith("STOPPING=1\nEXTEND_TIMEOUT_USEC=")

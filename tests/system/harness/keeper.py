@@ -11,6 +11,7 @@ import json
 import os
 import pathlib
 import re
+import select
 import shutil
 import signal
 import socket
@@ -252,7 +253,7 @@ class Keeper:
         self.listener.bind(self.path)
         os.chmod(self.path, 0o777)
         self.listener.listen(64)
-        self.listener.settimeout(10)
+        self.patience = 10
         if start:
             self.start()
 
@@ -272,10 +273,10 @@ class Keeper:
         env.update(self.env)
         return env
 
-    def start(self, *args):
+    def start(self, *args, wrapper=()):
         self.log = open(self.dir + "/log", "ab+")
         self.keeper = subprocess.Popen(
-            [os.path.join(self.build, "clusterd"), "-c", self.config, *self.args, *args],
+            [*wrapper, os.path.join(self.build, "clusterd"), "-c", self.config, *self.args, *args],
             stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log,
             env=self.environment(), start_new_session=True, **self.popen)
         processes.own(self.keeper.pid)
@@ -289,11 +290,13 @@ class Keeper:
 
     def peer(self, who):
         """The next stand-in that calls, which must be such a one."""
-        try:
-            sock, _ = self.listener.accept()
-        except socket.timeout:
-            raise AssertionError("no %s came; the log says:\n%s" % (who, self.said())) from None
-        peer = Peer(sock)
+        ready = select.poll()
+        ready.register(self.listener, select.POLLIN)
+        if self.exit is None and self.process and "-d" not in self.args:
+            ready.register(self.process.pidfd, select.POLLIN)
+        if self.listener.fileno() not in dict(ready.poll(self.patience * 1000)):
+            raise AssertionError("no %s came; the log says:\n%s" % (who, self.said()))
+        peer = Peer(self.listener.accept()[0])
         assert peer.who == who, (peer.who, who)
         self.peers.append(peer)
         return peer
