@@ -92,18 +92,23 @@ http_take(struct http *http, int fd, const struct connection_passed *passed)
 }
 
 bool
+http_may_make_room(const struct http *http)
+{
+	const struct conn *oldest = TAILQ_FIRST(&http->idle);
+
+	return oldest != NULL && clock_now_ns() - oldest->since_ns >=
+	    clock_scaled_ms(CLOSABLE_MS) * NS_PER_MS;
+}
+
+bool
 http_make_room(struct http *http)
 {
-	struct conn *oldest;
-
 	if ((int64_t)http->connections < http->config.max_connections)
 		return true;
-	oldest = TAILQ_FIRST(&http->idle);
-	if (oldest == NULL || clock_now_ns() - oldest->since_ns <
-	    clock_scaled_ms(CLOSABLE_MS) * NS_PER_MS)
+	if (!http_may_make_room(http))
 		return false;
 	board_add(http->board, METRIC_MADE_WAY, 1);
-	conn_close(oldest);
+	conn_close(TAILQ_FIRST(&http->idle));
 	return true;
 }
 

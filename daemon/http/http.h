@@ -89,8 +89,9 @@ int http_init(struct http *http, struct event_base *base, struct board *board,
  */
 int http_take(struct http *http, int fd, const struct connection_passed *passed);
 
-/* Is there room for one more?  Where there is none, the longest idle
- * connection that is closable makes way. */
+/* At max_connections the longest idle connection makes way, if it is closable:
+ * is there one; and close it if it is needed (true: there is room now). */
+bool http_may_make_room(const struct http *http);
 bool http_make_room(struct http *http);
 
 /* No keep-alive from now on; idle ones are said goodbye at a random time. */

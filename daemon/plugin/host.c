@@ -230,7 +230,9 @@ on_stale(struct conn *conn, const char *why, void *ctx)
 static void
 on_closed(void *ctx)
 {
-	(void)ctx;			/* the worker looks at each tick */
+	struct host *host = ctx;
+
+	host->ops->closed();
 }
 
 static const struct http_ops http_ops = {

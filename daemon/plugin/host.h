@@ -19,6 +19,8 @@ struct host_ops {
 	void (*log)(int level, const char *plugin, const char *text);
 	/* The plugin wants this worker to be replaced. */
 	void (*disconnect)(const char *plugin, const char *reason);
+	/* One connection less. */
+	void (*closed)(void);
 };
 
 struct host {

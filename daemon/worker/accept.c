@@ -28,21 +28,18 @@ enum {
 
 /* ---- room -------------------------------------------------------------------------- */
 
+/* May one more be taken?  Once full, only below 90 %, or where one makes way. */
 static bool
 has_room(struct worker *worker)
 {
-	struct http *http = &worker->host.http;
+	const struct http *http = &worker->host.http;
+	int64_t max = http->config.max_connections;
 
-	if (worker->full) {
-		if ((int64_t)http->connections * 10 >
-		    http->config.max_connections * 9)
-			return false;
+	if ((int64_t)http->connections >= max)
+		worker->full = true;
+	else if ((int64_t)http->connections * 10 <= max * 9)
 		worker->full = false;
-	}
-	if (http_make_room(http))
-		return true;
-	worker->full = true;
-	return false;
+	return !worker->full || http_may_make_room(http);
 }
 
 /* A descriptor number is certainly free: the last one was far from the limit,
@@ -78,7 +75,8 @@ take_one(struct worker *worker)
 	size_t count = 0;
 	ssize_t len;
 
-	if (!has_room(worker) || !free_number(worker)) {
+	if (!has_room(worker) || !http_make_room(&worker->host.http) ||
+	    !free_number(worker)) {
 		event_del(&worker->connections_event);
 		worker->taking = false;
 		return false;
@@ -197,7 +195,8 @@ accept_one(struct worker *worker, struct listener *listener)
 	struct connection_passed passed;
 	int fd;
 
-	if (!has_room(worker) || !free_number(worker)) {
+	if (!has_room(worker) || !http_make_room(&worker->host.http) ||
+	    !free_number(worker)) {
 		disarm_all(worker);
 		return false;
 	}
@@ -257,7 +256,7 @@ on_retry(evutil_socket_t fd, short what, void *arg)
 static bool
 is_due(const struct worker *worker, const struct listener *listener)
 {
-	if (listener->fd < 0 || worker->phase != PHASE_SERVE || worker->full ||
+	if (listener->fd < 0 || worker->phase != PHASE_SERVE ||
 	    event_pending(&worker->retry_event, EV_TIMEOUT, NULL))
 		return false;
 	return worker->alone || listener->wanted ||
@@ -267,13 +266,14 @@ is_due(const struct worker *worker, const struct listener *listener)
 void
 accept_update(struct worker *worker)
 {
-	bool take = worker->phase <= PHASE_DRAIN && !worker->keeper_lost &&
-	    worker->phase != PHASE_START && has_room(worker);
+	bool room = has_room(worker);
+	bool take = room && !worker->keeper_lost &&
+	    (worker->phase == PHASE_SERVE || worker->phase == PHASE_DRAIN);
 
 	for (unsigned i = 0; i < WORKER_LISTENERS_MAX; i++) {
 		struct listener *listener = &worker->listeners[i];
 
-		if (!is_due(worker, listener)) {
+		if (!room || !is_due(worker, listener)) {
 			disarm(listener);
 		} else if (!listener->armed) {
 			event_add(&listener->event, NULL);

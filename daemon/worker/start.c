@@ -164,14 +164,26 @@ static void
 plugin_disconnect(const char *plugin, const char *reason)
 {
 	char text[256];
-	extern struct worker the_worker;
 
 	snprintf(text, sizeof(text), "%s: %s", plugin, reason);
 	talk_say_recycle(&the_worker, text);
 }
 
+/* Somebody may wait for room, or for the last one.  From the loop: callbacks
+ * of that connection are above us. */
+static void
+connection_closed(void)
+{
+	struct worker *worker = &the_worker;
+
+	if (worker->full || (worker->phase == PHASE_DRAIN &&
+	    worker->host.http.connections == 0))
+		event_active(&worker->beat_event, EV_TIMEOUT, 0);
+}
+
 static const struct host_ops host_ops = {
 	.log = lines_add, .disconnect = plugin_disconnect,
+	.closed = connection_closed,
 };
 
 /* ---- plugins ---------------------------------------------------------------------------------- */

@@ -79,6 +79,9 @@ struct worker {
 	bool leaving;			/* LEAVING was said */
 };
 
+/* One a process: in main.c. */
+extern struct worker the_worker;
+
 /* ---- start.c ---- */
 
 /* Everything up to READY.  Does not return where it cannot: FATAL, _exit. */
