@@ -143,7 +143,8 @@ resolve_group(struct schema *schema, struct place place, const char *section,
 	return -1;
 }
 
-static void
+/* The number of `user', or -1 where it is not known. */
+static int64_t
 resolve_daemon(struct schema *schema)
 {
 	struct conf *conf = schema->conf;
@@ -154,19 +155,21 @@ resolve_daemon(struct schema *schema)
 	worker = resolve_user(schema, schema_daemon_place(schema,
 	    KEY_DAEMON_WORKER_USER), "daemon", "worker_user",
 	    conf->daemon.worker_user, NULL);
+	if (user >= 0)
+		conf->daemon.user_account = user;
 	if (user < 0 || worker < 0)
-		return;
+		return user;
 	if (conf->accounts[user].uid == conf->accounts[worker].uid)
 		report_error(schema->report, schema_daemon_place(schema,
 		    KEY_DAEMON_WORKER_USER), "daemon", "worker_user",
 		    "\"%s\" is also \"user\"; plugins could operate the "
 		    "daemon", conf->daemon.worker_user);
-	conf->daemon.user_account = user;
 	conf->daemon.worker_account = worker;
+	return user;
 }
 
 static void
-resolve_pool(struct schema *schema, size_t index)
+resolve_pool(struct schema *schema, size_t index, int64_t user)
 {
 	struct conf *conf = schema->conf;
 	struct conf_pool *pool = &conf->pools[index];
@@ -184,8 +187,8 @@ resolve_pool(struct schema *schema, size_t index)
 	    KEY_POOL_USER), title, "user", pool->user, wanted);
 	if (number < 0)
 		return;
-	if (conf->accounts[number].uid ==
-	    conf->accounts[conf->daemon.user_account].uid)
+	if (user >= 0 &&
+	    conf->accounts[number].uid == conf->accounts[user].uid)
 		report_error(schema->report, schema_pool_place(schema, index,
 		    KEY_POOL_USER), title, "user", "\"%s\" is also \"user\" of "
 		    "[daemon]; plugins could operate the daemon", pool->user);
@@ -215,6 +218,7 @@ accounts_resolve(struct schema *schema, uid_t keeper)
 {
 	struct conf *conf = schema->conf;
 	int strict = keeper == 0;
+	int64_t user;
 	gid_t gid;
 
 	for (size_t i = 0; i < conf->pool_count; i++)
@@ -227,10 +231,9 @@ accounts_resolve(struct schema *schema, uid_t keeper)
 	if (!strict) {
 		resolve_as_caller(conf);
 	} else {
-		resolve_daemon(schema);
+		user = resolve_daemon(schema);
 		for (size_t i = 0; i < conf->pool_count; i++)
-			if (conf->account_count > 0)
-				resolve_pool(schema, i);
+			resolve_pool(schema, i, user);
 	}
 	for (size_t i = 0; i < conf->pool_count; i++)
 		resolve_socket_group(schema, i, strict);

@@ -74,6 +74,23 @@ judge(struct walk *walk, const struct stat *status)
 		    "%s is setuid or setgid", walk->done);
 }
 
+/* The checker is another account than the one that wrote the file. */
+static int
+cannot_open(struct walk *walk)
+{
+	const struct passwd *passwd;
+
+	if (errno != EACCES)
+		return errmsg_errno(walk->err, "cannot open %s", walk->path);
+	passwd = getpwuid(geteuid());
+	if (passwd == NULL)
+		return errmsg_set(walk->err, ERR_SYSTEM,
+		    "cannot open %s: uid %u may not read it", walk->path,
+		    (unsigned)geteuid());
+	return errmsg_set(walk->err, ERR_SYSTEM,
+	    "cannot open %s: %s may not read it", walk->path, passwd->pw_name);
+}
+
 static int
 back_to_root(struct walk *walk)
 {
@@ -126,9 +143,7 @@ open_last(struct walk *walk, int found, const struct stat *status)
 		    "%s is not a regular file", walk->path);
 	snprintf(name, sizeof(name), "/proc/self/fd/%d", found);
 	fd = open(name, O_RDONLY | O_CLOEXEC | O_NOCTTY);
-	if (fd < 0)
-		return errmsg_errno(walk->err, "cannot open %s", walk->path);
-	return fd;
+	return fd >= 0 ? fd : cannot_open(walk);
 }
 
 /* The next component's name, off the front of the rest.  0: there is none. */
@@ -172,7 +187,7 @@ step(struct walk *walk, const char *name)
 	int rc = 0;
 
 	if (found < 0)
-		return errmsg_errno(walk->err, "cannot open %s", walk->path);
+		return cannot_open(walk);
 	append_done(walk, name);
 	if (fstat(found, &status) != 0) {
 		rc = errmsg_errno(walk->err, "cannot look at %s", walk->done);

@@ -3,6 +3,7 @@
 what is wrong.  The real checker reads them."""
 
 import os
+import pwd
 import subprocess
 
 import pytest
@@ -18,14 +19,14 @@ route = / hello
 def check(build, tmp_path):
     """check(text, mode="--print") -> (exit status, stdout, stderr lines with the
     directory of the file taken away)."""
-    def run(text, mode="--print", **variables):
+    def run(text, mode="--print", root=False, account=None):
         path = tmp_path / "c.ini"
         head = "[daemon]\nplugin_dir = %s/plugins:%s/tests/plugins\n" % (build, build)
         data = text if isinstance(text, bytes) else text.encode()
         path.write_bytes(data.replace(b"@DIRS\n", head.encode()))
-        env = dict(os.environ, CLUSTERD_FP="checker.not_root:skip", **variables)
+        env = dict(os.environ, CLUSTERD_FP="" if root else "checker.not_root:skip")
         done = subprocess.run([build + "/clusterd-worker", "--check", mode, str(path)],
-                              env=env, stdin=subprocess.DEVNULL, timeout=30,
+                              env=env, stdin=subprocess.DEVNULL, timeout=30, user=account,
                               stdout=subprocess.PIPE, stderr=subprocess.PIPE, check=False)
         errors = done.stderr.decode().replace(str(tmp_path) + "/", "").replace(build, "BUILD")
         return done.returncode, done.stdout.decode(), errors.splitlines()
@@ -397,3 +398,105 @@ def test_sample_of_all_keys_is_good(check, build):
     status, second, errors = check(written, "--print-config")
     assert (status, errors) == (0, [])
     assert first == second
+
+
+# ---- under a keeper that is root --------------------------------------------------------
+
+NEEDS_ROOT = pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
+
+
+def accounts():
+    """Two accounts of this system that are not root, and have groups of their own."""
+    found = []
+    for entry in pwd.getpwall():
+        if entry.pw_uid != 0 and entry.pw_gid != 0 and len(entry.pw_name) < 32:
+            found.append(entry.pw_name)
+    return found[:2]
+
+
+def as_root(lines, more=""):
+    user, worker = accounts()
+    keys = {"user": user, "worker_user": worker, "control_group": "root"}
+    keys.update(lines)
+    return "@DIRS\n%s\n%s%s" % ("\n".join("%s = %s" % pair for pair in keys.items()),
+                               GOOD.replace("route", more + "route", 1) if more else GOOD, "")
+
+
+@NEEDS_ROOT
+def test_root_accounts(check):
+    assert check(as_root({}), root=True)[::2] == (0, ["c.ini: the configuration is good"])
+    user, worker = accounts()
+    for lines, more, words in [
+            ({"user": "root"}, "", '3: [daemon] user: "root" is root, which it must not be'),
+            ({"worker_user": user}, "",
+             '4: [daemon] worker_user: "%s" is also "user"; plugins could operate the daemon'
+             % user),
+            ({"user": "nobody-here"}, "", '3: [daemon] user: there is no user "nobody-here"'),
+            ({"control_group": "nobody-here"}, "",
+             '5: [daemon] control_group: there is no group "nobody-here"'),
+            ({}, "user = root\n", '8: [pool web] user: "root" is root, which it must not be'),
+            ({}, "user = %s\n" % user,
+             '8: [pool web] user: "%s" is also "user" of [daemon]; plugins could operate the '
+             "daemon" % user),
+            ({}, "group = nobody-here\n", '8: [pool web] group: there is no group "nobody-here"'),
+            ({}, "socket_group = nobody-here\n",
+             '8: [pool web] socket_group: there is no group "nobody-here"')]:
+        status, _, errors = check(as_root(lines, more), root=True)
+        assert (status, errors) == (78, ["c.ini:" + words])
+
+
+@NEEDS_ROOT
+def test_root_path_rules(check):
+    """Each component that somebody else could change is an error."""
+    directory = check.directory / "dir"
+    directory.mkdir()
+    module = directory / "m.so"
+    with open(os.environ["CLUSTERD_BUILD"] + "/plugins/hello.so", "rb") as file:
+        module.write_bytes(file.read())
+    link = check.directory / "link.so"
+    link.symlink_to("dir/m.so")
+    stranger = pwd.getpwnam(accounts()[1]).pw_uid
+
+    def expect(words, path=module):
+        status, _, errors = check(as_root({}) + "module = %s\n" % path, root=True)
+        if words is None:
+            assert (status, errors) == (0, ["c.ini: the configuration is good"])
+        else:
+            assert (status, errors) == (78, ["c.ini:10: [plugin hello] module: " + words])
+
+    expect(None)
+    expect(None, link)
+    module.chmod(0o646)
+    expect("dir/m.so is writable by everybody")
+    expect("dir/m.so is writable by everybody", link)
+    module.chmod(0o4755)
+    expect("dir/m.so is setuid or setgid")
+    module.chmod(0o644)
+    os.chown(module, stranger, 0)
+    expect("dir/m.so belongs to uid %d, who could change it" % stranger)
+    os.chown(module, 0, stranger)
+    module.chmod(0o664)
+    expect("dir/m.so is writable by group %d" % stranger)
+    module.chmod(0o644)
+    directory.chmod(0o777)
+    expect("dir is writable by everybody")
+    directory.chmod(0o1777)
+    expect(None)
+    directory.chmod(0o755)
+    os.lchown(link, stranger, 0)
+    expect("link.so belongs to uid %d, who could change it" % stranger, link)
+
+
+@NEEDS_ROOT
+def test_file_that_the_checker_may_not_read(check):
+    worker = accounts()[1]
+    secret = check.directory / "secret"
+    secret.write_text("x\n")
+    secret.chmod(0o600)
+    for path in [check.directory] + list(check.directory.parents)[:-2]:
+        path.chmod(0o755)
+    status, _, errors = check(OPTIONS + "name = x\npassword = file:%s\n" % secret,
+                              account=pwd.getpwnam(worker).pw_uid)
+    assert status == 78
+    assert errors == ["c.ini:8: [plugin options] password: cannot open secret: %s may not read it"
+                      % worker]
