@@ -143,7 +143,7 @@ resolve_group(struct schema *schema, struct place place, const char *section,
 	return -1;
 }
 
-/* The number of `user', or -1 where it is not known. */
+/* The number of `user', or -1 where no pool can be compared with it. */
 static int64_t
 resolve_daemon(struct schema *schema)
 {
@@ -159,13 +159,14 @@ resolve_daemon(struct schema *schema)
 		conf->daemon.user_account = user;
 	if (user < 0 || worker < 0)
 		return user;
-	if (conf->accounts[user].uid == conf->accounts[worker].uid)
-		report_error(schema->report, schema_daemon_place(schema,
-		    KEY_DAEMON_WORKER_USER), "daemon", "worker_user",
-		    "\"%s\" is also \"user\"; plugins could operate the "
-		    "daemon", conf->daemon.worker_user);
 	conf->daemon.worker_account = worker;
-	return user;
+	if (conf->accounts[user].uid != conf->accounts[worker].uid)
+		return user;
+	report_error(schema->report, schema_daemon_place(schema,
+	    KEY_DAEMON_WORKER_USER), "daemon", "worker_user",
+	    "\"%s\" is also \"user\"; plugins could operate the daemon",
+	    conf->daemon.worker_user);
+	return -1;		/* said once, and not again for each pool */
 }
 
 static void
