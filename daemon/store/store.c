@@ -70,6 +70,7 @@ store_new(const char *dir, const struct store_options *options, int wake_fd)
 	jobs_init(&store->finished);
 	jobs_init(&store->delivering);
 	set_keep(store, &options->keep);
+	store->started = options->no_wait;
 	snprintf(store->dir, sizeof(store->dir), "%s", dir);
 	return store;
 }
@@ -137,6 +138,10 @@ store_start(const char *state_dir, const struct store_options *options,
 	if ((rc = start_thread(store, err)) != 0) {
 		store_free(store);
 		return rc;
+	}
+	if (options->no_wait) {
+		*out = store;
+		return 0;
 	}
 	pthread_mutex_lock(&store->lock);
 	while (!store->tried && wait_done(store, deadline))

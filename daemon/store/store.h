@@ -37,6 +37,9 @@ struct store_keep {
 struct store_options {
 	struct store_keep keep;
 	int closed;		/* safe_mode: no thread, no file, all is dropped */
+	int no_wait;		/* a memo was adopted, it knows better: do not wait
+				 * for the file; store_load() stays empty, and a
+				 * newer schema is a state, not an error */
 };
 
 /*

@@ -119,6 +119,29 @@ test_locked_at_start(void **state)
 	    "SELECT sum(restarts) FROM workers", 5 + 2);
 }
 
+/* An adopted memo is not kept waiting, and its state wins. */
+static void
+test_does_not_wait(void **state)
+{
+	struct fixture *fixture = *state;
+	uint64_t before;
+	pid_t pid;
+
+	fixture_start(fixture);
+	fixture_put_slot(fixture, 0, 5);
+	fixture_stop(fixture);
+	pid = fixture_lock(fixture);
+	fixture->options.no_wait = 1;
+	before = clock_now_ms();
+	fixture_start(fixture);
+	assert_true(clock_now_ms() - before < 200);
+	assert_false(store_load(fixture->store)->present);
+	fixture_put_slot(fixture, 0, 6);
+	fixture_await_state(fixture, STORE_BEHIND);
+	fixture_unlock(pid);
+	fixture_await_number(fixture, "SELECT sum(restarts) FROM workers", 6);
+}
+
 /* Twice the queue: as much again may be on its way when it fills up. */
 static void
 test_full_queue(void **state)
@@ -497,6 +520,7 @@ main(int argc, char **argv)
 	const struct CMUnitTest tests[] = {
 		TEST(test_locked),
 		TEST(test_locked_at_start),
+		TEST(test_does_not_wait),
 		TEST(test_full_queue),
 		TEST(test_deleted),
 		TEST(test_all_deleted),
