@@ -276,10 +276,8 @@ start_checker(struct keeper *k, const char *const argv[],
 	    .envp = k->environment, .account = account, .tuning = tuning };
 	int rc = ends_pair(&ends, &row->fds[PF_VERDICT]);
 
-	if (rc == 0 && visible)
-		row->fds[PF_CHECKER_OUTPUT] = fcntl(k->null_fd,
-		    F_DUPFD_CLOEXEC, 3);
-	else if (rc == 0)
+	/* A visible one writes to our stderr: its pipe is at its end at once. */
+	if (rc == 0)
 		rc = ends_pipe(&ends, &row->fds[PF_CHECKER_OUTPUT]);
 	if (rc == 0) {
 		plan_add(&plan, k->null_fd);
