@@ -97,7 +97,8 @@ struct memo_worker {
 	uint8_t is_other;		/* the slot's other, not its current */
 	uint8_t transaction;		/* successor of a transaction */
 	uint8_t paused, stable;
-	uint8_t reserved[32];
+	uint8_t limits_drawn;		/* max_… above are set */
+	uint8_t reserved[31];
 };
 
 struct memo_copy {

@@ -1,0 +1,179 @@
+/* SPDX-License-Identifier: MIT
+ * Copyright (c) 2026 the clusterd authors */
+
+/* actions.c: what the table of states asks for; see actions.h. */
+#include "daemon/master/actions.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "common/base/failpoint.h"
+#include "common/base/parse.h"
+#include "daemon/master/dispatch.h"
+#include "daemon/master/life.h"
+#include "daemon/master/link.h"
+#include "daemon/master/listeners.h"
+#include "daemon/master/master.h"
+#include "daemon/master/process.h"
+#include "daemon/master/turn.h"
+#include "daemon/supervisor/state.h"
+#include "daemon/supervisor/worker_fsm.h"
+
+/* "0-3,8" into a mask; anything else is any CPU. */
+static void
+put_affinity(const char *text, uint64_t mask[16])
+{
+	unsigned from, to;
+	int used;
+
+	while (*text != '\0') {
+		if (sscanf(text, "%u%n", &from, &used) != 1)
+			return;
+		text += used;
+		to = from;
+		if (*text == '-' && sscanf(text + 1, "%u%n", &to, &used) == 1)
+			text += 1 + used;
+		for (unsigned cpu = from; cpu <= to && cpu < 1024; cpu++)
+			mask[cpu / 64] |= 1ULL << cpu % 64;
+		if (*text == ',')
+			text++;
+	}
+}
+
+static uint64_t
+limit(int64_t value)
+{
+	return value < 0 ? UINT64_MAX : (uint64_t)value;
+}
+
+static void
+ask_fds(struct master *m, uint64_t id, const char *pool)
+{
+	struct keeper_packet packet;
+	uint32_t ids[64];
+
+	keeper_begin(&packet, KEEPER_SPAWN_FDS, 0);
+	packet.body.spawn_fds.id = id;
+	packet.body.spawn_fds.count = (uint32_t)listeners_of_pool(m, pool, ids,
+	    64);
+	memcpy(packet.body.spawn_fds.listeners, ids,
+	    packet.body.spawn_fds.count * sizeof(ids[0]));
+	link_request(m->link, &packet, NULL, 0, NULL, 0);
+}
+
+static void
+on_spawned(struct master *m, uint64_t id, const struct link_packet *answer)
+{
+	life_spawned(m, id, answer);
+}
+
+static void
+perform_spawn(struct master *m, uint16_t row)
+{
+	const struct memo_copy *copy = turn_look(m);
+	const struct memo_worker *worker = &copy->worker[row];
+	const char *pool = copy->pool[copy->slot[worker->slot].pool].name;
+	const struct conf_pool *conf = master_pool_conf(m, worker->generation,
+	    pool);
+	struct keeper_packet packet;
+	struct keeper_msg_spawn *spawn = &packet.body.spawn;
+
+	if (conf == NULL)
+		return;		/* its deadline says that it did not start */
+	ask_fds(m, worker->id, pool);
+	keeper_begin(&packet, KEEPER_SPAWN, 0);
+	spawn->id = worker->id;
+	spawn->role = ROLE_WORKER;
+	spawn->image = worker->image;
+	spawn->account = (uint32_t)conf->account;
+	spawn->nice = conf->nice;
+	spawn->snapshot = KEEPER_SNAPSHOT_NUMBER(worker->generation,
+	    conf->index + 1);
+	spawn->rlimit_nofile = limit(conf_rlimit_nofile(conf));
+	spawn->rlimit_core = limit(conf->rlimit_core);
+	spawn->rlimit_as = limit(conf->rlimit_as);
+	put_affinity(conf->cpu_affinity, spawn->affinity);
+	state_slot_name(copy, worker->slot, spawn->name, sizeof(spawn->name));
+	link_request(m->link, &packet, NULL, 0, on_spawned, worker->id);
+}
+
+void
+actions_signal(struct master *m, uint64_t id, int signal)
+{
+	struct keeper_packet packet;
+
+	keeper_begin(&packet, KEEPER_SIGNAL, 0);
+	packet.body.signal.id = id;
+	packet.body.signal.signal = (uint32_t)signal;
+	link_request(m->link, &packet, NULL, 0, NULL, 0);
+}
+
+static void
+perform_kill(struct master *m, uint16_t row)
+{
+	const struct memo_worker *worker = &turn_look(m)->worker[row];
+
+	if (m->process[row] == NULL)
+		return;		/* SPAWNED brings it here again */
+	if (worker->ladder == 1) {
+		(void)FP("ladder.k1");
+		actions_signal(m, worker->id, SIGABRT);
+	} else {
+		actions_signal(m, worker->id, SIGKILL);
+	}
+}
+
+void
+actions_perform(struct master *m, uint16_t row, uint64_t id, uint32_t actions)
+{
+	const struct memo_worker *worker = &turn_look(m)->worker[row];
+	struct process *process = m->process[row];
+
+	if (worker->id != id)		/* the row has another process now */
+		return;
+	if (actions & ACT_OFF)
+		dispatch_off(m, row);
+	if (actions & ACT_SPAWN)
+		perform_spawn(m, row);
+	if (actions & ACT_SAY_STOP && process != NULL)
+		process_say_stop(process);
+	if (actions & ACT_SAY_DRAIN && process != NULL)
+		process_say_drain(process, worker->drain_ns);
+	if (actions & ACT_KILL)
+		perform_kill(m, row);
+	if (actions & ACT_ON)
+		dispatch_on(m, row);
+}
+
+static uint32_t
+implied(const struct memo_worker *row)
+{
+	switch ((enum worker_state)row->state) {
+	case WS_STARTING:
+		return ACT_SPAWN;
+	case WS_READY:
+		return ACT_ON;
+	case WS_DRAINING:
+		return ACT_SAY_DRAIN;
+	case WS_STOPPING:
+		return ACT_SAY_STOP;
+	case WS_KILLING:
+		return ACT_KILL;
+	case WS_DOWN:
+	case WS_WAITING:
+	case WS_HELD:
+		return 0;
+	}
+	return 0;
+}
+
+void
+actions_repeat(struct master *m)
+{
+	const struct memo_copy *copy = turn_look(m);
+
+	for (uint16_t i = 0; i < copy->workers; i++)
+		if (copy->worker[i].id != 0)
+			turn_act(m, i, implied(&copy->worker[i]));
+}

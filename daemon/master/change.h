@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: MIT
+ * Copyright (c) 2026 the clusterd authors */
+
+/*
+ * change.h: commands that change something.  Short ones are done at once; the
+ * others are transactions, one at a time over the whole daemon, stepped at the
+ * end of each turn and written into the memo before they act.
+ */
+#ifndef CLUSTERD_MASTER_CHANGE_H
+#define CLUSTERD_MASTER_CHANGE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "common/base/errmsg.h"
+#include "daemon/control/host.h"
+
+struct change_run;
+struct check;
+struct control_call;
+struct generation;
+struct master;
+
+/* memo_globals.trans_kind; numbers are for ever. */
+enum trans_kind { TRANS_NONE, TRANS_SCALE, TRANS_RESTART, TRANS_RELOAD,
+	TRANS_ROLLBACK };
+/* memo_globals.trans_step */
+enum trans_step { TRANS_CHECK = 1, TRANS_BIND, TRANS_CANARY, TRANS_ROLL,
+	TRANS_HELD, TRANS_UNDO, TRANS_COMMITTED };
+/* memo_globals.stopping */
+enum stop_kind { STOP_DRAIN = 1, STOP_NOW, STOP_QUIT };
+
+/* From the control server and from signals. */
+void change_start(struct master *m, struct control_call *call,
+    const struct change *change);
+/* At the end of each turn. */
+void change_follow(struct master *m);
+/* After a death of the master: what its memo says was going on. */
+void change_adopt(struct master *m);
+/* A successor (life.h) ended before it could take over. */
+void change_successor_gone(struct master *m, uint16_t slot, int kind,
+    const char *text);
+/* Stop the service; call may be NULL. */
+void change_stop(struct master *m, enum stop_kind kind,
+    struct control_call *call);
+
+bool change_is_held(struct master *m);
+bool change_is_reload(struct master *m);
+
+/* -- between the files change_*.c ----------------------------------------------- */
+
+enum roll_state { ROLL_TODO, ROLL_BUSY, ROLL_DONE, ROLL_FAILED };
+
+struct roll_slot {
+	uint16_t pool, number;		/* pool: memo index */
+	uint8_t state;			/* enum roll_state */
+	uint8_t tries;
+	bool canary;			/* on trial before it takes over */
+	uint64_t generation;		/* to be brought there */
+	uint64_t started_ns, ready_ns;
+	char text[200];			/* why it failed */
+};
+
+struct change_run {
+	struct master *master;
+	struct control_call *call;	/* NULL: nobody waits */
+	struct change change;
+	enum trans_kind kind;
+	uint64_t began_ns;
+	/* scale */
+	uint16_t pool;
+	unsigned from, to;
+	bool was_by_operator;
+	/* restart, reload */
+	struct roll_slot *slots;
+	size_t count, told;
+	bool failing;			/* ends as failed when undone */
+	struct errmsg err;
+	struct generation *target;	/* reload: what it brings */
+	struct buf *warnings;
+	/* the wait for the disk, at the end */
+	int sync_job;
+	bool synced, stored;
+};
+
+/* Begin and end a transaction. */
+struct change_run *change_begin(struct master *m, struct control_call *call,
+    const struct change *change, enum trans_kind kind);
+void change_succeed(struct master *m, const char *result);
+void change_fail(struct master *m, const struct errmsg *err,
+    const char *result);
+void change_step(struct master *m, enum trans_step step);
+/* All was put; true when it is on the disk or a second has passed. */
+bool change_is_stored(struct master *m);
+/* Answer one that is not (or not yet) a transaction. */
+void change_refuse(struct control_call *call, int code, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
+
+/* change_now.c: true if the command was one of these. */
+bool change_now(struct master *m, struct control_call *call,
+    const struct change *change);
+/* Memo slots that a target means, into a list of at most max. */
+size_t change_targets(struct master *m, const struct target *target,
+    uint16_t *slots, size_t max);
+
+/* change_scale.c */
+void scale_start(struct master *m, struct control_call *call,
+    const struct change *change);
+void scale_follow(struct master *m);
+void scale_adopt(struct master *m);
+
+/* change_roll.c */
+void restart_start(struct master *m, struct control_call *call,
+    const struct change *change);
+void restart_follow(struct master *m);
+int roll_add(struct change_run *run, uint16_t pool, uint16_t number,
+    uint64_t generation, bool canary);
+/* Step all; returns how many are neither DONE nor FAILED.  limit: how many may
+ * be begun, SIZE_MAX: all. */
+size_t roll_follow(struct change_run *run, size_t limit);
+size_t roll_count(const struct change_run *run, enum roll_state state);
+void roll_successor_gone(struct change_run *run, uint16_t slot,
+    const char *text);
+void roll_tell_progress(struct change_run *run, const char *what);
+
+/* change_reload.c */
+void reload_start(struct master *m, struct control_call *call,
+    const struct change *change);
+void reload_go_on(struct master *m, struct control_call *call,
+    const struct change *change);
+void rollback_start(struct master *m, struct control_call *call,
+    const struct change *change);
+void reload_follow(struct master *m);
+void reload_adopt(struct master *m);
+void config_check_start(struct master *m, struct control_call *call,
+    const struct change *change);
+
+#endif

@@ -1,0 +1,792 @@
+/* SPDX-License-Identifier: MIT
+ * Copyright (c) 2026 the clusterd authors */
+
+/*
+ * change_reload.c: another configuration: check, store, plan, canary, roll,
+ * commit; or the old generation, untouched.  Every step is in the memo before
+ * it acts, so that the next master finishes it or takes it back.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/base/buf.h"
+#include "common/base/check.h"
+#include "common/base/clock.h"
+#include "common/base/failpoint.h"
+#include "common/base/log.h"
+#include "common/base/stamp.h"
+#include "daemon/conf/diff.h"
+#include "daemon/control/control.h"
+#include "daemon/journal/journal.h"
+#include "daemon/master/change.h"
+#include "daemon/master/check.h"
+#include "daemon/master/generations.h"
+#include "daemon/master/life.h"
+#include "daemon/master/listeners.h"
+#include "daemon/master/master.h"
+#include "daemon/master/process.h"
+#include "daemon/master/start.h"
+#include "daemon/master/turn.h"
+#include "daemon/store/store.h"
+#include "daemon/supervisor/state.h"
+
+static void begin_canary(struct master *m);
+
+static void
+tell(struct master *m, enum event_id event, uint64_t generation,
+    const char *text)
+{
+	struct event_fields fields = { .generation = generation,
+		.text = text };
+
+	turn_tell(m, event, &fields);
+}
+
+static void
+put_generation(struct master *m, const struct generation *generation,
+    const char *state, const char *verdict)
+{
+	struct store_generation row = {
+		.number = generation->number, .time = clock_wall_ms(),
+		.previous = turn_look(m)->globals.generation, .state = state,
+		.image = build_stamp, .text = generation->text,
+		.who = m->change != NULL ? m->change->change.who : "",
+		.verdict = verdict,
+	};
+
+	if (m->store != NULL)
+		store_put_generation(m->store, &row);
+}
+
+/* -- refusals: nothing has been started yet ------------------------------------------ */
+
+static char *
+errors_json(const struct buf *errors)
+{
+	struct buf out;
+	const char *at = buf_at(errors), *end = at + buf_len(errors);
+	char *text;
+
+	buf_init(&out, 0);
+	buf_add_text(&out, "{\"errors\":[");
+	while (buf_len(errors) > 0 && at < end) {
+		const char *newline = memchr(at, '\n', (size_t)(end - at));
+		const char *stop = newline != NULL ? newline : end;
+
+		if (at != buf_at(errors))
+			buf_add_text(&out, ",");
+		buf_add_json(&out, at, (size_t)(stop - at));
+		at = stop + 1;
+	}
+	buf_add(&out, "]}", 3);
+	text = out.failed ? NULL : strdup(buf_at(&out));
+	buf_done(&out);
+	return text;
+}
+
+static void
+first_line(const struct buf *errors, char *out, size_t size)
+{
+	const char *newline;
+	size_t len = buf_len(errors);
+
+	if (len == 0) {
+		snprintf(out, size, "the check failed");
+		return;
+	}
+	newline = memchr(buf_at(errors), '\n', len);
+	snprintf(out, size, "%.*s", (int)(newline != NULL ?
+	    newline - buf_at(errors) : (long)len), buf_at(errors));
+}
+
+static void
+reject(struct master *m, const char *text, const char *result)
+{
+	struct errmsg err;
+
+	tell(m, EVENT_CONFIG_REJECTED, 0, text);
+	log_error("reload: %s", text);
+	errmsg_set(&err, ERR_FAILED, "%s", text);
+	if (m->change->target != NULL)
+		put_generation(m, m->change->target, "rejected", text);
+	change_fail(m, &err, result);
+	listeners_drop_added(m);
+}
+
+/* -- plan ---------------------------------------------------------------------------------- */
+
+static void
+describe_row(struct buf *out, const struct diff_row *row)
+{
+	static const char *const what[] = { "", "added ", "removed " };
+
+	buf_printf(out, "[%s] %s%s%s", row->section, what[row->what],
+	    row->key, row->key[0] != '\0' ? ": " : "");
+	if (row->key[0] != '\0')
+		buf_printf(out, "%s -> %s (%s)", row->before != NULL ?
+		    row->before : "-", row->after != NULL ? row->after : "-",
+		    row->applies == APPLIES_LIVE ? "live" :
+		    row->applies == APPLIES_RELOAD ? "reload" : "restart");
+	buf_add_text(out, "\n");
+}
+
+static char *
+plan_json(const struct diff *diff, const struct conf *conf)
+{
+	struct buf text, out;
+	char *json;
+
+	buf_init(&text, 0);
+	buf_init(&out, 0);
+	if (diff->count == 0)
+		buf_add_text(&text, "nothing changes\n");
+	for (size_t i = 0; i < diff->count; i++)
+		describe_row(&text, &diff->rows[i]);
+	for (size_t i = 0; i < conf->pool_count; i++)
+		if (diff->roll[i])
+			buf_printf(&text, "pool %s is rolled\n",
+			    conf->pools[i].name);
+	buf_add_text(&out, "{\"plan\":true,\"text\":");
+	buf_add_json(&out, buf_at(&text), buf_len(&text));
+	buf_add(&out, "}", 2);
+	json = out.failed || text.failed ? NULL : strdup(buf_at(&out));
+	buf_done(&text);
+	buf_done(&out);
+	return json;
+}
+
+static void
+reject_restart_keys(struct master *m, const struct diff *diff)
+{
+	char text[400] = "";
+	size_t used = 0;
+
+	for (size_t i = 0; i < diff->count && used < 300; i++)
+		if (diff->rows[i].applies == APPLIES_RESTART)
+			used += (size_t)snprintf(text + used,
+			    sizeof(text) - used, "%s[%s] %.40s",
+			    used > 0 ? ", " : "", diff->rows[i].section,
+			    diff->rows[i].key);
+	snprintf(text + used, sizeof(text) - used, ": a change of this needs "
+	    "a restart of the daemon");
+	reject(m, text, NULL);
+}
+
+/* -- check -------------------------------------------------------------------------------- */
+
+static void
+on_bound(struct master *m, int code, const char *text)
+{
+	if (m->change == NULL)
+		return;
+	if (code != 0)
+		reject(m, text, NULL);
+	else
+		begin_canary(m);
+	turn_change(m);
+}
+
+/* C3 to C4: the target is stored; its addresses are bound, its canaries start. */
+static void
+go(struct master *m, struct generation *target)
+{
+	struct memo_globals *globals = &turn_change(m)->globals;
+
+	m->change->target = target;
+	globals->trans_generation = target->number;
+	change_step(m, TRANS_BIND);
+	(void)FP("reload.after_plan");
+	tell(m, EVENT_RELOAD_STARTED, target->number, NULL);
+	listeners_bind(m, target->conf, true, on_bound);
+}
+
+static void
+accept_check(struct master *m, struct check *check, const struct diff *diff)
+{
+	struct change_run *run = m->change;
+	struct generation *target;
+	struct errmsg err;
+	char *json;
+
+	if (diff->refused > 0) {
+		reject_restart_keys(m, diff);
+		return;
+	}
+	if (run->change.plan) {
+		json = plan_json(diff, check->conf);
+		change_succeed(m, json);
+		free(json);
+		return;
+	}
+	if (diff->count == 0) {
+		change_succeed(m, "{\"changed\":false}");
+		return;
+	}
+	if (check_store_plugins(check, m->conf->daemon.state_dir, &err) != 0 ||
+	    generations_add(m, check->conf, generations_next(m), check->text,
+	    check->text_len, &target, &err) != 0) {
+		reject(m, err.text, NULL);
+		return;
+	}
+	(void)FP("reload.after_store");
+	go(m, target);
+}
+
+static void
+print_warnings(const struct check *check)
+{
+	char line[600];
+
+	if (buf_len(&check->warnings) == 0)
+		return;
+	first_line(&check->warnings, line, sizeof(line));
+	log_warn("reload: %s", line);
+}
+
+static void
+on_checked(struct master *m, struct check *check)
+{
+	struct diff diff;
+	struct errmsg err;
+	char line[400], *json;
+
+	if (m->change == NULL || m->change->kind != TRANS_RELOAD)
+		return;		/* stopped meanwhile */
+	(void)FP("reload.after_check");
+	print_warnings(check);
+	if (!check_is_good(check)) {
+		first_line(&check->errors, line, sizeof(line));
+		json = errors_json(&check->errors);
+		reject(m, line, json);
+		free(json);
+	} else if (conf_renumber_accounts(check->conf, m->account_uids,
+	    m->account_gids, m->account_count, &err) != 0) {
+		reject(m, err.text, NULL);
+	} else if (diff_make(m->conf, check->conf, &diff) != 0) {
+		reject(m, "out of memory", NULL);
+		diff_done(&diff);
+	} else {
+		accept_check(m, check, &diff);
+		diff_done(&diff);
+	}
+	turn_change(m);
+}
+
+void
+reload_start(struct master *m, struct control_call *call,
+    const struct change *change)
+{
+	if (m->check != NULL) {
+		change_refuse(call, ERR_BUSY, "a check is running");
+		return;
+	}
+	change_begin(m, call, change, TRANS_RELOAD);
+	turn_change(m)->globals.trans_hold_percent =
+	    change->hold_percent < 0 ? 0 : (uint32_t)change->hold_percent;
+	change_step(m, TRANS_CHECK);
+	check_start(m, (uint32_t)m->conf->daemon.worker_account, on_checked);
+}
+
+/* -- canary and roll ------------------------------------------------------------------------- */
+
+/* Slots of the pools that differ; canaries: number 0 alone, else the others,
+ * unhealthy ones first. */
+static void
+add_slots(struct master *m, bool canaries)
+{
+	struct change_run *run = m->change;
+	const struct conf *conf = run->target->conf;
+	const struct memo_copy *copy = turn_look(m);
+	struct diff diff;
+
+	if (diff_make(m->conf, conf, &diff) != 0) {
+		diff_done(&diff);
+		return;
+	}
+	for (int pass = 0; pass < 2; pass++)
+		for (uint16_t i = 0; i < copy->slots; i++) {
+			const struct memo_slot *slot = &copy->slot[i];
+			const struct conf_pool *pool;
+			int healthy = slot->current != MEMO_NONE &&
+			    copy->worker[slot->current].state == WS_READY;
+
+			if (slot->pool == MEMO_NONE || healthy != pass)
+				continue;
+			pool = conf_pool_by_name(conf,
+			    copy->pool[slot->pool].name);
+			if (pool == NULL || !diff.roll[pool->index] ||
+			    (slot->number == 0) != canaries)
+				continue;
+			roll_add(run, slot->pool, slot->number,
+			    run->target->number, canaries);
+		}
+	diff_done(&diff);
+}
+
+static void
+begin_canary(struct master *m)
+{
+	change_step(m, TRANS_CANARY);
+	add_slots(m, true);
+	if (m->change->count > 0) {
+		tell(m, EVENT_RELOAD_CANARY, m->change->target->number, NULL);
+		(void)FP("reload.canary_started");
+	}
+}
+
+static const char *
+failure_text(struct master *m, char *out, size_t size)
+{
+	const struct change_run *run = m->change;
+	const struct memo_copy *copy = turn_look(m);
+
+	for (size_t i = 0; i < run->count; i++)
+		if (run->slots[i].state == ROLL_FAILED) {
+			snprintf(out, size, "%s/%u: %s",
+			    copy->pool[run->slots[i].pool].name,
+			    run->slots[i].number, run->slots[i].text);
+			return out;
+		}
+	snprintf(out, size, "taken back");
+	return out;
+}
+
+/* What has been rolled goes back, new before old as well. */
+static void
+begin_undo(struct master *m)
+{
+	struct change_run *run = m->change;
+	struct memo_copy *copy = turn_change(m);
+	uint64_t to = copy->globals.generation;
+	uint64_t from = copy->globals.trans_generation;
+
+	change_step(m, TRANS_UNDO);
+	free(run->slots);
+	run->slots = NULL;
+	run->count = run->told = 0;
+	for (uint16_t i = 0; i < copy->slots; i++) {
+		struct memo_slot *slot = &copy->slot[i];
+
+		if (slot->pool == MEMO_NONE)
+			continue;
+		if (slot->other != MEMO_NONE && copy->worker[slot->other]
+		    .transaction == SUCCESSOR_CHANGE) {
+			copy->worker[slot->other].transaction =
+			    SUCCESSOR_NONE;
+			life_stop(m, slot->other);
+		}
+		if (slot->generation == from)
+			roll_add(run, slot->pool, slot->number, to, false);
+	}
+}
+
+static void
+undo(struct master *m, const char *text)
+{
+	struct change_run *run = m->change;
+
+	run->failing = true;
+	errmsg_set(&run->err, ERR_FAILED, "%s; generation %llu is in force",
+	    text, (unsigned long long)turn_look(m)->globals.generation);
+	begin_undo(m);
+}
+
+static void
+finish_undo(struct master *m)
+{
+	struct change_run *run = m->change;
+	uint64_t number = turn_look(m)->globals.trans_generation;
+	struct errmsg err = run->err;
+
+	tell(m, EVENT_RELOAD_ROLLED_BACK, number, run->failing ?
+	    run->err.text : "by command");
+	if (run->target != NULL)
+		put_generation(m, run->target, "rolled_back", run->err.text);
+	listeners_drop_added(m);
+	if (run->failing)
+		change_fail(m, &err, NULL);
+	else
+		change_succeed(m, "{\"rolled_back\":true}");
+	turn_later(m, generations_tidy_later, 0);
+}
+
+/* -- commit ------------------------------------------------------------------------------------- */
+
+/* Live keys of the workers that stay. */
+static void
+send_live_keys(struct master *m, const struct conf *before,
+    const struct conf *after)
+{
+	static struct channel_packet packet;
+	const struct memo_copy *copy = turn_look(m);
+
+	for (size_t i = 0; i < MEMO_WORKERS; i++) {
+		struct process *process = m->process[i];
+		const struct conf_pool *old, *new;
+		const char *name;
+
+		if (process == NULL)
+			continue;
+		name = copy->pool[process->pool].name;
+		old = conf_pool_by_name(before, name);
+		new = conf_pool_by_name(after, name);
+		for (size_t k = 0; k < KEY__COUNT && old && new; k++) {
+			const struct key *key = &keys[k];
+
+			if (key->scope != SCOPE_POOL || !key_is_number(key) ||
+			    key->applies != APPLIES_LIVE ||
+			    conf_number(key, old) == conf_number(key, new))
+				continue;
+			channel_begin(&packet, CHANNEL_SET, 0);
+			packet.body.set.key = key->number;
+			packet.body.set.value = conf_number(key, new);
+			process_say(process, &packet, 0, -1);
+		}
+	}
+}
+
+static void
+commit_pool(struct master *m, uint16_t index, const struct conf *before,
+    const struct conf *after)
+{
+	struct memo_copy *copy = turn_change(m);
+	struct memo_pool *pool = &copy->pool[index];
+	const struct conf_pool *old = conf_pool_by_name(before, pool->name);
+	const struct conf_pool *new = conf_pool_by_name(after, pool->name);
+
+	if (new == NULL) {
+		life_resize(m, index, 0);
+		return;
+	}
+	pool->generation = after->generation;
+	pool->tokens_ns = 0;		/* a full bucket */
+	pool->tokens_milli = 0;
+	for (uint16_t i = 0; i < copy->slots; i++)
+		if (copy->slot[i].pool == index) {
+			copy->slot[i].generation = after->generation;
+			copy->slot[i].early = 0;
+			if (copy->slot[i].current != MEMO_NONE &&
+			    copy->worker[copy->slot[i].current].state ==
+			    WS_HELD)
+				life_retry(m, copy->slot[i].current);
+		}
+	if (old == NULL || old->workers_min == new->workers_min)
+		return;
+	/* The file wins when it says another number. */
+	if (pool->desired_by_operator)
+		log_notice("pool %s: %lld workers by the configuration, no "
+		    "longer %u by command", pool->name,
+		    (long long)new->workers_min, pool->desired);
+	pool->desired_by_operator = 0;
+	pool->file_workers = (uint32_t)new->workers_min;
+	life_resize(m, index, (unsigned)new->workers_min);
+}
+
+static void
+commit(struct master *m)
+{
+	struct change_run *run = m->change;
+	struct memo_globals *globals = &turn_change(m)->globals;
+	const struct conf *before = m->conf, *after = run->target->conf;
+
+	(void)FP("reload.before_commit");
+	globals->previous = globals->generation;
+	globals->generation = run->target->number;
+	globals->committed_ns = clock_now_ns();
+	globals->rollback_used = 0;
+	change_step(m, TRANS_COMMITTED);
+	for (uint16_t i = 0; i < turn_look(m)->pools; i++)
+		if (turn_look(m)->pool[i].name[0] != '\0')
+			commit_pool(m, i, before, after);
+	m->conf = after;
+	for (size_t i = 0; i < after->pool_count; i++)
+		if (conf_pool_by_name(before, after->pools[i].name) == NULL)
+			start_add_pool(m, &after->pools[i],
+			    after->generation);
+	listeners_settle(m, after);
+	send_live_keys(m, before, after);
+	put_generation(m, run->target, "committed", NULL);
+	start_apply_conf(m);
+	m->rolled_back[0] = '\0';
+	tell(m, EVENT_RELOAD_COMMITTED, run->target->number, NULL);
+	tell(m, EVENT_CONFIG_APPLIED, run->target->number, NULL);
+	(void)FP("reload.after_commit");
+}
+
+static void
+add_times(struct buf *out, const struct change_run *run)
+{
+	const struct memo_copy *copy = turn_look(run->master);
+	bool first = true;
+
+	for (size_t i = 0; i < run->count; i++) {
+		const struct roll_slot *slot = &run->slots[i];
+
+		if (slot->started_ns == 0 || slot->ready_ns == 0)
+			continue;
+		buf_printf(out, "%s{\"worker\":\"%s/%u\",\"ms\":%llu}",
+		    first ? "" : ",", copy->pool[slot->pool].name,
+		    slot->number, (unsigned long long)
+		    ((slot->ready_ns - slot->started_ns) / NS_PER_MS));
+		first = false;
+	}
+}
+
+static void
+finish_commit(struct master *m)
+{
+	struct change_run *run = m->change;
+	struct buf out;
+
+	if (!change_is_stored(m))
+		return;
+	buf_init(&out, 0);
+	buf_printf(&out, "{\"generation\":%llu,\"changed\":true,\"stored\":%s,"
+	    "\"slots\":[", (unsigned long long)turn_look(m)->globals.generation,
+	    run->stored ? "true" : "false");
+	add_times(&out, run);
+	buf_add(&out, "]}", 3);
+	change_succeed(m, out.failed ? "{}" : buf_at(&out));
+	buf_done(&out);
+	turn_later(m, generations_tidy_later, 0);
+}
+
+/* -- hold ------------------------------------------------------------------------------------------- */
+
+static void
+begin_hold(struct master *m)
+{
+	struct change_run *run = m->change;
+	char text[160];
+
+	change_step(m, TRANS_HELD);
+	tell(m, EVENT_RELOAD_HELD, run->target->number, NULL);
+	(void)FP("reload.held");
+	snprintf(text, sizeof(text), "{\"held\":true,\"generation\":%llu,"
+	    "\"done\":%zu,\"of\":%zu}", (unsigned long long)
+	    run->target->number, roll_count(run, ROLL_DONE), run->count);
+	if (run->call != NULL)
+		control_done(run->call, text);
+	run->call = NULL;
+}
+
+static void
+take_call(struct master *m, struct control_call *call,
+    const struct change *change)
+{
+	m->change->call = call;
+	m->change->change = *change;
+	m->change->change.text = NULL;
+	snprintf(turn_change(m)->globals.trans_command,
+	    sizeof(turn_change(m)->globals.trans_command), "%s", change->id);
+}
+
+void
+reload_go_on(struct master *m, struct control_call *call,
+    const struct change *change)
+{
+	if (!change_is_held(m) || m->change == NULL) {
+		change_refuse(call, ERR_CONFLICT, "no reload is held");
+		return;
+	}
+	take_call(m, call, change);
+	turn_change(m)->globals.trans_hold_percent = 0;
+	change_step(m, TRANS_ROLL);
+}
+
+void
+rollback_start(struct master *m, struct control_call *call,
+    const struct change *change)
+{
+	uint64_t previous = turn_look(m)->globals.previous;
+	struct generation *target;
+	struct errmsg err;
+	struct diff diff;
+	size_t refused;
+
+	if (change_is_held(m) && m->change != NULL) {
+		take_call(m, call, change);
+		begin_undo(m);
+		return;
+	}
+	if (previous == 0) {
+		change_refuse(call, ERR_CONFLICT, "there is no generation "
+		    "before this one");
+		return;
+	}
+	if (generations_load(m, previous, &target, &err) != 0) {
+		change_refuse(call, err.code, "%s", err.text);
+		return;
+	}
+	refused = diff_make(m->conf, target->conf, &diff) != 0 ? 1 :
+	    diff.refused;
+	diff_done(&diff);
+	if (refused > 0) {
+		change_refuse(call, ERR_CONFLICT, "generation %llu differs in "
+		    "what needs a restart", (unsigned long long)previous);
+		return;
+	}
+	change_begin(m, call, change, TRANS_ROLLBACK);
+	go(m, target);
+}
+
+/* -- turns ------------------------------------------------------------------------------------------- */
+
+static void
+follow_roll(struct master *m)
+{
+	struct change_run *run = m->change;
+	uint32_t percent = turn_look(m)->globals.trans_hold_percent;
+	size_t limit = percent == 0 ? SIZE_MAX :
+	    (run->count * percent + 99) / 100;
+	size_t left = roll_follow(run, limit == 0 ? 1 : limit);
+	char text[400];
+
+	roll_tell_progress(run, "workers are of the new generation");
+	if (roll_count(run, ROLL_FAILED) > 0)
+		undo(m, failure_text(m, text, sizeof(text)));
+	else if (left == 0)
+		commit(m);
+	else if (percent != 0 && roll_count(run, ROLL_BUSY) == 0 &&
+	    run->count - left >= limit)
+		begin_hold(m);
+}
+
+static void
+follow_canary(struct master *m)
+{
+	struct change_run *run = m->change;
+	size_t left = roll_follow(run, SIZE_MAX);
+	char text[400];
+
+	if (roll_count(run, ROLL_FAILED) > 0) {
+		undo(m, failure_text(m, text, sizeof(text)));
+	} else if (left == 0) {
+		change_step(m, TRANS_ROLL);
+		add_slots(m, false);
+		follow_roll(m);
+	}
+}
+
+void
+reload_follow(struct master *m)
+{
+	switch ((enum trans_step)turn_look(m)->globals.trans_step) {
+	case TRANS_CHECK:
+	case TRANS_BIND:
+	case TRANS_HELD:
+		break;
+	case TRANS_CANARY:
+		follow_canary(m);
+		break;
+	case TRANS_ROLL:
+		follow_roll(m);
+		break;
+	case TRANS_UNDO:
+		if (roll_follow(m->change, SIZE_MAX) == 0)
+			finish_undo(m);
+		break;
+	case TRANS_COMMITTED:
+		finish_commit(m);
+		break;
+	}
+}
+
+/* -- adoption ---------------------------------------------------------------------------------------- */
+
+static void
+resume_hold(struct master *m)
+{
+	struct change_run *run = m->change;
+	const struct memo_copy *copy = turn_look(m);
+
+	add_slots(m, true);
+	add_slots(m, false);
+	for (size_t i = 0; i < run->count; i++) {
+		uint16_t slot = state_find_slot(copy, run->slots[i].pool,
+		    run->slots[i].number);
+
+		run->slots[i].canary = false;
+		if (slot != MEMO_NONE && copy->slot[slot].generation ==
+		    run->target->number)
+			run->slots[i].state = ROLL_DONE;
+	}
+}
+
+void
+reload_adopt(struct master *m)
+{
+	const struct memo_globals globals = turn_look(m)->globals;
+	struct change change = { .hold_percent = -1 };
+	struct control_call *call = NULL;
+	struct memo_globals *now;
+
+	change.command = globals.trans_kind == TRANS_ROLLBACK ?
+	    COMMAND_ROLLBACK : COMMAND_RELOAD;
+	snprintf(change.id, sizeof(change.id), "%.32s",
+	    globals.trans_command);
+	if (m->control != NULL && globals.trans_step != TRANS_HELD)
+		call = control_adopt(m->control, change.command, change.id);
+	change_begin(m, call, &change, (enum trans_kind)globals.trans_kind);
+	now = &turn_change(m)->globals;
+	now->trans_step = globals.trans_step;
+	now->trans_generation = globals.trans_generation;
+	now->trans_hold_percent = globals.trans_hold_percent;
+	m->change->target = master_generation(m, globals.trans_generation);
+	if (globals.trans_step == TRANS_COMMITTED)
+		return;		/* its end follows */
+	if (globals.trans_step == TRANS_HELD && m->change->target != NULL)
+		resume_hold(m);
+	else
+		undo(m, "the master was replaced before the commit");
+}
+
+/* -- config check and diff ----------------------------------------------------------------------------- */
+
+static struct control_call *check_call;
+static bool check_wants_diff;
+
+static void
+on_config_checked(struct master *m, struct check *check)
+{
+	struct control_call *call = check_call;
+	struct diff diff;
+	struct errmsg err;
+	char line[400], *json;
+
+	check_call = NULL;
+	if (call == NULL)
+		return;
+	if (!check_is_good(check)) {
+		first_line(&check->errors, line, sizeof(line));
+		json = errors_json(&check->errors);
+		errmsg_set(&err, ERR_FAILED, "%s", line);
+		control_fail(call, &err, json);
+		free(json);
+		return;
+	}
+	if (!check_wants_diff) {
+		control_done(call, "{\"text\":\"the configuration is good\"}");
+		return;
+	}
+	json = diff_make(m->conf, check->conf, &diff) == 0 ?
+	    plan_json(&diff, check->conf) : NULL;
+	diff_done(&diff);
+	control_done(call, json != NULL ? json : "{}");
+	free(json);
+}
+
+void
+config_check_start(struct master *m, struct control_call *call,
+    const struct change *change)
+{
+	if (m->check != NULL) {
+		change_refuse(call, ERR_BUSY, "a check is running");
+		return;
+	}
+	check_call = call;
+	check_wants_diff = change->command == COMMAND_CONFIG_DIFF;
+	check_start(m, (uint32_t)m->conf->daemon.worker_account,
+	    on_config_checked);
+}

@@ -1,0 +1,516 @@
+/* SPDX-License-Identifier: MIT
+ * Copyright (c) 2026 the clusterd authors */
+
+/*
+ * check.c: what the checker says, and whether it adds up; see check.h.
+ * The verdict counts only when DONE was said, the process left with 0, and
+ * every size, seal and digest is as stated.
+ */
+#include "daemon/master/check.h"
+
+#include <errno.h>
+#include <event2/event.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "common/base/check.h"
+#include "common/base/clock.h"
+#include "common/base/escape.h"
+#include "common/base/fd.h"
+#include "common/base/log.h"
+#include "daemon/conf/conf.h"
+#include "daemon/conf/snapshot.h"
+#include "daemon/master/actions.h"
+#include "daemon/master/life.h"
+#include "daemon/master/master.h"
+#include "daemon/proto/snapshot.h"
+#include "daemon/proto/verdict.h"
+
+enum { CHECK_LIMIT_MS = 10000, CHECK_MEMORY = 512 << 20,
+	TEXT_MAX = 4 << 20, PLUGIN_MAX = 256 << 20 };
+
+bool
+check_is_good(const struct check *check)
+{
+	return check->complete && check->exited && WIFEXITED(check->status) &&
+	    WEXITSTATUS(check->status) == 0 && check->error_count == 0 &&
+	    check->conf != NULL;
+}
+
+static void
+add_error(struct check *check, const char *fmt, ...)
+    __attribute__((format(printf, 2, 3)));
+static void
+add_error(struct check *check, const char *fmt, ...)
+{
+	char text[1200], safe[2400];
+	va_list args;
+
+	va_start(args, fmt);
+	vsnprintf(text, sizeof(text), fmt, args);
+	va_end(args);
+	escape_string(safe, sizeof(safe), text, strlen(text));
+	buf_add_text(&check->errors, safe);
+	buf_add_text(&check->errors, "\n");
+	check->error_count++;
+}
+
+/* -- what it sends ---------------------------------------------------------------- */
+
+/* Map a sealed memfd of exactly that size and digest.  NULL: it is not. */
+static void *
+map_checked(int fd, uint64_t size, uint64_t max, const uint8_t *digest)
+{
+	uint8_t real[SHA256_SIZE];
+	struct sha256 sha;
+	struct stat st;
+	void *data;
+
+	if (size == 0 || size > max || !fd_is_sealed(fd) ||
+	    fstat(fd, &st) != 0 || (uint64_t)st.st_size != size)
+		return NULL;
+	data = mmap(NULL, size, PROT_READ, MAP_SHARED, fd, 0);
+	if (data == MAP_FAILED)
+		return NULL;
+	sha256_init(&sha);
+	sha256_add(&sha, data, size);
+	sha256_end(&sha, real);
+	if (memcmp(real, digest, sizeof(real)) == 0)
+		return data;
+	munmap(data, size);
+	return NULL;
+}
+
+static void
+on_finding(struct check *check, const struct verdict_msg_error *finding,
+    bool warning)
+{
+	char place[300] = "", line[2400];
+
+	if (finding->file[0] != '\0' && finding->line > 0)
+		snprintf(place, sizeof(place), "%s:%u: ", finding->file,
+		    finding->line);
+	else if (finding->file[0] != '\0')
+		snprintf(place, sizeof(place), "%s: ", finding->file);
+	if (!warning) {
+		add_error(check, "%s%s", place, finding->text);
+		return;
+	}
+	escape_string(line, sizeof(line), finding->text,
+	    strlen(finding->text));
+	buf_printf(&check->warnings, "%s%s\n", place, line);
+}
+
+static void
+on_plugin(struct check *check, const struct verdict_msg_plugin *said, int *fd)
+{
+	struct check_plugin *plugin;
+
+	if (check->plugin_count == CHECK_PLUGINS || said->size > PLUGIN_MAX ||
+	    !fd_is_sealed(*fd)) {
+		add_error(check, "the checker's copy of %s is not usable",
+		    said->name);
+		return;
+	}
+	plugin = &check->plugins[check->plugin_count++];
+	snprintf(plugin->name, sizeof(plugin->name), "%s", said->name);
+	sha256_hex(said->sha256, plugin->hex);
+	plugin->size = said->size;
+	plugin->fd = *fd;
+	*fd = -1;
+}
+
+static void
+on_snapshot(struct check *check, const struct verdict_msg_snapshot *said,
+    int fd)
+{
+	void *data = map_checked(fd, said->size, SNAPSHOT_SIZE_MAX,
+	    said->sha256);
+	struct errmsg err;
+
+	if (data == NULL || check->conf != NULL) {
+		add_error(check, "the checker's snapshot is not usable");
+	} else if (snapshot_decode(data, said->size, &check->conf, &err) !=
+	    0) {
+		add_error(check, "the checker's snapshot: %s", err.text);
+	}
+	if (data != NULL)
+		munmap(data, said->size);
+}
+
+static void
+on_done(struct check *check, const struct verdict_msg_done *said, int fd)
+{
+	void *data = map_checked(fd, said->size, TEXT_MAX, said->sha256);
+
+	if (data == NULL || said->plugins != check->plugin_count) {
+		add_error(check, "the checker's verdict does not add up");
+	} else {
+		check->text = malloc(said->size + 1);
+		CHECK(check->text != NULL);
+		memcpy(check->text, data, said->size);
+		check->text[said->size] = '\0';
+		check->text_len = said->size;
+		sha256_hex(said->sha256, check->sha256);
+		check->complete = true;
+	}
+	if (data != NULL)
+		munmap(data, said->size);
+}
+
+static void
+on_packet(struct check *check, const struct verdict_packet *packet, int *fds)
+{
+	check->heard = true;
+	switch ((enum verdict_type)packet->header.type) {
+	case VERDICT_ERROR:
+		on_finding(check, &packet->body.error, false);
+		break;
+	case VERDICT_WARNING:
+		on_finding(check, (const void *)&packet->body.warning, true);
+		break;
+	case VERDICT_OPENING:
+		snprintf(check->opening, sizeof(check->opening), "%s",
+		    packet->body.opening.name);
+		break;
+	case VERDICT_PLUGIN:
+		on_plugin(check, &packet->body.plugin, &fds[0]);
+		break;
+	case VERDICT_SNAPSHOT:
+		on_snapshot(check, &packet->body.snapshot, fds[0]);
+		break;
+	case VERDICT_DONE:
+		on_done(check, &packet->body.done, fds[0]);
+		break;
+	case VERDICT_NONE:
+	case VERDICT__COUNT:
+		break;
+	}
+}
+
+/* Read what there is; true when there is no more to come. */
+static bool
+read_verdict(struct check *check)
+{
+	static struct verdict_packet packet;
+	int fds[FD_PASS_MAX];
+	size_t count;
+	struct errmsg err;
+	ssize_t len;
+
+	while (check->verdict_fd >= 0) {
+		count = 0;
+		len = fd_recv(check->verdict_fd, &packet, sizeof(packet), fds,
+		    &count);
+		if (len == -EAGAIN)
+			return false;
+		if (len <= 0)
+			break;
+		if (verdict_check(&packet, (size_t)len, count, &err) != 0)
+			add_error(check, "the checker: %s", err.text);
+		else
+			on_packet(check, &packet, fds);
+		fd_close_all(fds, count);
+	}
+	return true;
+}
+
+/* -- its life ------------------------------------------------------------------------- */
+
+static void
+drop_event(struct event **event)
+{
+	if (*event != NULL)
+		event_free(*event);
+	*event = NULL;
+}
+
+static void
+check_free(struct check *check)
+{
+	drop_event(&check->readable);
+	drop_event(&check->output);
+	drop_event(&check->limit);
+	fd_close(&check->pid_fd);
+	fd_close(&check->verdict_fd);
+	fd_close(&check->output_fd);
+	for (size_t i = 0; i < check->plugin_count; i++)
+		fd_close(&check->plugins[i].fd);
+	conf_unref(check->conf);
+	free(check->text);
+	buf_done(&check->errors);
+	buf_done(&check->warnings);
+	free(check);
+}
+
+/* A checker that just vanished says nothing; the words are made here. */
+static void
+explain_end(struct check *check)
+{
+	char during[80] = "";
+
+	if (check->error_count > 0 || check_is_good(check))
+		return;
+	if (check->opening[0] != '\0')
+		snprintf(during, sizeof(during), " in plugin %s",
+		    check->opening);
+	if (check->timed_out)
+		add_error(check, "the check took longer than 10 s%s", during);
+	else if (WIFSIGNALED(check->status))
+		add_error(check, "the check died of %s%s",
+		    strsignal(WTERMSIG(check->status)), during);
+	else
+		add_error(check, "the check ended with status %d%s%s%s",
+		    WEXITSTATUS(check->status), during,
+		    check->tail_len > 0 ? ": " : "", check->tail);
+}
+
+static void
+finish(struct check *check)
+{
+	struct master *m = check->master;
+
+	if (!check->exited || !check->closed)
+		return;
+	explain_end(check);
+	m->check = NULL;
+	life_release(m, check->id);
+	check->done(m, check);
+	check_free(check);
+}
+
+static void
+on_verdict(evutil_socket_t fd, short what, void *arg)
+{
+	struct check *check = arg;
+
+	(void)fd;
+	(void)what;
+	if (!read_verdict(check))
+		return;
+	drop_event(&check->readable);
+	fd_close(&check->verdict_fd);
+	check->closed = true;
+	finish(check);
+}
+
+static void
+on_output(evutil_socket_t fd, short what, void *arg)
+{
+	struct check *check = arg;
+	char data[256];
+	ssize_t len = read(fd, data, sizeof(data));
+
+	(void)what;
+	if (len <= 0) {
+		if (len == 0 || errno != EAGAIN)
+			drop_event(&check->output);
+		return;
+	}
+	if ((size_t)len >= sizeof(check->tail) - 1 - check->tail_len)
+		check->tail_len = 0;
+	for (ssize_t i = 0; i < len; i++)
+		check->tail[check->tail_len++] = data[i] == '\n' ? ' ' :
+		    data[i];
+	check->tail[check->tail_len] = '\0';
+}
+
+static void
+on_limit(evutil_socket_t fd, short what, void *arg)
+{
+	struct check *check = arg;
+
+	(void)fd;
+	(void)what;
+	check->timed_out = true;
+	actions_signal(check->master, check->id, SIGKILL);
+}
+
+static struct check *
+check_new(struct master *m, uint64_t id,
+    void (*done)(struct master *m, struct check *check))
+{
+	struct check *check = calloc(1, sizeof(*check));
+
+	CHECK(check != NULL && m->check == NULL);
+	check->master = m;
+	check->id = id;
+	check->done = done;
+	check->pid_fd = check->verdict_fd = check->output_fd = -1;
+	buf_init(&check->errors, 1 << 20);
+	buf_init(&check->warnings, 1 << 20);
+	m->check = check;
+	return check;
+}
+
+static void
+follow(struct check *check, const struct link_packet *packet)
+{
+	struct timeval limit = { CHECK_LIMIT_MS / 1000, 0 };
+	struct event_base *base = check->master->base;
+	struct stat st;
+
+	if (packet->count < 4) {
+		check->closed = true;
+		return;
+	}
+	check->pid_fd = packet->fds[0];
+	check->verdict_fd = packet->fds[2];
+	check->output_fd = packet->fds[3];
+	packet->fds[0] = packet->fds[2] = packet->fds[3] = -1;
+	/* The first one's words go to the caller; this is /dev/null then. */
+	if (fstat(check->output_fd, &st) == 0 && S_ISFIFO(st.st_mode)) {
+		fd_set_nonblock(check->output_fd);
+		check->output = event_new(base, check->output_fd,
+		    EV_READ | EV_PERSIST, on_output, check);
+	}
+	check->readable = event_new(base, check->verdict_fd,
+	    EV_READ | EV_PERSIST, on_verdict, check);
+	check->limit = evtimer_new(base, on_limit, check);
+	CHECK(check->readable != NULL && check->limit != NULL);
+	event_add(check->readable, NULL);
+	if (check->output != NULL)
+		event_add(check->output, NULL);
+	event_add(check->limit, &limit);
+}
+
+void
+check_adopt(struct master *m, uint64_t id, const struct link_packet *packet,
+    void (*done)(struct master *m, struct check *check))
+{
+	const struct keeper_msg_have_worker *have =
+	    &packet->packet->body.have_worker;
+	struct check *check = check_new(m, id, done);
+
+	check->exited = have->exited != 0;
+	check->status = (int)have->status;
+	follow(check, packet);
+}
+
+static void
+on_spawned(struct master *m, uint64_t id, const struct link_packet *answer)
+{
+	const struct keeper_packet *p = answer->packet;
+	struct check *check = m->check;
+
+	if (check == NULL || check->id != id)
+		return;
+	if (p->header.type == KEEPER_SPAWNED) {
+		follow(check, answer);
+		return;
+	}
+	add_error(check, "the checker cannot be started: %s",
+	    p->header.type == KEEPER_ERROR ? p->body.error.text :
+	    strerror((int)p->header.code));
+	m->check = NULL;
+	check->done(m, check);
+	check_free(check);
+}
+
+void
+check_start(struct master *m, uint32_t account,
+    void (*done)(struct master *m, struct check *check))
+{
+	struct check *check = check_new(m, life_new_id(m), done);
+	struct keeper_packet packet;
+	struct keeper_msg_spawn *spawn = &packet.body.spawn;
+
+	keeper_begin(&packet, KEEPER_SPAWN, 0);
+	spawn->id = check->id;
+	spawn->role = ROLE_CHECKER;
+	spawn->account = account;
+	spawn->rlimit_nofile = UINT64_MAX;
+	spawn->rlimit_core = 0;
+	spawn->rlimit_as = CHECK_MEMORY;
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+	spawn->rlimit_as = UINT64_MAX;	/* shadow memory */
+#endif
+	record_put_text(spawn->name, sizeof(spawn->name), "checker");
+	link_request(m->link, &packet, NULL, 0, on_spawned, check->id);
+}
+
+void
+check_exited(struct master *m, int status)
+{
+	struct check *check = m->check;
+
+	check->exited = true;
+	check->status = status;
+	if (check->verdict_fd >= 0)
+		on_verdict(-1, 0, check);
+	else
+		check->closed = true;
+	/* A descendant of a constructor may hold the socket: enough was
+	 * said. */
+	if (m->check == check) {
+		check->closed = true;
+		finish(check);
+	}
+}
+
+/* -- plugin store -------------------------------------------------------------------- */
+
+static int
+copy_plugin(const struct check_plugin *plugin, const char *file,
+    struct errmsg *err)
+{
+	uint8_t digest[SHA256_SIZE];
+	char hex[SHA256_HEX];
+	struct sha256 sha;
+	const char *data;
+	int fd, rc = 0;
+
+	data = mmap(NULL, plugin->size, PROT_READ, MAP_SHARED, plugin->fd, 0);
+	if (data == MAP_FAILED)
+		return errmsg_errno(err, "cannot read %s", plugin->name);
+	sha256_init(&sha);
+	sha256_add(&sha, data, plugin->size);
+	sha256_end(&sha, digest);
+	sha256_hex(digest, hex);
+	unlink(file);
+	fd = open(file, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0444);
+	if (strcmp(hex, plugin->hex) != 0)
+		rc = errmsg_set(err, ERR_FAILED, "plugin %s is not what was "
+		    "checked", plugin->name);
+	else if (fd < 0 || fchmod(fd, 0444) != 0 ||
+	    fd_write_all(fd, data, plugin->size) != 0 || fsync(fd) != 0)
+		rc = errmsg_errno(err, "cannot write %s", file);
+	fd_close(&fd);
+	munmap((void *)data, plugin->size);
+	if (rc != 0)
+		unlink(file);
+	return rc;
+}
+
+int
+check_store_plugins(const struct check *check, const char *state_dir,
+    struct errmsg *err)
+{
+	char dir[300], file[400], temporary[420];
+
+	snprintf(dir, sizeof(dir), "%s/store", state_dir);
+	if (mkdir(dir, 0755) != 0 && errno != EEXIST)
+		return errmsg_errno(err, "cannot make %s", dir);
+	chmod(dir, 0755);	/* whatever our umask is */
+	for (size_t i = 0; i < check->plugin_count; i++) {
+		const struct check_plugin *plugin = &check->plugins[i];
+		int rc;
+
+		snprintf(file, sizeof(file), "%s/%s.so", dir, plugin->hex);
+		snprintf(temporary, sizeof(temporary), "%s.new", file);
+		/* Always anew: what lies there may have been damaged. */
+		rc = copy_plugin(plugin, temporary, err);
+		if (rc != 0)
+			return rc;
+		if (rename(temporary, file) != 0)
+			return errmsg_errno(err, "cannot write %s", file);
+	}
+	return 0;
+}

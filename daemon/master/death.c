@@ -1,0 +1,267 @@
+/* SPDX-License-Identifier: MIT
+ * Copyright (c) 2026 the clusterd authors */
+
+/*
+ * death.c: why a worker's process ended; see death.h.
+ * All foreign text (path, output, words of a plugin) is escaped here.
+ */
+#include "daemon/master/death.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/wait.h>
+#include <linux/sockios.h>
+
+#include "common/base/clock.h"
+#include "common/base/escape.h"
+#include "common/base/stamp.h"
+#include "daemon/master/dispatch.h"
+#include "daemon/master/master.h"
+#include "daemon/master/process.h"
+#include "daemon/master/turn.h"
+#include "daemon/store/store.h"
+
+static void
+note_status(const struct process *process, struct death *death)
+{
+	death->code = death->signal = -1;
+	if (WIFSIGNALED(process->status)) {
+		death->signal = WTERMSIG(process->status);
+		death->signal_name = rows_signal_name(death->signal,
+		    death->name_buf);
+	} else {
+		death->code = WEXITSTATUS(process->status);
+	}
+	death->core = process->core;
+}
+
+static void
+note_times(const struct process *process, const struct memo_worker *row,
+    struct death *death)
+{
+	uint64_t now = clock_now_ns(), beat = 0;
+
+	death->uptime_ms = row->forked_ns == 0 ? 0 :
+	    (int64_t)((now - row->forked_ns) / NS_PER_MS);
+	if (process->page != NULL)
+		beat = page_read_beat(process->page);
+	death->beat_age_ms = beat == 0 || beat > now ? -1 :
+	    (int64_t)((now - beat) / NS_PER_MS);
+	death->cpu_ms = (int64_t)((process->utime_us + process->stime_us) /
+	    1000);
+	death->rss_kb = (int64_t)process->maxrss_kb;
+}
+
+static void
+note_doing(struct process *process, struct death *death)
+{
+	uint64_t now = clock_now_ns();
+	char path[PAGE_PATH];
+
+	death->request_ms = -1;
+	death->has_doing = sample_doing(process, 0, true, &death->doing);
+	if (!death->has_doing)
+		return;
+	memcpy(path, death->doing.path, sizeof(path));
+	escape_string(death->doing.path, 129, path, strlen(path));
+	if (death->doing.since_ns != 0 && death->doing.since_ns <= now)
+		death->request_ms = (int64_t)((now - death->doing.since_ns) /
+		    NS_PER_MS);
+}
+
+static void
+note_connections(struct master *m, struct process *process,
+    struct death *death)
+{
+	const struct page_report *report = &process->report;
+	int64_t waiting = (int64_t)dispatch_waiting(m, process), lost;
+
+	sample_page(process);
+	death->recovered = waiting + (int64_t)process->taken_back;
+	death->requests = process->has_report ?
+	    (int64_t)report->counters[METRIC_REQUESTS] : 0;
+	lost = process->has_report ? report->connections : 0;
+	if (!m->adopted && process->passed > 0)
+		lost = (int64_t)process->passed - death->recovered -
+		    (process->has_report ?
+		    (int64_t)report->counters[METRIC_FINISHED] : 0);
+	death->lost = lost > 0 ? lost : 0;
+}
+
+static const char *
+next_words(enum worker_event next, uint64_t wait_ms, char *out, size_t size)
+{
+	if (next == WE_START)
+		return "; replaced at once";
+	if (next == WE_HOLD)
+		return "; held until `retry', a reload or the next minute";
+	if (next != WE_WAIT)
+		return "";
+	snprintf(out, size, "; next try in %llu.%llu s",
+	    (unsigned long long)(wait_ms / 1000),
+	    (unsigned long long)(wait_ms % 1000 / 100));
+	return out;
+}
+
+static void
+cause_words(const struct process *process, const struct death *death,
+    char *out, size_t size)
+{
+	char how[64], words[256];
+
+	if (death->signal > 0)
+		snprintf(how, sizeof(how), "%s%s", death->signal_name,
+		    death->core ? " (core dumped)" : "");
+	else
+		snprintf(how, sizeof(how), "exit status %d", death->code);
+	switch ((enum death_cause)death->cause) {
+	case CAUSE_HANG:
+		snprintf(out, size, "hung%s%s, ended by %s",
+		    process->evidence[0] != '\0' ? ": " : "",
+		    process->evidence, how);
+		break;
+	case CAUSE_FATAL:
+		escape_string(words, sizeof(words), process->fatal_text,
+		    strlen(process->fatal_text));
+		snprintf(out, size, "cannot start: %s", words);
+		break;
+	case CAUSE_START_TIMEOUT:
+		snprintf(out, size, "not ready in start_timeout, ended by %s",
+		    how);
+		break;
+	case CAUSE_DRAIN_TIMEOUT:
+	case CAUSE_STOP_TIMEOUT:
+		snprintf(out, size, "did not stop in %s, ended by %s",
+		    death->cause == CAUSE_DRAIN_TIMEOUT ? "drain_timeout" :
+		    "stop_timeout", how);
+		break;
+	case CAUSE_PROTOCOL:
+		snprintf(out, size, "broke the protocol, ended by %s", how);
+		break;
+	case CAUSE_INIT_FAILED:
+		snprintf(out, size, "failed to start: %s", how);
+		break;
+	case CAUSE_LOST_FD:
+		snprintf(out, size, "lost a descriptor of its own");
+		break;
+	case CAUSE_OOM:
+		snprintf(out, size, "SIGKILL: out of memory");
+		break;
+	case CAUSE_OPERATOR:
+		snprintf(out, size, "%s by command", how);
+		break;
+	case CAUSE_NONE:
+	case CAUSE_EXIT:
+	case CAUSE_SIGNAL:
+		snprintf(out, size, "%s", how);
+		break;
+	}
+}
+
+static void
+make_sentence(const struct process *process, enum worker_event next,
+    uint64_t wait_ms, struct death *death)
+{
+	char cause[400], doing[400] = "", words[64];
+
+	cause_words(process, death, cause, sizeof(cause));
+	if (death->has_doing && !death->asked) {
+		const struct sample_doing *d = &death->doing;
+
+		snprintf(doing, sizeof(doing), "%s%.64s%s%.8s%s%.128s",
+		    d->plugin[0] != '\0' ? " in plugin " : "", d->plugin,
+		    d->method[0] != '\0' ? ", " : "", d->method,
+		    d->method[0] != '\0' ? " " : "", d->path);
+		if (death->request_ms >= 0 && d->method[0] != '\0')
+			snprintf(doing + strlen(doing),
+			    sizeof(doing) - strlen(doing),
+			    " (%lld.%lld s)", (long long)
+			    (death->request_ms / 1000), (long long)
+			    (death->request_ms % 1000 / 100));
+	}
+	if (death->asked && death->cause != CAUSE_OPERATOR && death->code == 0)
+		snprintf(death->text, sizeof(death->text),
+		    "%.63s ended as asked", death->worker);
+	else
+		snprintf(death->text, sizeof(death->text),
+		    "%.63s died: %.170s%.170s; %lld connections lost, %lld recovered%s",
+		    death->worker, cause, doing, (long long)death->lost,
+		    (long long)death->recovered,
+		    next_words(next, wait_ms, words, sizeof(words)));
+}
+
+void
+death_make(struct master *m, struct process *process,
+    const struct memo_worker *row, enum worker_event next, uint64_t wait_ms,
+    struct death *death)
+{
+	const struct memo_copy *copy = turn_look(m);
+	const struct memo_slot *slot = &copy->slot[row->slot];
+
+	memset(death, 0, sizeof(*death));
+	snprintf(death->worker, sizeof(death->worker), "%s", process->name);
+	snprintf(death->pool, sizeof(death->pool), "%s",
+	    copy->pool[slot->pool].name);
+	death->slot = slot->number;
+	death->worker_id = process->id;
+	death->generation = row->generation;
+	death->pid = process->pid;
+	death->state = row->state;
+	death->cause = row->cause;
+	death->asked = row->asked != 0;
+	death->n = slot->early;
+	death->next_ms = next == WE_NONE ? -1 : (int64_t)wait_ms;
+	if (next == WE_HOLD)
+		death->next_ms = clock_scaled_ms(60000);
+	note_status(process, death);
+	note_times(process, row, death);
+	note_doing(process, death);
+	note_connections(m, process, death);
+	snprintf(death->evidence, sizeof(death->evidence), "%s",
+	    process->evidence);
+	process_tail(process, death->tail, sizeof(death->tail));
+	make_sentence(process, next, wait_ms, death);
+}
+
+void
+death_store(struct master *m, const struct death *death)
+{
+	struct store_death row = {
+		.time = clock_wall_ms(), .mono_ms = (int64_t)clock_now_ms(),
+		.slot = death->slot, .worker_id = death->worker_id,
+		.pid = death->pid, .generation = death->generation,
+		.uptime_ms = death->uptime_ms, .code = death->code,
+		.signal = death->signal, .core = death->core,
+		.request_ms = death->request_ms,
+		.beat_age_ms = death->beat_age_ms,
+		.connections_lost = death->lost,
+		.connections_recovered = death->recovered,
+		.requests = death->requests, .cpu_ms = death->cpu_ms,
+		.rss_kb = death->rss_kb, .n = death->n,
+		.next_ms = death->next_ms,
+	};
+
+	if (m->store == NULL)
+		return;
+	snprintf(row.pool, sizeof(row.pool), "%s", death->pool);
+	snprintf(row.image, sizeof(row.image), "%.40s", build_stamp);
+	snprintf(row.state, sizeof(row.state), "%s",
+	    worker_state_name(death->state));
+	snprintf(row.cause, sizeof(row.cause), "%s",
+	    death_cause_name(death->cause));
+	if (death->has_doing) {
+		snprintf(row.plugin, sizeof(row.plugin), "%.63s",
+		    death->doing.plugin);
+		snprintf(row.route, sizeof(row.route), "%.127s",
+		    death->doing.route);
+		snprintf(row.method, sizeof(row.method), "%.15s",
+		    death->doing.method);
+		snprintf(row.path, sizeof(row.path), "%.127s",
+		    death->doing.path);
+	}
+	snprintf(row.evidence, sizeof(row.evidence), "%s", death->evidence);
+	snprintf(row.output_tail, sizeof(row.output_tail), "%s", death->tail);
+	snprintf(row.text, sizeof(row.text), "%s", death->text);
+	store_put_death(m->store, &row);
+}

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: MIT
+ * Copyright (c) 2026 the clusterd authors */
+
+/*
+ * dispatch.h: accepting connections and passing each to a worker that has
+ * room.  The kernel's socket queue is the window: it counts what a worker has
+ * not taken, survives this process, and is read back when a worker is gone.
+ */
+#ifndef CLUSTERD_MASTER_DISPATCH_H
+#define CLUSTERD_MASTER_DISPATCH_H
+
+#include <stdint.h>
+
+struct listener;
+struct master;
+struct process;
+
+/* Measure what one message costs in a socket's queue.  0 bytes: unknown, then
+ * the window is 1. */
+void dispatch_measure(struct master *m);
+
+/* A process has its descriptors: watch its window. */
+void dispatch_watch(struct process *process);
+/* Into and out of dispatch. */
+void dispatch_on(struct master *m, uint16_t row);
+void dispatch_off(struct master *m, uint16_t row);
+
+/* A listener has connections. */
+void dispatch_accept(struct listener *listener);
+/* Something has changed for the better: serve what waits, then accept. */
+void dispatch_kick(struct master *m, uint16_t pool);
+/* Every pool; also lets go of queues that are empty. */
+void dispatch_kick_all(struct master *m);
+void dispatch_take_back_later(struct master *m, uint64_t unused);
+
+/* Connections that were passed to it and not taken yet. */
+uint64_t dispatch_waiting(struct master *m, const struct process *process);
+
+#endif

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: MIT
+ * Copyright (c) 2026 the clusterd authors */
+
+/*
+ * generations.h: accepted configurations: numbered, encoded for each pool,
+ * kept by the keeper for every next master and worker, and as files for
+ * `rollback'.
+ */
+#ifndef CLUSTERD_MASTER_GENERATIONS_H
+#define CLUSTERD_MASTER_GENERATIONS_H
+
+#include <stdint.h>
+
+#include "common/base/errmsg.h"
+#include "daemon/master/link.h"
+
+struct conf;
+struct generation;
+struct master;
+
+/*
+ * Give conf a number, keep its snapshots with the keeper and in
+ * state_dir/snapshots.  Takes one more reference of conf; text is copied.
+ * 0 and *out, or an ERR_ code.
+ */
+int generations_add(struct master *m, struct conf *conf, uint64_t number,
+    const char *text, size_t text_len, struct generation **out,
+    struct errmsg *err);
+/* One that the keeper has kept (HAVE_KEPT). */
+void generations_have(struct master *m, const struct link_packet *packet);
+/* Read an earlier one from state_dir/snapshots. */
+int generations_load(struct master *m, uint64_t number,
+    struct generation **out, struct errmsg *err);
+/* Forget those that no slot, worker or transaction refers to. */
+void generations_tidy(struct master *m);
+void generations_tidy_later(struct master *m, uint64_t unused);
+void generations_free(struct master *m);
+
+/* A number that no generation had, refused ones included. */
+uint64_t generations_next(struct master *m);
+
+#endif

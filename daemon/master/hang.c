@@ -1,0 +1,155 @@
+/* SPDX-License-Identifier: MIT
+ * Copyright (c) 2026 the clusterd authors */
+
+/* hang.c: a worker whose beat is old; see hang.h. */
+#include "daemon/master/hang.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "common/base/clock.h"
+#include "common/base/escape.h"
+#include "common/base/log.h"
+#include "daemon/journal/journal.h"
+#include "daemon/master/dispatch.h"
+#include "daemon/master/life.h"
+#include "daemon/master/master.h"
+#include "daemon/master/process.h"
+#include "daemon/master/sample.h"
+#include "daemon/master/turn.h"
+
+enum { STARVED_FACTOR = 4 };
+
+static uint64_t
+age_ms(const struct process *process, uint64_t now)
+{
+	uint64_t beat = process->page != NULL ?
+	    page_read_beat(process->page) : 0;
+
+	if (beat < process->clock_from_ns)
+		beat = process->clock_from_ns;
+	return beat < now ? (now - beat) / NS_PER_MS : 0;
+}
+
+static void
+describe_doing(const struct process *process, char *out, size_t size)
+{
+	struct sample_doing doing;
+	char path[300];
+
+	out[0] = '\0';
+	if (!sample_doing(process, 0, false, &doing))
+		return;
+	escape_string(path, sizeof(path), doing.path, strlen(doing.path));
+	snprintf(out, size, "%s%s%s%s%.200s",
+	    doing.plugin[0] != '\0' ? "in plugin " : "", doing.plugin,
+	    doing.method[0] != '\0' ? ", " : "", doing.method,
+	    doing.method[0] != '\0' ? " " : "");
+	snprintf(out + strlen(out), size - strlen(out), "%.200s", path);
+}
+
+static void
+begin_stall(struct process *process)
+{
+	struct master *m = process->master;
+	char doing[512], state;
+
+	process->stalled = true;
+	m->stalls++;
+	sample_state(process, &state, &process->stall_cpu_ms,
+	    &process->stall_delay_ns);
+	turn_change(m)->slot[turn_look(m)->worker[process->row].slot]
+	    .had_trouble = 1;
+	describe_doing(process, doing, sizeof(doing));
+	turn_tell_worker(m, EVENT_WORKER_STALLED, process->row, doing, NULL);
+	turn_later(m, dispatch_take_back_later, 0);
+}
+
+static void
+end_stall(struct process *process)
+{
+	process->stalled = false;
+	process->hung_since_ns = 0;
+	dispatch_kick(process->master, process->pool);
+}
+
+/* What it seems to be at, and how many times handler_timeout it may be. */
+static const char *
+kind_of_hang(struct process *process, uint64_t age, unsigned *factor)
+{
+	uint64_t cpu_ms, delay_ns;
+	char state;
+
+	*factor = 1;
+	if (!sample_state(process, &state, &cpu_ms, &delay_ns))
+		return "blocked";
+	if (state == 'T' || state == 't')
+		return "stopped";
+	if (state == 'D')
+		return "uninterruptible";
+	if ((delay_ns - process->stall_delay_ns) / NS_PER_MS >= age / 2) {
+		*factor = STARVED_FACTOR;
+		return "starved of CPU";
+	}
+	return cpu_ms - process->stall_cpu_ms >= age / 2 ? "spinning" :
+	    "blocked";
+}
+
+static void
+judge_hang(struct process *process, uint64_t age, uint64_t limit)
+{
+	struct master *m = process->master;
+	char doing[512], text[800];
+	const char *kind;
+	unsigned factor;
+
+	kind = kind_of_hang(process, age, &factor);
+	if (age < limit * factor)
+		return;
+	describe_doing(process, doing, sizeof(doing));
+	snprintf(process->evidence, sizeof(process->evidence),
+	    "%s for %llu.%llu s", kind, (unsigned long long)(age / 1000),
+	    (unsigned long long)(age % 1000 / 100));
+	snprintf(text, sizeof(text), "%s %s", process->evidence, doing);
+	process->hung_since_ns = clock_now_ns();
+	turn_tell_worker(m, EVENT_WORKER_HUNG, process->row, text, NULL);
+	life_kill(m, process->row, CAUSE_HANG, 0);
+}
+
+static uint64_t
+handler_timeout_ms(struct process *process)
+{
+	struct master *m = process->master;
+	const struct memo_copy *copy = turn_look(m);
+	const struct conf_pool *conf = master_pool_conf(m,
+	    copy->worker[process->row].generation,
+	    copy->pool[process->pool].name);
+
+	return conf != NULL ? (uint64_t)conf->handler_timeout_ms : 30000;
+}
+
+void
+hang_look(struct process *process)
+{
+	struct master *m = process->master;
+	const struct memo_worker *row = &turn_look(m)->worker[process->row];
+	uint64_t now = clock_now_ns(), age = age_ms(process, now);
+	uint64_t limit;
+
+	/* A start has its own deadline; what is being ended has the ladder. */
+	if ((row->state != WS_READY && row->state != WS_DRAINING) ||
+	    row->paused)
+		return;
+	if (age < clock_scaled_ms(STALE_MS)) {
+		if (process->stalled)
+			end_stall(process);
+		return;
+	}
+	if (!process->stalled)
+		begin_stall(process);
+	if (process->has_report && process->report.busy_until_ns > now)
+		return;		/* cluster_busy(): it said so */
+	limit = handler_timeout_ms(process);
+	if (age >= limit && process->hung_since_ns == 0)
+		judge_hang(process, age, limit);
+}

@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: MIT
+ * Copyright (c) 2026 the clusterd authors */
+
+/*
+ * hang.h: a worker whose beat is old.  A second: stalled, it gets nothing and
+ * what it has not taken is given to others.  handler_timeout: hung, evidence
+ * is taken and the ladder begins.
+ */
+#ifndef CLUSTERD_MASTER_HANG_H
+#define CLUSTERD_MASTER_HANG_H
+
+struct process;
+
+void hang_look(struct process *process);
+
+#endif

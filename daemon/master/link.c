@@ -1,0 +1,252 @@
+/* SPDX-License-Identifier: MIT
+ * Copyright (c) 2026 the clusterd authors */
+
+/*
+ * link.c: requests to the keeper and what it says of itself.
+ * Used by every part of the master that needs a descriptor, a process or a
+ * signal.  Order is kept: SPAWN_FDS before its SPAWN.
+ */
+#include "daemon/master/link.h"
+
+#include <errno.h>
+#include <event2/event.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "common/base/check.h"
+#include "common/base/fd.h"
+#include "common/base/log.h"
+
+struct request {
+	struct request *next;
+	struct keeper_packet packet;
+	size_t len, count;
+	int fds[FD_PASS_MAX];
+	link_answer answer;
+	uint64_t about;
+};
+
+struct open_request {
+	uint32_t ref;		/* 0: free */
+	uint16_t type;
+	link_answer answer;
+	uint64_t about;
+};
+
+struct link {
+	struct master *master;
+	const struct link_handler *handler;
+	int fd;
+	struct event *readable, *writable;
+	struct request *first, **last;
+	size_t waiting, open;
+	uint32_t next_ref;
+	struct open_request requests[KEEPER_OPEN_MAX];
+};
+
+static void link_flush(struct link *link);
+
+static struct open_request *
+link_find(struct link *link, uint32_t ref)
+{
+	for (size_t i = 0; i < KEEPER_OPEN_MAX; i++)
+		if (link->requests[i].ref == ref)
+			return &link->requests[i];
+	return NULL;
+}
+
+static void
+link_answered(struct link *link, const struct link_packet *packet)
+{
+	const struct keeper_packet *p = packet->packet;
+	struct open_request *slot = link_find(link, p->header.ref);
+	struct open_request done;
+
+	if (slot == NULL) {
+		log_warn("keeper: an answer to nothing, ref %u", p->header.ref);
+		return;
+	}
+	done = *slot;
+	slot->ref = 0;
+	link->open--;
+	if (done.answer != NULL)
+		done.answer(link->master, done.about, packet);
+	else if (p->header.type == KEEPER_ERROR)
+		log_warn("keeper: %s refused: %s",
+		    keeper_record(done.type)->name, p->body.error.text);
+}
+
+static void
+link_on_readable(evutil_socket_t fd, short what, void *arg)
+{
+	struct link *link = arg;
+	struct keeper_packet packet;
+	struct link_packet it = { .packet = &packet };
+	int fds[FD_PASS_MAX];
+	struct errmsg err;
+	ssize_t len;
+
+	(void)what;
+	/* Bounded: other descriptors have their turn too. */
+	for (int i = 0; i < 256; i++) {
+		it.count = 0;
+		len = fd_recv(fd, &packet, sizeof(packet), fds, &it.count);
+		if (len == -EAGAIN)
+			break;
+		if (len <= 0) {
+			link->handler->lost(link->master, len == 0 ? "closed" :
+			    strerror((int)-len));
+			return;
+		}
+		it.fds = fds;
+		if (keeper_check(&packet, (size_t)len, it.count,
+		    KEEPER_FROM_KEEPER, &err) != 0) {
+			fd_close_all(fds, it.count);
+			link->handler->lost(link->master, err.text);
+			return;
+		}
+		if (packet.header.ref != 0)
+			link_answered(link, &it);
+		else
+			link->handler->event(link->master, &it);
+		fd_close_all(fds, it.count);
+	}
+	link_flush(link);
+}
+
+static void
+link_on_writable(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd;
+	(void)what;
+	link_flush(arg);
+}
+
+int
+link_open(struct event_base *base, int fd, const struct link_handler *handler,
+    struct master *master, struct link **out, struct errmsg *err)
+{
+	struct link *link = calloc(1, sizeof(*link));
+
+	if (link == NULL)
+		return errmsg_set(err, ERR_MEMORY, "out of memory");
+	link->master = master;
+	link->handler = handler;
+	link->fd = fd;
+	link->last = &link->first;
+	fd_set_nonblock(fd);
+	link->readable = event_new(base, fd, EV_READ | EV_PERSIST,
+	    link_on_readable, link);
+	link->writable = event_new(base, fd, EV_WRITE, link_on_writable, link);
+	if (link->readable == NULL || link->writable == NULL ||
+	    event_add(link->readable, NULL) != 0) {
+		link_free(link);
+		return errmsg_set(err, ERR_MEMORY, "out of memory");
+	}
+	*out = link;
+	return 0;
+}
+
+static void
+request_free(struct request *request)
+{
+	fd_close_all(request->fds, request->count);
+	free(request);
+}
+
+void
+link_free(struct link *link)
+{
+	struct request *next;
+
+	if (link == NULL)
+		return;
+	if (link->readable != NULL)
+		event_free(link->readable);
+	if (link->writable != NULL)
+		event_free(link->writable);
+	for (struct request *r = link->first; r != NULL; r = next) {
+		next = r->next;
+		request_free(r);
+	}
+	free(link);
+}
+
+/* 1: sent; 0: it must wait. */
+static int
+link_send(struct link *link, struct keeper_packet *packet, size_t len,
+    const int *fds, size_t count, link_answer answer, uint64_t about)
+{
+	struct open_request *slot = link_find(link, 0);
+	int rc;
+
+	if (slot == NULL)
+		return 0;
+	if (++link->next_ref == 0)
+		link->next_ref = 1;
+	packet->header.ref = link->next_ref;
+	rc = fd_send(link->fd, packet, len, fds, count);
+	if (rc == -EAGAIN || rc == -ENOBUFS || rc == -ETOOMANYREFS) {
+		event_add(link->writable, NULL);
+		return 0;
+	}
+	if (rc != 0)		/* the reading side says that it is gone */
+		return 1;
+	slot->ref = packet->header.ref;
+	slot->type = packet->header.type;
+	slot->answer = answer;
+	slot->about = about;
+	link->open++;
+	return 1;
+}
+
+static void
+link_flush(struct link *link)
+{
+	struct request *r;
+
+	while ((r = link->first) != NULL) {
+		if (!link_send(link, &r->packet, r->len, r->fds, r->count,
+		    r->answer, r->about))
+			return;
+		link->first = r->next;
+		if (link->first == NULL)
+			link->last = &link->first;
+		link->waiting--;
+		request_free(r);
+	}
+}
+
+void
+link_request(struct link *link, struct keeper_packet *packet, const int *fds,
+    size_t count, link_answer answer, uint64_t about)
+{
+	size_t len = keeper_end(packet, 0, count);
+	struct request *r;
+
+	CHECK(count <= FD_PASS_MAX);
+	if (link->first == NULL &&
+	    link_send(link, packet, len, fds, count, answer, about))
+		return;
+	r = calloc(1, sizeof(*r));
+	CHECK(r != NULL);	/* a successor has more luck */
+	memcpy(&r->packet, packet, len);
+	r->len = len;
+	r->answer = answer;
+	r->about = about;
+	for (size_t i = 0; i < count; i++) {
+		r->fds[i] = dup(fds[i]);
+		CHECK(r->fds[i] >= 0);
+		r->count++;
+	}
+	*link->last = r;
+	link->last = &r->next;
+	link->waiting++;
+}
+
+size_t
+link_waiting(const struct link *link)
+{
+	return link->waiting + link->open;
+}

@@ -1,0 +1,503 @@
+/* SPDX-License-Identifier: MIT
+ * Copyright (c) 2026 the clusterd authors */
+
+/* listeners.c: the addresses of the pools; see listeners.h. */
+#include "daemon/master/listeners.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <event2/event.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <poll.h>
+#include <unistd.h>
+
+#include "common/base/check.h"
+#include "common/base/clock.h"
+#include "common/base/digest.h"
+#include "common/base/fd.h"
+#include "common/base/log.h"
+#include "daemon/journal/journal.h"
+#include "daemon/master/dispatch.h"
+#include "daemon/master/master.h"
+#include "daemon/master/process.h"
+#include "daemon/master/turn.h"
+#include "daemon/supervisor/state.h"
+
+enum { LEAVE_EMPTY_MS = 1000, LEAVE_MS = 5000 };
+
+static void listener_own(struct listener *listener,
+    const struct link_packet *packet, const uint8_t *address, uint32_t len);
+
+static struct listener *
+find_id(struct master *m, uint32_t id)
+{
+	for (struct listener *l = m->listeners; l != NULL; l = l->next)
+		if (l->id == id)
+			return l;
+	return NULL;
+}
+
+static struct listener *
+find(struct master *m, const char *pool, const char *configured)
+{
+	for (struct listener *l = m->listeners; l != NULL; l = l->next)
+		if (strcmp(l->pool, pool) == 0 &&
+		    strcmp(l->configured, configured) == 0 && !l->leaving)
+			return l;
+	return NULL;
+}
+
+/* The same for the same pool and address in each life of the master. */
+static uint32_t
+id_of(const char *pool, const char *configured)
+{
+	uint32_t crc = crc32c(0, pool, strlen(pool) + 1);
+
+	crc = crc32c(crc, configured, strlen(configured));
+	return 1 + crc % (LISTENER_CONTROL - 1);
+}
+
+static void
+address_text(const uint8_t *address, uint32_t len, char *out, size_t size)
+{
+	union {
+		struct sockaddr any;
+		struct sockaddr_in in;
+		struct sockaddr_in6 in6;
+		struct sockaddr_un un;
+		uint8_t bytes[128];
+	} at = { .bytes = { 0 } };
+	char host[64] = "?";
+
+	memcpy(at.bytes, address, len < 128 ? len : 128);
+	if (at.any.sa_family == AF_INET) {
+		inet_ntop(AF_INET, &at.in.sin_addr, host, sizeof(host));
+		snprintf(out, size, "%s:%u", host, ntohs(at.in.sin_port));
+	} else if (at.any.sa_family == AF_INET6) {
+		inet_ntop(AF_INET6, &at.in6.sin6_addr, host, sizeof(host));
+		snprintf(out, size, "[%s]:%u", host,
+		    ntohs(at.in6.sin6_port));
+	} else if (at.any.sa_family == AF_UNIX) {
+		snprintf(out, size, "unix:%.107s", at.un.sun_path);
+	}
+}
+
+static struct listener *
+listener_new(struct master *m, const char *pool, const char *configured)
+{
+	struct listener *l = calloc(1, sizeof(*l));
+
+	CHECK(l != NULL);
+	l->master = m;
+	l->fd = -1;
+	snprintf(l->pool, sizeof(l->pool), "%s", pool);
+	snprintf(l->configured, sizeof(l->configured), "%s", configured);
+	snprintf(l->address, sizeof(l->address), "%s", configured);
+	l->id = id_of(pool, configured);
+	while (find_id(m, l->id) != NULL)
+		l->id = 1 + l->id % (LISTENER_CONTROL - 1);
+	l->next = m->listeners;
+	m->listeners = l;
+	return l;
+}
+
+static void
+listener_free(struct listener *listener)
+{
+	struct listener **at = &listener->master->listeners;
+
+	while (*at != listener)
+		at = &(*at)->next;
+	*at = listener->next;
+	if (listener->readable != NULL)
+		event_free(listener->readable);
+	fd_close(&listener->fd);
+	free(listener);
+}
+
+static void
+unbind(struct master *m, struct listener *listener)
+{
+	struct keeper_packet packet;
+	static struct process *process;
+
+	keeper_begin(&packet, KEEPER_UNBIND, 0);
+	packet.body.unbind.listener = listener->id;
+	link_request(m->link, &packet, NULL, 0, NULL, 0);
+	for (size_t i = 0; i < MEMO_WORKERS; i++) {
+		process = m->process[i];
+		if (process != NULL && process->pool != MEMO_NONE &&
+		    strcmp(turn_look(m)->pool[process->pool].name,
+		    listener->pool) == 0)
+			process_say_listener(process, listener->id,
+			    LISTENER_DROP, -1);
+	}
+	listener_free(listener);
+}
+
+/* -- binding ------------------------------------------------------------------- */
+
+static struct {
+	listeners_done done;
+	unsigned open;
+	int code;
+	char text[300];
+} batch;
+
+static void
+batch_end(struct master *m)
+{
+	listeners_done done = batch.done;
+
+	if (batch.open > 0 || done == NULL)
+		return;
+	batch.done = NULL;
+	done(m, batch.code, batch.text);
+}
+
+static void
+on_bound(struct master *m, uint64_t id, const struct link_packet *answer)
+{
+	const struct keeper_packet *p = answer->packet;
+	struct listener *l = find_id(m, (uint32_t)id);
+
+	batch.open--;
+	if (l != NULL && p->header.type == KEEPER_BOUND) {
+		listener_own(l, answer, p->body.bound.address,
+		    p->body.bound.address_len);
+	} else if (l != NULL) {
+		if (batch.code == 0) {
+			batch.code = (int)p->header.code;
+			snprintf(batch.text, sizeof(batch.text),
+			    "[pool %.32s] listen: %.80s: %.150s", l->pool, l->configured,
+			    p->header.type == KEEPER_ERROR &&
+			    p->body.error.text[0] != '\0' ?
+			    p->body.error.text :
+			    strerror((int)p->header.code));
+		}
+		listener_free(l);
+	}
+	batch_end(m);
+}
+
+static void
+ask_bind(struct master *m, struct listener *l, const struct conf_pool *pool,
+    const struct conf_listen *listen)
+{
+	struct keeper_packet packet;
+	struct keeper_msg_bind *bind = &packet.body.bind;
+
+	keeper_begin(&packet, KEEPER_BIND, 0);
+	bind->listener = l->id;
+	bind->type = listen->type == LISTEN_DGRAM ? BIND_DGRAM : BIND_STREAM;
+	bind->backlog = (uint32_t)pool->backlog;
+	bind->mode = listen->family == AF_UNIX ? (uint32_t)pool->socket_mode :
+	    0;
+	bind->gid = UINT32_MAX;
+	if (pool->schedule == SCHEDULE_REUSEPORT)
+		bind->flags |= BIND_REUSEPORT;
+	if (listen->family == AF_INET6)
+		bind->flags |= BIND_V6ONLY;
+	if (listen->inherited != NULL) {
+		bind->flags |= BIND_INHERITED;
+		snprintf((char *)bind->address, sizeof(bind->address), "%s",
+		    listen->inherited);
+		bind->address_len = (uint32_t)strlen(listen->inherited);
+	} else {
+		memcpy(bind->address, listen->address, listen->len);
+		bind->address_len = listen->len;
+	}
+	batch.open++;
+	link_request(m->link, &packet, NULL, 0, on_bound, l->id);
+}
+
+void
+listeners_bind(struct master *m, const struct conf *conf, bool adding,
+    listeners_done done)
+{
+	memset(&batch, 0, sizeof(batch));
+	batch.done = done;
+	batch.open = 1;
+	for (size_t p = 0; p < conf->pool_count; p++) {
+		const struct conf_pool *pool = &conf->pools[p];
+
+		for (size_t i = 0; i < pool->listen_count; i++) {
+			const struct conf_listen *at = &pool->listens[i];
+			struct listener *l = find(m, pool->name, at->text);
+
+			if (l != NULL) {
+				l->backlog = pool->backlog;
+				continue;
+			}
+			l = listener_new(m, pool->name, at->text);
+			l->adding = adding;
+			l->backlog = pool->backlog;
+			ask_bind(m, l, pool, at);
+		}
+	}
+	batch.open--;
+	batch_end(m);
+}
+
+void
+listeners_drop_added(struct master *m)
+{
+	struct listener *next;
+
+	for (struct listener *l = m->listeners; l != NULL; l = next) {
+		next = l->next;
+		if (l->adding)
+			unbind(m, l);
+	}
+}
+
+static bool
+is_named(const struct conf *conf, const struct listener *l)
+{
+	const struct conf_pool *pool = conf_pool_by_name(conf, l->pool);
+
+	for (size_t i = 0; pool != NULL && i < pool->listen_count; i++)
+		if (strcmp(pool->listens[i].text, l->configured) == 0)
+			return true;
+	return false;
+}
+
+void
+listeners_settle(struct master *m, const struct conf *conf)
+{
+	for (struct listener *l = m->listeners; l != NULL; l = l->next) {
+		l->adding = false;
+		if (!l->leaving && !is_named(conf, l)) {
+			l->leaving = true;
+			l->leave_by_ns = clock_now_ns() +
+			    clock_scaled_ms(LEAVE_MS) * NS_PER_MS;
+		}
+	}
+}
+
+/* -- inventory -------------------------------------------------------------------- */
+
+void
+listeners_have(struct master *m, const struct link_packet *packet)
+{
+	const struct keeper_msg_have_listener *have =
+	    &packet->packet->body.have_listener;
+	struct listener *l;
+
+	if (have->listener == LISTENER_CONTROL) {
+		m->control_fd = packet->fds[0];
+		packet->fds[0] = -1;
+		return;
+	}
+	l = listener_new(m, "", "");
+	l->id = have->listener;
+	listener_own(l, packet, have->address, have->address_len);
+}
+
+void
+listeners_adopt(struct master *m, const struct conf *conf)
+{
+	for (size_t p = 0; p < conf->pool_count; p++) {
+		const struct conf_pool *pool = &conf->pools[p];
+
+		for (size_t i = 0; i < pool->listen_count; i++) {
+			const char *text = pool->listens[i].text;
+			uint32_t id = id_of(pool->name, text);
+			struct listener *l = find_id(m, id);
+
+			while (l != NULL && l->pool[0] != '\0') {
+				id = 1 + id % (LISTENER_CONTROL - 1);
+				l = find_id(m, id);
+			}
+			if (l == NULL)
+				continue;	/* bound anew, later */
+			snprintf(l->pool, sizeof(l->pool), "%s", pool->name);
+			snprintf(l->configured, sizeof(l->configured), "%s",
+			    text);
+			l->backlog = pool->backlog;
+		}
+	}
+	/* What no configuration names was of a change that is gone. */
+	for (struct listener *l = m->listeners, *next; l != NULL; l = next) {
+		next = l->next;
+		if (l->pool[0] == '\0')
+			unbind(m, l);
+	}
+}
+
+void
+listeners_free(struct master *m)
+{
+	while (m->listeners != NULL)
+		listener_free(m->listeners);
+}
+
+size_t
+listeners_of_pool(struct master *m, const char *pool, uint32_t *ids, size_t max)
+{
+	size_t count = 0;
+
+	for (struct listener *l = m->listeners; l != NULL; l = l->next)
+		if (l->fd >= 0 && strcmp(l->pool, pool) == 0 && count < max)
+			ids[count++] = l->id;
+	return count;
+}
+
+/* -- accepting -------------------------------------------------------------------- */
+
+static void
+on_readable(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd;
+	(void)what;
+	dispatch_accept(arg);
+}
+
+static void
+listener_own(struct listener *l, const struct link_packet *packet,
+    const uint8_t *address, uint32_t len)
+{
+	if (l->readable != NULL)
+		event_free(l->readable);
+	fd_close(&l->fd);
+	l->fd = packet->fds[0];
+	packet->fds[0] = -1;
+	l->armed = false;
+	address_text(address, len, l->address, sizeof(l->address));
+	l->readable = event_new(l->master->base, l->fd, EV_READ | EV_PERSIST,
+	    on_readable, l);
+	CHECK(l->readable != NULL);
+}
+
+void
+listeners_arm(struct master *m, uint16_t pool, bool on)
+{
+	const char *name = turn_look(m)->pool[pool].name;
+
+	for (struct listener *l = m->listeners; l != NULL; l = l->next) {
+		if (l->readable == NULL || l->armed == on ||
+		    strcmp(l->pool, name) != 0)
+			continue;
+		if (on)
+			event_add(l->readable, NULL);
+		else
+			event_del(l->readable);
+		l->armed = on;
+	}
+}
+
+/* -- repair -------------------------------------------------------------------------- */
+
+static void
+on_remade(struct master *m, uint64_t id, const struct link_packet *answer)
+{
+	const struct keeper_packet *p = answer->packet;
+	struct listener *l = find_id(m, (uint32_t)id);
+	bool was;
+
+	if (l == NULL || p->header.type != KEEPER_BOUND)
+		return;
+	was = l->armed;
+	listener_own(l, answer, p->body.bound.address,
+	    p->body.bound.address_len);
+	for (size_t i = 0; i < MEMO_WORKERS; i++) {
+		struct process *process = m->process[i];
+
+		if (process != NULL && process->pool != MEMO_NONE && strcmp(
+		    turn_look(m)->pool[process->pool].name, l->pool) == 0)
+			process_say_listener(process, l->id, LISTENER_ADD,
+			    l->fd);
+	}
+	if (was)
+		dispatch_kick(m, state_find_pool(turn_look(m), l->pool));
+}
+
+static void
+tell_healed(struct listener *l)
+{
+	struct event_fields fields = { .pool = l->pool, .text = l->address };
+
+	l->healed++;
+	turn_tell(l->master, EVENT_LISTENER_HEALED, &fields);
+}
+
+void
+listeners_heal(struct listener *l)
+{
+	struct keeper_packet packet;
+	socklen_t len = sizeof(int);
+	int type = 0, listening = 1, flags = fcntl(l->fd, F_GETFL);
+	bool healed = false;
+
+	getsockopt(l->fd, SOL_SOCKET, SO_TYPE, &type, &len);
+	if (flags >= 0 && !(flags & O_NONBLOCK)) {
+		fcntl(l->fd, F_SETFL, flags | O_NONBLOCK);
+		healed = true;
+	}
+	len = sizeof(listening);
+	if (type == SOCK_STREAM && (getsockopt(l->fd, SOL_SOCKET,
+	    SO_ACCEPTCONN, &listening, &len) != 0 || !listening)) {
+		healed = true;
+		if (strncmp(l->address, "unix:", 5) == 0 ||
+		    listen(l->fd, (int)l->backlog) != 0) {
+			keeper_begin(&packet, KEEPER_REMAKE, 0);
+			packet.body.remake.listener = l->id;
+			link_request(l->master->link, &packet, NULL, 0,
+			    on_remade, l->id);
+		}
+	}
+	if (healed)
+		tell_healed(l);
+}
+
+int64_t
+listeners_queued(const struct listener *l)
+{
+	struct tcp_info info;
+	socklen_t len = sizeof(info);
+
+	if (l->fd < 0 || getsockopt(l->fd, IPPROTO_TCP, TCP_INFO, &info, &len)
+	    != 0 || info.tcpi_state != TCP_LISTEN)
+		return -1;
+	return info.tcpi_unacked;	/* length of the accept queue */
+}
+
+/* An address that left: its queue is served until it has been empty for 1 s,
+ * at most 5 s. */
+static bool
+has_left(struct listener *l)
+{
+	struct pollfd one = { .fd = l->fd, .events = POLLIN };
+	uint64_t now = clock_now_ns();
+
+	if (poll(&one, 1, 0) > 0)
+		l->empty_since_ns = 0;
+	else if (l->empty_since_ns == 0)
+		l->empty_since_ns = now;
+	return now >= l->leave_by_ns || (l->empty_since_ns != 0 &&
+	    now - l->empty_since_ns >=
+	    clock_scaled_ms(LEAVE_EMPTY_MS) * NS_PER_MS);
+}
+
+void
+listeners_check(struct master *m)
+{
+	struct listener *next;
+
+	for (struct listener *l = m->listeners; l != NULL; l = next) {
+		next = l->next;
+		if (l->fd < 0)
+			continue;
+		if (!l->leaving)
+			listeners_heal(l);
+		else if (has_left(l))
+			unbind(m, l);
+	}
+}

@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: MIT
+ * Copyright (c) 2026 the clusterd authors */
+
+/*
+ * listeners.h: the addresses of the pools.  The sockets are the keeper's; the
+ * master has copies, arms those it accepts from itself, and heals them.  An id
+ * is made of pool and address, so that the next master finds them again.
+ */
+#ifndef CLUSTERD_MASTER_LISTENERS_H
+#define CLUSTERD_MASTER_LISTENERS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "daemon/conf/conf.h"
+#include "daemon/master/link.h"
+#include "daemon/proto/memo.h"
+
+struct event;
+struct master;
+
+enum { LISTENER_CONTROL = 65535 };	/* id of the control socket */
+
+struct listener {
+	struct master *master;
+	struct listener *next;
+	uint32_t id;
+	int fd;				/* -1: not bound yet */
+	char pool[MEMO_NAME];
+	char configured[160], address[160];	/* as written, as bound */
+	int64_t backlog;
+	struct event *readable;
+	bool armed;
+	bool adding;			/* bound for a change not committed */
+	bool leaving;			/* its address left the configuration */
+	uint64_t empty_since_ns;	/* leaving: queue empty since then */
+	uint64_t leave_by_ns;
+	uint64_t accepted, healed;
+};
+
+/* Called when all that was asked for is bound, or one could not be. */
+typedef void (*listeners_done)(struct master *m, int code, const char *text);
+
+/*
+ * Bind what conf names and is not there yet.  adding: for a change that is not
+ * committed; listeners_drop_added() takes them back.
+ */
+void listeners_bind(struct master *m, const struct conf *conf, bool adding,
+    listeners_done done);
+void listeners_drop_added(struct master *m);
+/* After a commit: added ones stay, those that conf lacks leave. */
+void listeners_settle(struct master *m, const struct conf *conf);
+
+/* One of the inventory. */
+void listeners_have(struct master *m, const struct link_packet *packet);
+/* Give those of the inventory to the pools of conf. */
+void listeners_adopt(struct master *m, const struct conf *conf);
+/* Close all; for the end. */
+void listeners_free(struct master *m);
+
+/* Ids of a pool's listeners; returns how many (at most max). */
+size_t listeners_of_pool(struct master *m, const char *pool, uint32_t *ids,
+    size_t max);
+
+/* Accept or not, all of one pool. */
+void listeners_arm(struct master *m, uint16_t pool, bool on);
+/* Each tick: repair what somebody broke, close what has left. */
+void listeners_check(struct master *m);
+void listeners_heal(struct listener *listener);
+/* Connections in the kernel's queue, -1 if unknown. */
+int64_t listeners_queued(const struct listener *listener);
+
+#endif

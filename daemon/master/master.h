@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: MIT
+ * Copyright (c) 2026 the clusterd authors */
+
+/*
+ * master.h: what the parts of the master share.  One struct, made in main.c,
+ * used by the loop thread alone.  The supervisor's state is the memo (memo.h);
+ * what is here is what a new master gets again from the keeper or can do
+ * without.
+ */
+#ifndef CLUSTERD_MASTER_MASTER_H
+#define CLUSTERD_MASTER_MASTER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "common/base/errmsg.h"
+#include "daemon/conf/conf.h"
+#include "daemon/proto/connection.h"
+#include "daemon/proto/keeper.h"
+#include "daemon/proto/memo.h"
+
+struct change_run;
+struct check;
+struct control;
+struct event;
+struct event_base;
+struct journal;
+struct link;
+struct listener;
+struct process;
+struct store;
+struct turn;
+struct view_pool;
+
+enum {
+	MASTER_GENERATIONS = 16,	/* loaded at once: in force, coming … */
+	TICK_MS = 500,
+	BEAT_MS = 250,
+	STALE_MS = 1000,		/* a beat older than this: stalled */
+	LATE_MS = 1000,			/* our own lateness that voids a round */
+};
+
+/* What the master keeps of a pool besides its memo row; same index. */
+struct pool_run {
+	unsigned retry_ms;		/* after EMFILE and the like */
+	uint32_t last_slot;		/* round robin: the last used */
+	bool waiting;			/* nobody has room: listeners are off */
+	int hand_fd;			/* the connection that nobody could take */
+	struct connection_passed hand;
+	uint64_t passed, taken_back;	/* connections, since this master began */
+	uint64_t short_since_ns;	/* ready < wanted since then; 0: not */
+	uint64_t empty_since_ns;	/* ready = 0 since then; 0: not */
+	uint64_t started_ns;		/* its first start; 0: adopted */
+	uint64_t restarts_at_start;
+	bool was_ready;
+	uint64_t recycle_after_ns;	/* a failed recycle is tried again then */
+	int verdict;			/* enum view_state */
+	char drained_by[64];
+};
+
+/* A configuration whose snapshots the keeper holds. */
+struct generation {
+	uint64_t number;		/* 0: free */
+	struct conf *conf;
+	char *text;			/* canonical, secrets masked */
+	size_t text_len;
+};
+
+struct master {
+	struct event_base *base;
+	struct link *link;
+	struct turn *turn;		/* the memo and what is decided on it */
+	struct store *store;
+	struct journal *journal;
+	struct control *control;
+	struct check *check;		/* the checker that runs now, or NULL */
+	struct change_run *change;	/* the transaction that runs, or NULL */
+
+	/* from WELCOME */
+	uint32_t flags, keeper_pid, number;
+	int64_t keeper_started_ms;
+	uint64_t orphan_grace_ms;
+	char config_file[256];
+	bool attached;			/* the inventory is complete */
+	bool adopted;			/* we continue another master's work */
+	bool memo_recovered;
+	char rebuilt[128];		/* why the memo was made anew, or "" */
+	char last_end[200];		/* how the master before us ended */
+	uint32_t checker_account;
+	uint32_t account_uids[KEEPER_ACCOUNTS_MAX];	/* as SPAWN names them */
+	uint32_t account_gids[KEEPER_ACCOUNTS_MAX];
+	size_t account_count;
+	bool recheck;
+	uint64_t began_ns;
+	int64_t began_ms;
+
+	struct page *page;		/* ours: beat and number */
+	struct generation generations[MASTER_GENERATIONS];
+	const struct conf *conf;	/* of the committed one; borrowed */
+	uint64_t last_generation;	/* highest number given */
+
+	struct process *process[MEMO_WORKERS];	/* by memo row; NULL: none */
+	struct process *graves;		/* dead ones whose queue is not empty */
+	struct pool_run pool[MEMO_POOLS];
+	struct listener *listeners;
+	int control_fd;
+
+	struct event *tick, *beat, *deadline, *wake;
+	uint64_t last_tick_ns;
+	uint64_t ticks;
+	int store_wake_fd;
+	size_t window_unit;		/* c: bytes a message counts; 0: unknown */
+	uint64_t connection_number;	/* of the next one passed */
+	uint64_t id_mark;		/* ids below may be used without asking */
+
+	int verdict;			/* enum view_state, last shown */
+	uint32_t verdict_reasons;	/* bit set of what was said with it */
+	bool shown_ready, shown_reload;
+	char rolled_back[200];		/* the reason of that name, or "" */
+	uint64_t stalls;		/* since this master began */
+	bool ending;			/* EXIT was sent */
+	bool stop_now;
+};
+
+/* Whole generations; NULL if it is not loaded. */
+struct generation *master_generation(struct master *m, uint64_t number);
+/* Configuration of a pool of a generation, by its name; NULL: not there. */
+const struct conf_pool *master_pool_conf(struct master *m, uint64_t number,
+    const char *pool);
+
+/* Tell the keeper to end the service with this status and these words. */
+void master_end(struct master *m, int status, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
+
+#endif

@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: MIT
+ * Copyright (c) 2026 the clusterd authors */
+
+/*
+ * message.c: what a worker says of itself, fed to the table of states.  Its
+ * bytes are checked already; whether it may say that now is the table's to
+ * tell.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "common/base/clock.h"
+#include "common/base/escape.h"
+#include "common/base/log.h"
+#include "daemon/journal/journal.h"
+#include "daemon/master/life.h"
+#include "daemon/master/master.h"
+#include "daemon/master/process.h"
+#include "daemon/master/recycle.h"
+#include "daemon/master/turn.h"
+#include "daemon/proto/connection.h"
+#include "daemon/supervisor/state.h"
+
+void
+life_violation(struct process *process, const char *why)
+{
+	char text[300];
+
+	if (process->row == MEMO_NONE)
+		return;
+	escape_string(text, sizeof(text), why, strlen(why));
+	log_warn("worker %s[%d]: breaks the protocol: %s", process->name,
+	    process->pid, text);
+	life_feed(process->master, process->row, WE_VIOLATION, NULL);
+}
+
+static void
+on_progress(struct process *process, enum event_id event)
+{
+	struct step_result result = life_feed(process->master, process->row,
+	    WE_PROGRESS, NULL);
+
+	if (result.actions & ACT_PUBLISH)
+		turn_tell_worker(process->master, event, process->row, NULL,
+		    NULL);
+}
+
+static void
+on_online(struct process *process, const struct channel_msg_online *online)
+{
+	if (online->channel != CHANNEL_PROTOCOL ||
+	    online->page != PAGE_VERSION ||
+	    online->connection != CONNECTION_VERSION) {
+		life_violation(process, "it is of another release");
+		return;
+	}
+	on_progress(process, EVENT_WORKER_ONLINE);
+}
+
+static void
+on_ready(struct process *process)
+{
+	struct master *m = process->master;
+	uint16_t row = process->row;
+	struct step_result result = life_feed(m, row, WE_READY, NULL);
+
+	if (result.to == WS_READY && result.from == WS_STARTING)
+		turn_tell_worker(m, EVENT_WORKER_READY, row, NULL, NULL);
+}
+
+static void
+on_fatal(struct process *process, const struct channel_msg_fatal *fatal)
+{
+	struct master *m = process->master;
+	struct step_result result = life_feed(m, process->row, WE_FATAL, NULL);
+	struct memo_copy *copy = turn_change(m);
+	struct memo_worker *row = &copy->worker[process->row];
+	struct memo_slot *slot = &copy->slot[row->slot];
+
+	if (!(result.actions & ACT_NOTE_FATAL))
+		return;
+	row->fatal_class = fatal->class_id;
+	slot->fatal_class = fatal->class_id;
+	escape_string(slot->fatal_text, sizeof(slot->fatal_text), fatal->text,
+	    strnlen(fatal->text, sizeof(fatal->text)));
+	snprintf(process->fatal_text, sizeof(process->fatal_text), "%.255s",
+	    fatal->text);
+}
+
+static void
+on_leaving(struct process *process, const struct channel_msg_leaving *leaving)
+{
+	uint64_t ms = leaving->ms < 3600000 ? leaving->ms : 3600000;
+	struct step_input input = {
+		.asked = leaving->why == LEAVING_PERSON,
+		.drain_ns = clock_now_ns() + ms * NS_PER_MS,
+	};
+
+	life_feed(process->master, process->row, WE_LEAVING, &input);
+}
+
+static void
+on_drained(struct process *process)
+{
+	struct step_result result = life_feed(process->master, process->row,
+	    WE_DRAINED, NULL);
+
+	if (result.to == WS_STOPPING && result.from == WS_DRAINING)
+		turn_tell_worker(process->master, EVENT_WORKER_DISCONNECTED,
+		    process->row, NULL, NULL);
+}
+
+void
+life_message(struct process *process, struct channel_packet *packet, int *fds,
+    size_t count)
+{
+	(void)fds;		/* none of these takes descriptors over */
+	(void)count;
+	if (process->row == MEMO_NONE)
+		return;
+	switch ((enum channel_type)packet->header.type) {
+	case CHANNEL_ONLINE:
+		on_online(process, &packet->body.online);
+		break;
+	case CHANNEL_LISTENING:
+		on_progress(process, EVENT_WORKER_LISTENING);
+		break;
+	case CHANNEL_READY:
+		on_ready(process);
+		break;
+	case CHANNEL_FATAL:
+		on_fatal(process, &packet->body.fatal);
+		break;
+	case CHANNEL_LEAVING:
+		on_leaving(process, &packet->body.leaving);
+		break;
+	case CHANNEL_DRAINED:
+		on_drained(process);
+		break;
+	case CHANNEL_RECYCLE:
+		if (life_feed(process->master, process->row, WE_REQUEST,
+		    NULL).to == WS_READY)
+			recycle_ask(process->master, process->row,
+			    "its plugin asks for it");
+		break;
+	case CHANNEL_MESSAGE:
+	case CHANNEL_ANSWER:
+	case CHANNEL_COMMAND:
+		/* Between plugins of different workers: not in this version;
+		 * a sender may try, and is told nothing. */
+		life_feed(process->master, process->row, WE_REQUEST, NULL);
+		break;
+	case CHANNEL_NONE:
+	case CHANNEL_STOP:
+	case CHANNEL_DRAIN:
+	case CHANNEL_LISTENER:
+	case CHANNEL_SET:
+	case CHANNEL_REOPEN:
+	case CHANNEL_DELIVER:
+	case CHANNEL_REPLY:
+	case CHANNEL_RESULT:
+	case CHANNEL_MASTER_LOST:
+	case CHANNEL__COUNT:
+		life_violation(process, "a message of the master's");
+		break;
+	}
+}

@@ -1,0 +1,184 @@
+/* SPDX-License-Identifier: MIT
+ * Copyright (c) 2026 the clusterd authors */
+
+/*
+ * output.c: lines of workers into our log; see output.h.
+ * The log pipe carries frames (proto/log_frame.h), the output pipe lines.
+ */
+#include "daemon/master/output.h"
+
+#include <errno.h>
+#include <event2/event.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "common/base/clock.h"
+#include "common/base/fd.h"
+#include "common/base/log.h"
+#include "daemon/master/master.h"
+#include "daemon/master/process.h"
+#include "daemon/proto/log_frame.h"
+
+enum { BUDGET = 65536 };	/* bytes a second */
+
+static void
+put(struct process *process, enum log_level level, const char *text, size_t len)
+{
+	char who[96];
+
+	snprintf(who, sizeof(who), "%s[%d]", process->name, process->pid);
+	log_foreign(level, who, text, len);
+}
+
+/* A whole frame of the log pipe; its length has been judged. */
+static void
+put_frame(struct process *process, const struct log_frame *frame)
+{
+	put(process, frame->level < LL__COUNT ?
+	    (enum log_level)frame->level : LL_NOTICE, frame->text, frame->len);
+}
+
+static void
+take_frames(struct process *process, struct process_pipe *pipe,
+    const char *data, size_t len)
+{
+	const struct log_frame *frame = (const void *)pipe->line;
+
+	for (size_t i = 0; i < len; i++) {
+		pipe->line[pipe->len++] = data[i];
+		if (pipe->len < sizeof(*frame))
+			continue;
+		if (frame->magic != LOG_FRAME_MAGIC ||
+		    frame->len > LOG_FRAME_TEXT_MAX) {
+			/* Not a frame: find the next by its magic. */
+			memmove(pipe->line, pipe->line + 1, --pipe->len);
+			continue;
+		}
+		if (pipe->len == sizeof(*frame) + frame->len) {
+			put_frame(process, frame);
+			pipe->len = 0;
+		}
+	}
+}
+
+static void
+put_line(struct process *process, struct process_pipe *pipe)
+{
+	size_t len = pipe->len;
+
+	pipe->len = 0;
+	if (len > 0)
+		put(process, LL_NOTICE, pipe->line, len);
+}
+
+static void
+take(struct process *process, struct process_pipe *pipe, const char *data,
+    size_t len)
+{
+	for (size_t i = 0; i < len; i++) {
+		if (data[i] == '\n') {
+			put_line(process, pipe);
+			continue;
+		}
+		pipe->line[pipe->len++] = data[i];
+		if (pipe->len == sizeof(pipe->line))
+			put_line(process, pipe);
+	}
+}
+
+static size_t
+count_lines(const char *data, size_t len)
+{
+	size_t lines = 0;
+
+	for (size_t i = 0; i < len; i++)
+		lines += data[i] == '\n';
+	return lines;
+}
+
+/* Bytes read; 0: nothing now, or the end. */
+static size_t
+read_some(struct process *process, struct process_pipe *pipe, int fd)
+{
+	uint64_t second = clock_now_ns() / NS_PER_S;
+	char data[4096];
+	ssize_t len = fd < 0 ? 0 : read(fd, data, sizeof(data));
+
+	if (len < 0 && (errno == EAGAIN || errno == EINTR))
+		return 0;
+	if (len <= 0) {
+		if (pipe->readable != NULL)
+			event_del(pipe->readable);
+		return 0;
+	}
+	if (pipe == &process->output)
+		process_tail_add(process, data, (size_t)len);
+	if (pipe->second != second) {
+		pipe->second = second;
+		pipe->budget = 0;
+		if (pipe->dropped > 0)
+			log_warn("worker %s: %llu lines dropped, over 64 KiB "
+			    "a second", process->name,
+			    (unsigned long long)pipe->dropped);
+		pipe->dropped = 0;
+	}
+	pipe->budget += (size_t)len;
+	if (pipe->budget > BUDGET)
+		pipe->dropped += count_lines(data, (size_t)len);
+	else
+		(pipe == &process->log ? take_frames : take)(process, pipe,
+		    data, (size_t)len);
+	return (size_t)len;
+}
+
+static void
+on_output(evutil_socket_t fd, short what, void *arg)
+{
+	struct process *process = arg;
+
+	(void)what;
+	read_some(process, &process->output, fd);
+}
+
+static void
+on_log(evutil_socket_t fd, short what, void *arg)
+{
+	struct process *process = arg;
+
+	(void)what;
+	read_some(process, &process->log, fd);
+}
+
+static void
+watch(struct process *process, struct process_pipe *pipe, int fd,
+    event_callback_fn call)
+{
+	if (fd < 0)
+		return;
+	fd_set_nonblock(fd);
+	pipe->readable = event_new(process->master->base, fd,
+	    EV_READ | EV_PERSIST, call, process);
+	if (pipe->readable != NULL)
+		event_add(pipe->readable, NULL);
+}
+
+void
+output_watch(struct process *process)
+{
+	watch(process, &process->output, process->fd[PFD_OUTPUT], on_output);
+	watch(process, &process->log, process->fd[PFD_LOG], on_log);
+}
+
+void
+output_drain(struct process *process)
+{
+	for (int i = 0; i < 64 && read_some(process, &process->log,
+	    process->fd[PFD_LOG]) > 0; i++)
+		;
+	for (int i = 0; i < 64 && read_some(process, &process->output,
+	    process->fd[PFD_OUTPUT]) > 0; i++)
+		;
+	put_line(process, &process->output);
+}

@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: MIT
+ * Copyright (c) 2026 the clusterd authors */
+
+/*
+ * process.h: what the master holds of one worker's process: pidfd, /proc
+ * directory, control channel, both ends of the connections socket, page and
+ * pipes.  It comes from the keeper with SPAWNED or with the inventory, and can
+ * be had again by the next master.  Every byte of it is the worker's, so none
+ * is believed.
+ */
+#ifndef CLUSTERD_MASTER_PROCESS_H
+#define CLUSTERD_MASTER_PROCESS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "daemon/channel/channel.h"
+#include "daemon/master/link.h"
+#include "daemon/proto/messages.h"
+#include "daemon/proto/page.h"
+#include "daemon/scoreboard/read.h"
+
+struct event;
+struct master;
+
+/* In the order of SPAWNED. */
+enum process_fd { PFD_PID, PFD_PROC, PFD_CHANNEL, PFD_CONNECTIONS,
+	PFD_CONNECTIONS_END, PFD_PAGE, PFD_OUTPUT, PFD_LOG };
+enum { PFD__COUNT = PFD_LOG + 1, PROCESS_TAIL = 4096, PROCESS_LINE = 4096 };
+
+/* A pipe of the worker that is read by lines. */
+struct process_pipe {
+	struct event *readable;
+	_Alignas(8) char line[PROCESS_LINE];	/* or a frame */
+	size_t len;
+	uint64_t second;		/* of the budget below */
+	size_t budget;			/* bytes read in this second */
+	uint64_t dropped;		/* lines */
+};
+
+struct process {
+	struct master *master;
+	struct process *next;		/* in master->graves */
+	uint64_t id;
+	uint16_t row;			/* in the memo; MEMO_NONE: left it */
+	uint16_t pool, slot;		/* memo index of the pool, number */
+	int pid;
+	char name[64];			/* "web/0" */
+	int fd[PFD__COUNT];		/* -1: closed or never had */
+	struct event *channel_readable, *channel_writable;
+	struct event *room;		/* connections socket takes one more */
+	const struct page *page;	/* NULL: could not be mapped */
+	struct page_report report;	/* what was last read of it */
+	bool has_report;
+	uint64_t rss_kb, cpu_ms;	/* from /proc, every few seconds */
+	struct process_pipe output, log;
+	char tail[PROCESS_TAIL];	/* ring: last bytes of output */
+	size_t tail_len;		/* ever written */
+	struct channel channel;
+
+	/* dispatch */
+	bool on;			/* READY and takes connections */
+	bool stalled;			/* its queue is being taken back */
+	unsigned window;		/* W it was set up for */
+	uint64_t passed, taken_back;	/* by this master */
+
+	/* hang detection, by the tick */
+	uint64_t beat_seen_ns;		/* newest beat believed */
+	uint64_t clock_from_ns;		/* no staleness before this */
+	uint64_t stall_cpu_ms, stall_delay_ns;	/* when the beat stood still */
+	uint64_t deaf_since_ns, deaf_taken;
+	uint64_t hung_since_ns;		/* worker.hung was said */
+	char evidence[256];
+	uint64_t operator_until_ns;	/* a death before then was ordered */
+	char fatal_text[256];		/* words of its FATAL */
+
+	bool recycle;			/* as soon as its pool is free */
+
+	uint64_t generation;		/* of its snapshot, when adopted */
+
+	/* after its end */
+	bool exited;
+	int status;			/* as of wait(2) */
+	uint64_t utime_us, stime_us, maxrss_kb;
+	int core;
+};
+
+/*
+ * Take over the descriptors of a SPAWNED or HAVE_WORKER packet.  NULL when
+ * memory is short.  Nothing is read yet: process_watch().
+ */
+struct process *process_new(struct master *master, uint64_t id, int pid,
+    const char *name, const struct link_packet *packet);
+/* Begin to read channel and pipes. */
+void process_watch(struct process *process);
+void process_free(struct process *process);
+
+/* Read what is left in channel and pipes of one that has exited. */
+void process_drain(struct process *process);
+/* Stop reading its channel and pipes, let go of all but its queue. */
+void process_bury(struct process *process);
+
+/* Send a message, now or when there is room; over the bound it is dropped and
+ * false is returned.  fd may be -1; it stays the caller's. */
+bool process_say(struct process *process, struct channel_packet *packet,
+    size_t tail, int fd);
+bool process_say_stop(struct process *process);
+bool process_say_drain(struct process *process, uint64_t deadline_ns);
+bool process_say_listener(struct process *process, uint32_t listener,
+    enum listener_op op, int fd);
+
+/* Last output, escaped, at most size - 1 bytes; returns out. */
+char *process_tail(const struct process *process, char *out, size_t size);
+void process_tail_add(struct process *process, const char *data, size_t len);
+
+/* Of the whole machine's processes this one alone, by its id; or NULL. */
+struct process *process_find(struct master *master, uint64_t id);
+
+#endif

@@ -1,0 +1,332 @@
+/* SPDX-License-Identifier: MIT
+ * Copyright (c) 2026 the clusterd authors */
+
+/*
+ * reap.c: the end of a worker's process.  What it left in its channel is read,
+ * its page is folded, the death is counted and the policy is asked, all in one
+ * flip; then the record is written and its queue becomes a source of dispatch.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+
+#include "common/base/clock.h"
+#include "common/base/log.h"
+#include "daemon/journal/journal.h"
+#include "daemon/master/change.h"
+#include "daemon/master/death.h"
+#include "daemon/master/dispatch.h"
+#include "daemon/master/life.h"
+#include "daemon/master/link.h"
+#include "daemon/master/master.h"
+#include "daemon/master/process.h"
+#include "daemon/master/sample.h"
+#include "daemon/master/turn.h"
+#include "daemon/supervisor/policy.h"
+#include "daemon/supervisor/state.h"
+
+static uint32_t
+random32(void)
+{
+	return (uint32_t)random() ^ (uint32_t)(clock_now_ns() >> 7);
+}
+
+static enum death_cause
+cause_of(const struct memo_worker *row, int status, uint8_t from)
+{
+	if (row->cause != CAUSE_NONE)
+		return row->cause;
+	if (WIFSIGNALED(status))
+		return CAUSE_SIGNAL;
+	if (from == WS_STARTING && !row->asked)
+		return CAUSE_INIT_FAILED;
+	return CAUSE_EXIT;
+}
+
+/* A successor failed or a predecessor is over: no policy for them. */
+static bool
+is_on_its_own(const struct memo_worker *row)
+{
+	return row->is_other != 0;
+}
+
+/*
+ * Ask what follows and feed it.  Sets *wait_ms to the delay of the next start,
+ * 0 where it is at once, UINT64_MAX where there is none.
+ */
+static void
+ask_policy(struct master *m, uint16_t row, struct policy_exit *gone,
+    enum worker_event *next, uint64_t *wait_ms)
+{
+	struct memo_copy *copy = turn_change(m);
+	struct memo_worker *worker = &copy->worker[row];
+	struct memo_slot *slot = &copy->slot[worker->slot];
+	struct policy_limits limits;
+
+	*wait_ms = 0;
+	life_limits(m, slot->pool, &limits);
+	gone->wanted = slot->wanted && !slot->drained && !worker->is_other &&
+	    copy->globals.stopping == 0;
+	gone->transaction = is_on_its_own(worker);
+	*next = policy_after_exit(&limits, &copy->pool[slot->pool], slot, gone,
+	    clock_now_ns(), random32(), wait_ms);
+	if (*next == WE_NONE)
+		*wait_ms = UINT64_MAX;
+}
+
+static void
+follow_policy(struct master *m, uint16_t row, enum worker_event next,
+    uint64_t wait_ms, const char *text)
+{
+	struct memo_copy *copy = turn_change(m);
+	struct memo_slot *slot = &copy->slot[copy->worker[row].slot];
+	struct step_input input = { .wait_ms = wait_ms };
+	const struct event_member more[] = {
+		EVENT_NUMBER("next_ms", (int64_t)wait_ms),
+		EVENT_NUMBER("n", slot->early), EVENT_END
+	};
+
+	if (next == WE_WAIT) {
+		slot->had_trouble = 1;
+		slot->next_try_boot_ms = clock_boot_ms() + wait_ms;
+		life_feed(m, row, WE_WAIT, &input);
+		turn_tell_worker(m, EVENT_WORKER_BACKOFF, row, text, more);
+	} else if (next == WE_HOLD) {
+		slot->had_trouble = 1;
+		slot->next_try_boot_ms = clock_boot_ms() +
+		    clock_scaled_ms(60000);
+		life_feed(m, row, WE_HOLD, NULL);
+		turn_tell_worker(m, EVENT_WORKER_FAILED, row, text, more);
+	}
+	/* WE_START: the row is DOWN and wanted; the starter has its turn. */
+}
+
+static void
+tell_exit(struct master *m, uint16_t row, const struct death *death)
+{
+	const struct event_member more[] = {
+		death->signal > 0 ? (struct event_member)
+		    EVENT_TEXT("signal", death->signal_name) :
+		    (struct event_member)EVENT_TEXT("signal", NULL),
+		death->signal > 0 ? (struct event_member)
+		    EVENT_JSON("code", "null") : (struct event_member)
+		    EVENT_NUMBER("code", death->code),
+		EVENT_TEXT("cause", death_cause_name(death->cause)),
+		EVENT_JSON("asked", death->asked ? "true" : "false"),
+		EVENT_NUMBER("uptime_ms", death->uptime_ms),
+		EVENT_END
+	};
+
+	turn_tell_worker(m, EVENT_WORKER_EXITED, row, death->text, more);
+}
+
+static void
+release(struct master *m, uint64_t id)
+{
+	struct keeper_packet packet;
+
+	keeper_begin(&packet, KEEPER_RELEASE, 0);
+	packet.body.release.id = id;
+	link_request(m->link, &packet, NULL, 0, NULL, 0);
+}
+
+void
+life_release(struct master *m, uint64_t id)
+{
+	release(m, id);
+}
+
+/* The process leaves its row; its queue may still hold connections. */
+static void
+part(struct master *m, uint16_t row)
+{
+	struct process *process = m->process[row];
+
+	if (process == NULL)
+		return;
+	m->process[row] = NULL;
+	process->on = false;
+	process_bury(process);
+	process->next = m->graves;
+	m->graves = process;
+	turn_later(m, dispatch_take_back_later, 0);
+}
+
+void
+life_detach(struct master *m, uint16_t row)
+{
+	struct memo_copy *copy = turn_change(m);
+	struct memo_worker *worker = &copy->worker[row];
+	struct policy_exit gone = { .asked = worker->asked,
+		.fatal_class = worker->fatal_class };
+	enum worker_event next;
+	uint64_t wait_ms;
+
+	turn_tell_worker(m, EVENT_WORKER_UNKILLABLE, row,
+	    "SIGKILL does not end it", NULL);
+	sample_fold(m, row);
+	copy->slot[worker->slot].restarts += !worker->asked;
+	copy->slot[worker->slot].replacements += worker->asked != 0;
+	part(m, row);
+	ask_policy(m, row, &gone, &next, &wait_ms);
+	worker->pid = 0;
+	follow_policy(m, row, next, wait_ms, "its process cannot be ended");
+}
+
+static void
+row_exited(struct master *m, struct process *process)
+{
+	struct memo_copy *copy = turn_change(m);
+	uint16_t row = process->row;
+	struct memo_worker *worker = &copy->worker[row];
+	struct memo_slot *slot = &copy->slot[worker->slot];
+	struct policy_exit gone = { .fatal_class = worker->fatal_class };
+	struct memo_worker before = *worker;
+	struct death death;
+	enum worker_event next = WE_NONE;
+	uint64_t wait_ms = UINT64_MAX, now = clock_now_ns();
+
+	if (process->operator_until_ns > now && worker->cause == CAUSE_NONE) {
+		worker->asked = 1;
+		worker->cause = CAUSE_OPERATOR;
+	}
+	gone.asked = worker->asked;
+	if (worker->ready_ns != 0)
+		gone.ready_for_ms = (now - worker->ready_ns) / NS_PER_MS;
+	before.asked = worker->asked;
+	before.cause = (uint8_t)cause_of(worker, process->status,
+	    before.state);
+	life_feed(m, row, WE_EXITED, NULL);
+	ask_policy(m, row, &gone, &next, &wait_ms);
+	if (policy_is_death(&gone))
+		slot->restarts++;
+	else
+		slot->replacements++;
+	death_make(m, process, &before, next, wait_ms, &death);
+	sample_fold(m, row);
+	tell_exit(m, row, &death);
+	if (!before.asked || death.signal > 0 || before.ladder > 0)
+		death_store(m, &death);
+	part(m, row);
+	if (before.transaction != SUCCESSOR_NONE && before.is_other)
+		change_successor_gone(m, before.slot, before.transaction,
+		    death.text);
+	worker->pid = 0;
+	follow_policy(m, row, next, wait_ms, death.text);
+}
+
+void
+life_exited(struct master *m, uint64_t id, int status, uint64_t utime_us,
+    uint64_t stime_us, uint64_t maxrss_kb, int core)
+{
+	struct process *process = process_find(m, id);
+
+	if (process == NULL) {		/* it had left its row before */
+		for (process = m->graves; process != NULL &&
+		    process->id != id; process = process->next)
+			;
+		if (process != NULL)
+			process->exited = true;
+		else
+			release(m, id);
+		dispatch_take_back_later(m, 0);
+		return;
+	}
+	process_drain(process);
+	process->exited = true;
+	process->status = status;
+	process->utime_us = utime_us;
+	process->stime_us = stime_us;
+	process->maxrss_kb = maxrss_kb;
+	process->core = core;
+	row_exited(m, process);
+}
+
+/* -- answers to SPAWN ---------------------------------------------------------------- */
+
+static void
+spawn_failed(struct master *m, uint16_t row, const char *step, int code)
+{
+	struct memo_copy *copy = turn_change(m);
+	struct policy_exit gone = { .spawn_failed = 1,
+		.asked = copy->worker[row].asked };
+	struct memo_worker before = copy->worker[row];
+	enum worker_event next;
+	uint64_t wait_ms;
+	char text[160];
+
+	snprintf(text, sizeof(text), "cannot be started: %.60s: %.60s", step,
+	    strerror(code));
+	life_feed(m, row, WE_SPAWN_FAILED, NULL);
+	ask_policy(m, row, &gone, &next, &wait_ms);
+	if (before.transaction != SUCCESSOR_NONE && before.is_other)
+		change_successor_gone(m, before.slot, before.transaction,
+		    text);
+	follow_policy(m, row, next, wait_ms, text);
+}
+
+static void
+kill_stray(struct master *m, uint64_t id)
+{
+	struct keeper_packet packet;
+
+	log_warn("master: process %llu belongs to no row: ended",
+	    (unsigned long long)id);
+	keeper_begin(&packet, KEEPER_SIGNAL, 0);
+	packet.body.signal.id = id;
+	packet.body.signal.signal = 9;
+	link_request(m->link, &packet, NULL, 0, NULL, 0);
+}
+
+void
+life_spawned(struct master *m, uint64_t id, const struct link_packet *answer)
+{
+	const struct keeper_packet *packet = answer->packet;
+	uint16_t row = state_find_worker(turn_look(m), id);
+	struct memo_worker *worker;
+	struct process *process;
+
+	if (packet->header.type != KEEPER_SPAWNED) {
+		bool refused = packet->header.type == KEEPER_ERROR;
+
+		if (row != MEMO_NONE)
+			spawn_failed(m, row, refused ?
+			    packet->body.error.text :
+			    packet->body.spawn_failed.step_name,
+			    (int)packet->header.code);
+		return;
+	}
+	if (row == MEMO_NONE) {
+		kill_stray(m, id);
+		return;
+	}
+	if (m->process[row] != NULL)	/* "exists": we hold it already */
+		return;
+	process = process_new(m, id, (int)packet->body.spawned.pid,
+	    packet->body.spawned.name, answer);
+	if (process == NULL) {
+		kill_stray(m, id);
+		return;
+	}
+	worker = &turn_change(m)->worker[row];
+	turn_change(m)->slot[worker->slot].spawn_failures = 0;
+	worker->pid = process->pid;
+	worker->forked_ns = clock_now_ns();
+	life_own(m, row, process);
+	life_feed(m, row, WE_SPAWNED, NULL);
+	turn_tell_worker(m, EVENT_WORKER_FORKED, row, NULL, NULL);
+}
+
+void
+life_own(struct master *m, uint16_t row, struct process *process)
+{
+	const struct memo_copy *copy = turn_look(m);
+	const struct memo_slot *slot = &copy->slot[copy->worker[row].slot];
+
+	m->process[row] = process;
+	process->row = row;
+	process->pool = slot->pool;
+	process->slot = slot->number;
+	process_watch(process);
+}

@@ -1,0 +1,228 @@
+/* SPDX-License-Identifier: MIT
+ * Copyright (c) 2026 the clusterd authors */
+
+/* sample.c: looking at a worker from outside; see sample.h. */
+#include "daemon/master/sample.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "common/base/clock.h"
+#include "common/base/fd.h"
+#include "common/base/log.h"
+#include "common/table/method.h"
+#include "daemon/master/life.h"
+#include "daemon/master/master.h"
+#include "daemon/master/process.h"
+#include "daemon/master/turn.h"
+
+/* -- page -------------------------------------------------------------------- */
+
+void
+sample_page(struct process *process)
+{
+	struct page_limits limits = { 1000000, 1000000, 4096 };
+	struct page_report report;
+	struct errmsg err;
+	int rc;
+
+	if (process->page == NULL)
+		return;
+	rc = page_read(process->page, &limits,
+	    process->has_report ? &process->report : NULL, clock_now_ns(),
+	    &report, &err);
+	if (rc != 0) {
+		life_violation(process, err.text);
+		return;
+	}
+	process->report = report;
+	process->has_report = true;
+}
+
+/* What it counted, with no trust in a page that lies at its end. */
+static void
+last_report(struct process *process)
+{
+	struct page_limits limits = { 1000000, 1000000, 4096 };
+	struct page_report report;
+	struct errmsg err;
+
+	if (process->page != NULL && page_read(process->page, &limits,
+	    process->has_report ? &process->report : NULL, clock_now_ns(),
+	    &report, &err) == 0) {
+		process->report = report;
+		process->has_report = true;
+	}
+}
+
+void
+sample_fold(struct master *m, uint16_t row)
+{
+	struct process *process = m->process[row];
+	struct memo_copy *copy = turn_change(m);
+	struct memo_slot *slot = &copy->slot[copy->worker[row].slot];
+
+	if (process == NULL)
+		return;
+	last_report(process);
+	if (!process->has_report)
+		return;
+	slot->requests += process->report.counters[METRIC_REQUESTS];
+	slot->connections += process->report.counters[METRIC_ACCEPTED] +
+	    process->report.counters[METRIC_TAKEN];
+}
+
+/* -- what it does ---------------------------------------------------------------- */
+
+/* Plugins of a worker's snapshot are those that its routes name, in order. */
+static const char *
+plugin_of(const struct conf *conf, const struct conf_pool *pool, unsigned index)
+{
+	unsigned seen = 0;
+
+	for (size_t i = 0; i < conf->plugin_count; i++) {
+		bool named = false;
+
+		for (size_t r = 0; r < pool->route_count; r++)
+			named = named || pool->routes[r].plugin == i;
+		if (named && seen++ == index)
+			return conf->plugins[i].name;
+	}
+	return NULL;
+}
+
+static const char *
+route_of(const struct conf *conf, const struct conf_pool *pool,
+    const char *plugin, const char *path)
+{
+	const char *best = NULL;
+	size_t best_len = 0;
+
+	for (size_t r = 0; r < pool->route_count; r++) {
+		const char *pattern = pool->routes[r].pattern;
+		size_t len = strlen(pattern);
+
+		if (strcmp(conf->plugins[pool->routes[r].plugin].name,
+		    plugin) != 0)
+			continue;
+		if (best == NULL || (strncmp(path, pattern, len) == 0 &&
+		    len > best_len)) {
+			best = pattern;
+			best_len = strncmp(path, pattern, len) == 0 ? len : 0;
+		}
+	}
+	return best;
+}
+
+static void
+name_plugin(const struct process *process, unsigned index,
+    struct sample_doing *doing)
+{
+	struct master *m = process->master;
+	const struct memo_copy *copy = turn_look(m);
+	struct generation *generation;
+	const struct conf_pool *pool;
+	const char *plugin, *route;
+
+	if (process->row == MEMO_NONE)
+		return;
+	generation = master_generation(m,
+	    copy->worker[process->row].generation);
+	if (generation == NULL)
+		return;
+	pool = conf_pool_by_name(generation->conf,
+	    copy->pool[process->pool].name);
+	if (pool == NULL)
+		return;
+	plugin = plugin_of(generation->conf, pool, index);
+	if (plugin == NULL)
+		return;
+	snprintf(doing->plugin, sizeof(doing->plugin), "%s", plugin);
+	route = route_of(generation->conf, pool, plugin, doing->path);
+	if (route != NULL)
+		snprintf(doing->route, sizeof(doing->route), "%s", route);
+}
+
+bool
+sample_doing(const struct process *process, unsigned entry, bool dead,
+    struct sample_doing *doing)
+{
+	struct page_doing raw;
+	enum doing_result result;
+
+	memset(doing, 0, sizeof(*doing));
+	if (process->page == NULL)
+		return false;
+	result = page_read_doing(process->page, entry, dead, &raw);
+	if (result == DOING_IDLE || raw.kind == DOING_NOTHING)
+		return false;
+	doing->known = result == DOING_KNOWN;
+	doing->since_ns = raw.since_ns;
+	if (raw.kind == DOING_REQUEST) {
+		snprintf(doing->method, sizeof(doing->method), "%s",
+		    method_name(raw.method));
+		snprintf(doing->path, sizeof(doing->path), "%s", raw.path);
+	}
+	name_plugin(process, raw.plugin, doing);
+	return true;
+}
+
+/* -- /proc ------------------------------------------------------------------------- */
+
+static ssize_t
+read_proc(const struct process *process, const char *name, char *buf,
+    size_t size)
+{
+	int fd = openat(process->fd[PFD_PROC], name, O_RDONLY | O_CLOEXEC);
+	ssize_t len;
+
+	if (fd < 0)
+		return -1;
+	len = read(fd, buf, size - 1);
+	close(fd);
+	buf[len > 0 ? len : 0] = '\0';
+	return len;
+}
+
+bool
+sample_state(const struct process *process, char *state, uint64_t *cpu_ms,
+    uint64_t *delay_ns)
+{
+	unsigned long utime, stime;
+	unsigned long long run, delay;
+	char buf[1024], *end;
+
+	if (process->fd[PFD_PROC] < 0 ||
+	    read_proc(process, "stat", buf, sizeof(buf)) <= 0)
+		return false;
+	end = strrchr(buf, ')');	/* the name may hold anything */
+	if (end == NULL || sscanf(end + 1, " %c %*d %*d %*d %*d %*d %*u %*u "
+	    "%*u %*u %*u %lu %lu", state, &utime, &stime) != 3)
+		return false;
+	*cpu_ms = (uint64_t)(utime + stime) * 1000 /
+	    (uint64_t)sysconf(_SC_CLK_TCK);
+	*delay_ns = 0;
+	if (read_proc(process, "schedstat", buf, sizeof(buf)) > 0 &&
+	    sscanf(buf, "%llu %llu", &run, &delay) == 2)
+		*delay_ns = delay;
+	return true;
+}
+
+void
+sample_proc(struct process *process)
+{
+	unsigned long long pages;
+	uint64_t delay_ns;
+	char buf[256], state;
+
+	if (process->fd[PFD_PROC] < 0)
+		return;
+	if (read_proc(process, "statm", buf, sizeof(buf)) > 0 &&
+	    sscanf(buf, "%*u %llu", &pages) == 1)
+		process->rss_kb = pages * (uint64_t)sysconf(_SC_PAGESIZE) /
+		    1024;
+	sample_state(process, &state, &process->cpu_ms, &delay_ns);
+}

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: MIT
+ * Copyright (c) 2026 the clusterd authors */
+
+/*
+ * sample.h: looking at a worker from outside: its page, which it may have
+ * filled with anything, and its directory in /proc.  Never blocks.
+ */
+#ifndef CLUSTERD_MASTER_SAMPLE_H
+#define CLUSTERD_MASTER_SAMPLE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "daemon/proto/page.h"
+
+struct master;
+struct process;
+
+/* Read the page into process->report; a lie in it is a VIOLATION. */
+void sample_page(struct process *process);
+/* Resident size and CPU time, into the process. */
+void sample_proc(struct process *process);
+/* State letter of /proc/PID/stat ('R', 'S', 'D', 'T' …), CPU time and time it
+ * waited for a CPU; false if it cannot be read. */
+bool sample_state(const struct process *process, char *state,
+    uint64_t *cpu_ms, uint64_t *delay_ns);
+/* Add the row's process to the totals of its slot: at its end, once. */
+void sample_fold(struct master *m, uint16_t row);
+
+struct sample_doing {
+	bool known;
+	char plugin[64], route[128], method[16], path[PAGE_PATH];
+	uint64_t since_ns;
+};
+/* What it does now: entry 0..PAGE_DOING - 1 of its page.  False: nothing. */
+bool sample_doing(const struct process *process, unsigned entry, bool dead,
+    struct sample_doing *doing);
+
+#endif

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: MIT
+ * Copyright (c) 2026 the clusterd authors */
+
+/*
+ * start.h: from ATTACH to a running service: a first start (the checker's
+ * verdict, plugin store, listeners, store, pools), or the work of another
+ * master continued (memo, inventory).
+ */
+#ifndef CLUSTERD_MASTER_START_H
+#define CLUSTERD_MASTER_START_H
+
+#include <stdint.h>
+
+#include "common/base/errmsg.h"
+
+struct master;
+
+/* Say ATTACH; all else follows from what the keeper answers. */
+void start_attach(struct master *m);
+/* Open the store of that directory.  0 or an ERR_ code. */
+int start_open_store(struct master *m, const char *state_dir,
+    struct errmsg *err);
+
+struct conf_pool;
+/* A pool of the configuration gets its rows, with what the store remembers of
+ * it.  0 or ERR_FULL. */
+int start_add_pool(struct master *m, const struct conf_pool *conf,
+    uint64_t generation);
+/* What [daemon] says, after a commit: log, access, the keeper's backstop. */
+void start_apply_conf(struct master *m);
+/* Make the control socket (again) and serve it. */
+void start_bind_control(struct master *m);
+
+#endif

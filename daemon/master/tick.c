@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: MIT
+ * Copyright (c) 2026 the clusterd authors */
+
+/*
+ * tick.c: the regular look at everything; see tick.h.
+ * Workers are judged by the age of their beat; when we ourselves were late,
+ * nobody is judged in that round.
+ */
+#include "daemon/master/tick.h"
+
+#include <event2/event.h>
+#include <stdio.h>
+
+#include "common/base/check.h"
+#include "common/base/clock.h"
+#include "common/base/log.h"
+#include "daemon/journal/journal.h"
+#include "daemon/master/dispatch.h"
+#include "daemon/master/hang.h"
+#include "daemon/master/life.h"
+#include "daemon/master/listeners.h"
+#include "daemon/master/master.h"
+#include "daemon/master/process.h"
+#include "daemon/master/recycle.h"
+#include "daemon/master/sample.h"
+#include "daemon/master/turn.h"
+#include "daemon/master/verdict.h"
+#include "daemon/proto/page.h"
+
+enum { PROC_TICKS = 10 };	/* resident size every 5 s */
+
+void
+tick_beat(struct master *m)
+{
+	if (m->page != NULL)
+		__atomic_store_n(&m->page->beat.beat_ns, clock_now_ns(),
+		    __ATOMIC_RELAXED);
+}
+
+static void
+on_beat(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd;
+	(void)what;
+	tick_beat(arg);
+}
+
+static void
+look_at_workers(struct master *m, bool late)
+{
+	for (size_t i = 0; i < MEMO_WORKERS; i++) {
+		struct process *process = m->process[i];
+
+		if (process == NULL)
+			continue;
+		sample_page(process);
+		if (m->ticks % PROC_TICKS == 0)
+			sample_proc(process);
+		if (late)
+			process->clock_from_ns = clock_now_ns();
+		else
+			hang_look(process);
+	}
+}
+
+static void
+on_tick(evutil_socket_t fd, short what, void *arg)
+{
+	struct master *m = arg;
+	uint64_t now = clock_now_ns();
+	bool late = m->last_tick_ns != 0 && now - m->last_tick_ns >
+	    (uint64_t)(clock_scaled_ms(TICK_MS) + LATE_MS) * NS_PER_MS;
+
+	(void)fd;
+	(void)what;
+	m->last_tick_ns = now;
+	m->ticks++;
+	look_at_workers(m, late);
+	listeners_check(m);
+	recycle_look(m);
+	dispatch_kick_all(m);
+	verdict_look(m);
+	turn_end(m);
+}
+
+static struct event *
+every(struct master *m, unsigned ms, event_callback_fn call)
+{
+	struct timeval interval = { ms / 1000, ms % 1000 * 1000 };
+	struct event *event = event_new(m->base, -1, EV_PERSIST, call, m);
+
+	CHECK(event != NULL);
+	event_add(event, &interval);
+	return event;
+}
+
+void
+tick_init(struct master *m)
+{
+	m->beat = every(m, clock_scaled_ms(BEAT_MS), on_beat);
+}
+
+void
+tick_start(struct master *m)
+{
+	if (m->tick == NULL)
+		m->tick = every(m, clock_scaled_ms(TICK_MS), on_tick);
+}

@@ -1,0 +1,378 @@
+/* SPDX-License-Identifier: MIT
+ * Copyright (c) 2026 the clusterd authors */
+
+/* view.c: fills the plain-data state that control/ shows; see view.h. */
+#include "daemon/master/view.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "common/base/check.h"
+#include "common/base/clock.h"
+#include "common/table/worker.h"
+#include "daemon/control/view.h"
+#include "daemon/master/listeners.h"
+#include "daemon/master/master.h"
+#include "daemon/master/process.h"
+#include "daemon/master/sample.h"
+#include "daemon/master/turn.h"
+#include "daemon/master/verdict.h"
+#include "daemon/supervisor/state.h"
+
+/* Everything a view points to is in blocks that are freed by the next. */
+struct block {
+	struct block *next;
+	_Alignas(16) char data[];
+};
+
+static struct block *blocks;
+static struct view view;
+
+static void *
+take(size_t size)
+{
+	struct block *block = calloc(1, sizeof(*block) + size);
+
+	CHECK(block != NULL);
+	block->next = blocks;
+	blocks = block;
+	return block->data;
+}
+
+static void
+drop_blocks(void)
+{
+	struct block *next;
+
+	for (; blocks != NULL; blocks = next) {
+		next = blocks->next;
+		free(blocks);
+	}
+}
+
+static const char *
+text(const char *from)
+{
+	char *to = take(strlen(from) + 1);
+
+	strcpy(to, from);
+	return to;
+}
+
+static int64_t
+wall_of(uint64_t mono_ns)
+{
+	return clock_wall_ms() - ((int64_t)clock_now_ns() - (int64_t)mono_ns) /
+	    (int64_t)NS_PER_MS;
+}
+
+/* -- workers ----------------------------------------------------------------------- */
+
+static void
+fill_one_doing(const struct sample_doing *from, struct view_doing *to)
+{
+	to->plugin = from->plugin[0] != '\0' ? text(from->plugin) : NULL;
+	to->route = from->route[0] != '\0' ? text(from->route) : NULL;
+	to->method = from->method[0] != '\0' ? text(from->method) : NULL;
+	to->path = from->path[0] != '\0' ? text(from->path) : NULL;
+	to->since_ms = wall_of(from->since_ns);
+}
+
+static void
+fill_doing(const struct process *process, struct view_worker *row)
+{
+	struct sample_doing doing;
+	struct view_doing *open = take(PAGE_DOING * sizeof(*open));
+
+	row->has_doing = sample_doing(process, 0, false, &doing);
+	if (row->has_doing)
+		fill_one_doing(&doing, &row->doing);
+	row->requests_open = open;
+	for (unsigned i = 0; i < PAGE_DOING; i++)
+		if (sample_doing(process, i, false, &doing))
+			fill_one_doing(&doing,
+			    &open[row->requests_open_count++]);
+}
+
+static void
+fill_process(struct process *process, struct view_worker *row)
+{
+	uint64_t now = clock_now_ns(), beat;
+
+	sample_page(process);
+	sample_proc(process);
+	row->pid = process->pid;
+	row->stalled = process->stalled;
+	row->rss_kb = (int64_t)process->rss_kb;
+	row->cpu_ms = (int64_t)process->cpu_ms;
+	if (process->has_report) {
+		row->connections = process->report.connections;
+		row->requests =
+		    (int64_t)process->report.counters[METRIC_REQUESTS];
+	}
+	if (process->page != NULL) {
+		beat = page_read_beat(process->page);
+		if (beat != 0 && beat <= now)
+			row->beat_age_ms = (int64_t)((now - beat) /
+			    NS_PER_MS);
+	}
+	fill_doing(process, row);
+}
+
+static void
+fill_worker(struct master *m, uint16_t slot_index, uint16_t index,
+    struct view_worker *row)
+{
+	const struct memo_copy *copy = turn_look(m);
+	const struct memo_slot *slot = &copy->slot[slot_index];
+	const struct memo_worker *worker = index == MEMO_NONE ? NULL :
+	    &copy->worker[index];
+	char name[64];
+
+	row->worker = text(state_slot_name(copy, slot_index, name,
+	    sizeof(name)));
+	row->pool = text(copy->pool[slot->pool].name);
+	row->slot = slot->number;
+	row->current = index == slot->current;
+	row->wanted = slot->wanted && !slot->drained;
+	row->restarts = (int64_t)slot->restarts;
+	row->replacements = (int64_t)slot->replacements;
+	row->id = row->pid = row->uptime_ms = row->connections =
+	    row->requests = row->rss_kb = row->cpu_ms = row->beat_age_ms =
+	    row->next = VIEW_UNKNOWN;
+	row->generation = (int64_t)slot->generation;
+	row->state = worker_state_name(worker == NULL ? WS_DOWN :
+	    worker->state);
+	if (worker == NULL)
+		return;
+	if (worker->since_ns != 0)
+		row->id = (int64_t)worker->id;
+	row->generation = (int64_t)worker->generation;
+	row->paused = worker->paused != 0;
+	if (worker->forked_ns != 0 && worker->pid != 0)
+		row->uptime_ms = (int64_t)((clock_now_ns() -
+		    worker->forked_ns) / NS_PER_MS);
+	if (worker->state == WS_WAITING || worker->state == WS_HELD) {
+		row->next = slot->next_try_boot_ms == 0 ? VIEW_UNKNOWN :
+		    clock_wall_ms() + (int64_t)(slot->next_try_boot_ms -
+		    clock_boot_ms());
+		if (slot->fatal_text[0] != '\0')
+			row->text = text(slot->fatal_text);
+	}
+	if (m->process[index] != NULL)
+		fill_process(m->process[index], row);
+}
+
+static int
+by_place(const void *a, const void *b)
+{
+	const struct view_worker *x = a, *y = b;
+	int order = strcmp(x->pool, y->pool);
+
+	if (order != 0)
+		return order;
+	if (x->slot != y->slot)
+		return x->slot < y->slot ? -1 : 1;
+	return (int)y->current - (int)x->current;
+}
+
+static void
+fill_workers(struct master *m)
+{
+	const struct memo_copy *copy = turn_look(m);
+	struct view_worker *rows = take((size_t)2 * (copy->slots + 1u) *
+	    sizeof(*rows));
+	size_t count = 0;
+
+	for (uint16_t i = 0; i < copy->slots; i++) {
+		const struct memo_slot *slot = &copy->slot[i];
+
+		if (slot->pool == MEMO_NONE)
+			continue;
+		fill_worker(m, i, slot->current, &rows[count++]);
+		if (slot->other != MEMO_NONE)
+			fill_worker(m, i, slot->other, &rows[count++]);
+	}
+	qsort(rows, count, sizeof(*rows), by_place);
+	view.workers = rows;
+	view.worker_count = count;
+}
+
+/* -- pools ------------------------------------------------------------------------------ */
+
+static void
+sum_pool(struct master *m, uint16_t index, struct view_pool *row)
+{
+	const struct memo_copy *copy = turn_look(m);
+	const struct memo_pool *pool = &copy->pool[index];
+
+	row->restarts = (int64_t)pool->retired_restarts;
+	row->replacements = (int64_t)pool->retired_replacements;
+	row->requests = (int64_t)pool->retired_requests;
+	row->connections = (int64_t)pool->retired_connections;
+	for (uint16_t i = 0; i < copy->slots; i++) {
+		const struct memo_slot *slot = &copy->slot[i];
+
+		if (slot->pool != index)
+			continue;
+		row->restarts += (int64_t)slot->restarts;
+		row->replacements += (int64_t)slot->replacements;
+		row->requests += (int64_t)slot->requests;
+		row->connections += (int64_t)slot->connections;
+	}
+	for (size_t i = 0; i < MEMO_WORKERS; i++) {
+		const struct process *p = m->process[i];
+
+		if (p == NULL || p->pool != index || !p->has_report)
+			continue;
+		row->requests += (int64_t)p->report.counters[METRIC_REQUESTS];
+		row->connections += (int64_t)
+		    (p->report.counters[METRIC_ACCEPTED] +
+		    p->report.counters[METRIC_TAKEN]);
+	}
+}
+
+static void
+fill_pool(struct master *m, uint16_t index, struct view_pool *row)
+{
+	static const char *const protocols[] = { "http", "tcp", "udp" };
+	static const char *const schedules[] = { "round-robin",
+		"least-connections", "shared", "reuseport" };
+	const struct memo_copy *copy = turn_look(m);
+	const struct memo_pool *pool = &copy->pool[index];
+	const struct conf_pool *conf = conf_pool_by_name(m->conf, pool->name);
+	const char **addresses = take(256 * sizeof(*addresses));
+
+	row->pool = text(pool->name);
+	row->state = (enum view_state)m->pool[index].verdict;
+	row->protocol = protocols[conf != NULL ? conf->protocol : 0];
+	row->schedule = schedules[conf != NULL ? conf->schedule : 0];
+	/* in the order of the configuration: the first is the published one */
+	for (size_t i = 0; conf != NULL && i < conf->listen_count; i++)
+		for (struct listener *l = m->listeners; l != NULL; l = l->next)
+			if (strcmp(l->pool, pool->name) == 0 && !l->leaving &&
+			    row->listen_count < 256 && strcmp(l->configured,
+			    conf->listens[i].text) == 0)
+				addresses[row->listen_count++] =
+				    text(l->address);
+	row->listen = addresses;
+	row->desired = state_count_wanted(copy, index);
+	row->ready = state_count_ready(copy, index);
+	row->generation = (int64_t)pool->generation;
+	row->automatic = !pool->desired_by_operator;
+	row->drained_by = !pool->drained ? NULL :
+	    m->pool[index].drained_by[0] != '\0' ?
+	    m->pool[index].drained_by : "an operator";
+	sum_pool(m, index, row);
+}
+
+static void
+fill_pools(struct master *m)
+{
+	const struct memo_copy *copy = turn_look(m);
+	struct view_pool *rows = take((copy->pools + 1u) * sizeof(*rows));
+	size_t count = 0;
+
+	for (uint16_t i = 0; i < copy->pools; i++)
+		if (copy->pool[i].name[0] != '\0')
+			fill_pool(m, i, &rows[count++]);
+	view.pools = rows;
+	view.pool_count = count;
+}
+
+/* -- listeners and plugins ------------------------------------------------------------ */
+
+static void
+fill_listeners(struct master *m)
+{
+	struct view_listener *rows;
+	size_t count = 0;
+
+	for (struct listener *l = m->listeners; l != NULL; l = l->next)
+		count++;
+	rows = take((count + 1) * sizeof(*rows));
+	view.listeners = rows;
+	for (struct listener *l = m->listeners; l != NULL; l = l->next) {
+		struct view_listener *row = &rows[view.listener_count++];
+
+		row->address = text(l->address);
+		row->configured = text(l->configured);
+		row->pool = text(l->pool);
+		row->backlog = l->backlog;
+		row->queued = listeners_queued(l);
+		row->accepted = (int64_t)l->accepted;
+		row->healed = (int64_t)l->healed;
+		for (size_t i = 0; i < view.pool_count; i++)
+			if (strcmp(view.pools[i].pool, l->pool) == 0)
+				row->schedule = view.pools[i].schedule;
+	}
+}
+
+static bool
+names_plugin(const struct conf_pool *pool, size_t plugin)
+{
+	for (size_t r = 0; r < pool->route_count; r++)
+		if (pool->routes[r].plugin == plugin)
+			return true;
+	return false;
+}
+
+static void
+fill_plugin(struct master *m, size_t index, struct view_plugin *row)
+{
+	const struct conf_plugin *plugin = &m->conf->plugins[index];
+	const char **pools = take((m->conf->pool_count + 1) * sizeof(*pools));
+	const char *slash = strrchr(plugin->module, '/');
+
+	row->plugin = text(plugin->name);
+	row->path = text(plugin->module);
+	row->module = slash != NULL ? text(slash + 1) : row->path;
+	row->sha256 = text(plugin->sha256);
+	for (size_t i = 0; i < m->conf->pool_count; i++)
+		if (names_plugin(&m->conf->pools[i], index))
+			pools[row->pool_count++] = m->conf->pools[i].name;
+	row->pools = pools;
+}
+
+static void
+fill_plugins(struct master *m)
+{
+	struct view_plugin *rows = take((m->conf->plugin_count + 1) *
+	    sizeof(*rows));
+
+	for (size_t i = 0; i < m->conf->plugin_count; i++)
+		fill_plugin(m, i, &rows[i]);
+	view.plugins = rows;
+	view.plugin_count = m->conf->plugin_count;
+}
+
+const struct view *
+view_make(struct master *m)
+{
+	const struct memo_globals *globals = &turn_look(m)->globals;
+
+	drop_blocks();
+	memset(&view, 0, sizeof(view));
+	verdict_find(m);
+	view.state = verdict_state();
+	view.reason_count = verdict_reasons(&view.reasons);
+	view.version = PACKAGE_VERSION;
+	view.keeper_pid = m->keeper_pid;
+	view.started = m->keeper_started_ms;
+	view.master.pid = getpid();
+	view.master.uptime_ms = (int64_t)((clock_now_ns() - m->began_ns) /
+	    NS_PER_MS);
+	view.master.restarts = m->number > 0 ? m->number - 1 : 0;
+	view.generation = (int64_t)globals->generation;
+	view.previous_generation = (int64_t)globals->previous;
+	view.config_file = m->config_file;
+	fill_workers(m);
+	fill_pools(m);
+	fill_listeners(m);
+	if (m->conf != NULL)
+		fill_plugins(m);
+	return &view;
+}

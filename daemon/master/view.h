@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: MIT
+ * Copyright (c) 2026 the clusterd authors */
+
+/* view.h: fills the plain-data state that control/ shows. */
+#ifndef CLUSTERD_MASTER_VIEW_H
+#define CLUSTERD_MASTER_VIEW_H
+
+struct master;
+struct view;
+
+/* The present state; all of it holds until the next call. */
+const struct view *view_make(struct master *m);
+
+#endif
