@@ -358,6 +358,7 @@ conn_finish_request(struct conn *conn)
 	conn->state = CONN_IDLE;
 	conn->request = 0;
 	conn->own_ms = HTTP_OFF;
+	conn->deadline = DEADLINE_NONE;		/* what comes next arms its own */
 	conn->since_ns = now_ns;
 	conn->served = true;
 	if (!conn->in_turn) {
@@ -517,6 +518,8 @@ settle(struct conn *conn)
 		list_idle(conn, false);
 		if (conn->deadline != DEADLINE_REQUEST)
 			conn_arm_request(conn);
+		if (conn->exchange->was_full)
+			watch_write(conn, true);	/* it is told there */
 		return;				/* reading may wait */
 	case CONN_LINGER:
 		break;
@@ -668,6 +671,8 @@ on_timer(evutil_socket_t fd, short what, void *arg)
 	conn->http->now_ns = clock_now_ns();
 	if (!conn->dead && !conn->again)
 		on_deadline(conn);
+	else
+		conn->deadline = DEADLINE_NONE;	/* its time went with the event */
 	run_turn(conn, false);
 }
 

@@ -191,6 +191,9 @@ def test_deadlines(cluster):
         begun = time.monotonic()
         assert status_of(http.exchange(address, request)) == expect, name
         assert 0.2 < time.monotonic() - begun < 5, name
+    answer = http.exchange(address, b"GET /sleep?20 HTTP/1.1\r\n" + HOST + b"\r\n" +
+                           b"GET /forget?later HTTP/1.1\r\n" + HOST + b"\r\n")
+    assert b" 200 OK" in answer and b" 504 " in answer, "each has its own time"
     assert http.exchange(address) == b"", "nothing sent: closed without a word"
     answer = http.exchange(address, b"GET / HTTP/1.1\r\n" + HOST + b"\r\n")
     assert answer.count(b"HTTP/1.1 200 OK") == 1, "idle: closed"
