@@ -1,0 +1,168 @@
+# SPDX-License-Identifier: MIT
+"""What keeps running when something ends: master, keeper, a second start."""
+
+import os
+import signal
+import socket
+
+import pytest
+
+from harness import processes, shows, wait
+
+ROOT = os.geteuid() == 0
+
+
+def pids(c):
+    return sorted(row["pid"] for row in c.workers())
+
+
+def await_new_master(c, old):
+    return c.await_state(lambda s: s["master"]["pid"] != old
+                         and all(p["ready"] == p["desired"] for p in s["pools"]))
+
+
+@shows("D1")
+@shows("P1")
+def test_master_is_killed_under_load(cluster):
+    c = cluster(workers=2)
+    before, keeper = pids(c), c.pid()
+    with c.load(keepalive=2, new=2) as ledger:
+        for _ in range(5):
+            master = c.master_pid()
+            processes.Process(master).send(signal.SIGKILL)
+            await_new_master(c, master)
+            ledger.await_more(20)
+    assert [e for e in ledger.entries if not e.ok] == []
+    assert pids(c) == before and c.pid() == keeper
+    assert all(row["restarts"] == 0 for row in c.workers())
+
+
+@shows("D3")
+def test_master_is_stopped(cluster):
+    c = cluster(workers=2, scale=10)
+    before, master = pids(c), c.master_pid()
+    with c.load(new=2) as ledger:
+        processes.Process(master).send(signal.SIGSTOP)
+        ledger.await_more(50)           # workers accept for themselves
+        await_new_master(c, master)
+    assert [e for e in ledger.entries if not e.ok] == []
+    assert pids(c) == before
+
+
+@shows("P9")
+def test_keeper_is_killed(cluster):
+    """Everything leaves in orphan_grace, and the next start is clean."""
+    c = cluster(workers=2, daemon={"orphan_grace": "1s"})
+    c.expect_exit(-9)
+    family = [processes.Process(pid) for pid in processes.descendants(c.pid())]
+    assert len(family) == 3
+    c.signal(signal.SIGKILL)
+    c.await_exit()
+    for one in family:
+        one.await_end(5)
+        one.close()
+    c.start()
+    assert c.get("/").status == 200
+
+
+@shows("D6")
+def test_second_instance(cluster):
+    c = cluster(workers=1)
+    done = c.clusterd()
+    assert done.code == 3 and "already running: pid %d since" % c.pid() in done
+    assert c.get("/").status == 200 and c.ctl("status").code == 0
+
+
+def test_leftovers_do_not_matter(cluster):
+    c = cluster(start=False)
+    os.mkdir(c.dir + "/run", 0o755)
+    for name, text in (("clusterd.pid", "1\n"), ("lock", "1 1\n"), ("workers.lock", "")):
+        with open(c.dir + "/run/" + name, "w", encoding="utf-8") as f:
+            f.write(text)
+    with socket.socket(socket.AF_UNIX) as stale:
+        stale.bind(c.socket)
+    c.start()
+    assert c.get("/").status == 200
+
+
+def test_port_in_use_is_4(cluster):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        address = "127.0.0.1:%d" % taken.getsockname()[1]
+        c = cluster(start=False, listen=address)
+        done = c.clusterd()
+    assert done.code == 4 and address in done and "in use" in done
+    assert not os.path.exists(c.dir + "/run/clusterd.pid")
+
+
+def test_detached(cluster):
+    c = cluster(start=False)
+    done = c.clusterd("-d")
+    assert done.code == 0, done
+    with open(c.dir + "/run/clusterd.pid", encoding="utf-8") as f:
+        daemon = processes.Process(int(f.read()))
+    assert c.get("/").status == 200     # it serves when the caller returns
+    daemon.send(signal.SIGTERM)
+    daemon.await_end()
+    daemon.close()
+
+
+def test_detached_with_a_bad_file(cluster):
+    c = cluster(start=False, nonsense="1")
+    done = c.clusterd("-d")
+    assert done.code == 78 and "nonsense" in done
+
+
+def test_version_of_all_three(cluster):
+    done = cluster(start=False).clusterd("-V")
+    assert done.code == 0
+    lines = done.out.splitlines()
+    stamps = {line.split()[1] for line in lines if line.startswith("clusterd")}
+    assert len(stamps) == 1 and len([1 for line in lines if line.startswith("clusterd")]) == 3
+
+
+def test_other_build_is_refused(build, cluster, tmp_path):
+    import shutil
+    import subprocess
+    for name in ("clusterd", "clusterd-master", "clusterd-worker"):
+        shutil.copy(os.path.join(build, name), tmp_path / name)
+    path = tmp_path / "clusterd-worker"
+    data = path.read_bytes()
+    mark = b"clusterd-build-stamp:"
+    path.write_bytes(data.replace(mark + b"0", mark + b"9"))
+    c = cluster(start=False)
+    done = subprocess.run([str(tmp_path / "clusterd"), "-c", c.config_file], timeout=20,
+                          capture_output=True, text=True, check=False)
+    assert done.returncode == 1 and "clusterd-worker is of another build" in done.stderr
+
+
+def test_descriptors_of_each_role(cluster):
+    """A worker holds what its list says, and nothing of the keeper's."""
+    c = cluster(workers=2, scale=1)
+    keeper = len(os.listdir("/proc/%d/fd" % c.pid()))
+    for row in c.workers():
+        links = os.listdir("/proc/%d/fd" % row["pid"])
+        names = {os.readlink("/proc/%d/fd/%s" % (row["pid"], n)) for n in links}
+        assert not [n for n in names if "memo" in n or n.endswith("/lock")], names
+        assert any(n.endswith("/workers.lock") for n in names)
+    for row in c.workers():
+        processes.Process(row["pid"]).send(signal.SIGKILL)
+    c.await_state(lambda s: all(w["restarts"] == 1 and w["state"] == "ready"
+                                for w in s["workers"]) and len(s["workers"]) == 2)
+    wait.until(lambda: len(os.listdir("/proc/%d/fd" % c.pid())) == keeper, 5, "baseline")
+
+
+@pytest.mark.skipif(not ROOT, reason="needs root")
+@pytest.mark.parametrize("daemon", [
+    {"worker_user": "clusterd"}, {"user": "root"}, {"worker_user": "root"},
+    {"user": "nobody-there"}])
+def test_accounts_that_are_refused(cluster, daemon):
+    done = cluster(start=False, daemon=daemon).clusterd()
+    assert done.code == 78 and ("user" in done.err or "account" in done.err)
+
+
+@pytest.mark.skipif(not ROOT, reason="needs root")
+def test_another_worker_account(cluster):
+    c = cluster(daemon={"worker_user": "nobody"})
+    assert c.get("/").status == 200
+    for row in c.workers():
+        assert os.stat("/proc/%d" % row["pid"]).st_uid == 65534
