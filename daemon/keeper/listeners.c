@@ -217,7 +217,9 @@ bind_path(int fd, const struct sockaddr_un *un, struct listener *listener)
 	umask(mask);
 	if (rc != 0)
 		return rc;
-	if (lchown(hidden.sun_path, (uid_t)-1, listener->gid) < 0 ||
+	/* Not root: accounts of the file are ignored, it is the caller's. */
+	if ((geteuid() == 0 &&
+	    lchown(hidden.sun_path, (uid_t)-1, listener->gid) < 0) ||
 	    (listener->type == BIND_STREAM &&
 	    listen(fd, (int)listener->backlog) < 0) ||
 	    rename(hidden.sun_path, un->sun_path) < 0 ||
