@@ -61,6 +61,7 @@ call_free(struct control_call *call)
 	if (call->job > 0)
 		store_cancel(call->control->store, call->job);
 	journal_unfollow(call->follower);
+	buf_done(&call->body);
 	free(call->context);
 	free(call->args);
 	free(call);
@@ -239,6 +240,45 @@ call_finish(struct control_call *call, struct buf *buf)
 	buf_done(buf);
 }
 
+static void
+on_recorded(void *arg, const struct store_answer *answer)
+{
+	struct control_call *call = arg;
+	struct buf body = call->body;
+
+	/* Late or in vain: the change is in force all the same. */
+	(void)answer;
+	call->job = 0;
+	buf_init(&call->body, 0);
+	call_finish(call, &body);
+}
+
+/*
+ * End a call, a recorded one when its record is on the disk: who has lost the
+ * answer asks the next master, and must not hear "it never began".  A store
+ * that is behind is not waited for, nor is one that closes anyway.
+ */
+static void
+call_end_recorded(struct control_call *call, struct buf *body)
+{
+	struct store *store = call->control->store;
+	struct store_status status;
+	int job;
+
+	if (call->recorded && store != NULL &&
+	    call->command->id != COMMAND_STOP) {
+		store_status(store, &status);
+		job = status.state != STORE_OK ? ERR_FAILED : store_sync(store,
+		    clock_scaled_ms(CALL_DISK_MS), on_recorded, call);
+		if (job > 0) {
+			call->body = *body;
+			call->job = job;
+			return;
+		}
+	}
+	call_finish(call, body);
+}
+
 void
 call_done(struct control_call *call, const char *result)
 {
@@ -248,7 +288,7 @@ call_done(struct control_call *call, const char *result)
 	call_write_ok(call, result, &body);
 	if (call->recorded)
 		audit_ended(call, NULL, result);
-	call_finish(call, &body);
+	call_end_recorded(call, &body);
 }
 
 void
@@ -261,7 +301,7 @@ call_fail(struct control_call *call, const struct errmsg *err,
 	call_write_error(call, err, result, &body);
 	if (call->recorded)
 		audit_ended(call, err, result);
-	call_finish(call, &body);
+	call_end_recorded(call, &body);
 }
 
 void

@@ -19,6 +19,7 @@
 #include "daemon/control/permission.h"
 
 enum {
+	CALL_DISK_MS = 1000,	/* a verdict waits so long for its record */
 	CALLS_MAX = 128,	/* at once, those without a client included */
 	VERDICTS = 256,		/* remembered */
 	VERDICT_MAX = 64 * 1024, /* bytes of one; a longer one keeps no result */
@@ -49,6 +50,7 @@ struct control_call {
 
 	/* What a command that runs over several turns keeps. */
 	void (*go_on)(struct control_call *call);	/* room to write again */
+	struct buf body;		/* its verdict, while the disk is awaited */
 	int job;			/* of the store, 0: none */
 	struct journal_follower *follower;
 	void *context;			/* of its file; freed with it by free() */

@@ -1,0 +1,296 @@
+# SPDX-License-Identifier: MIT
+"""The control socket against clients of every kind: while they do their worst,
+`status` answers."""
+
+import json
+import os
+import random
+import resource
+import socket
+import threading
+import time
+
+import pytest
+
+from harness import shows, wait
+
+DEEP = b'{"command":"x","args":{"a":' + b"[" * 2000 + b"]" * 2000 + b"}}\n"
+
+
+def connect(c, timeout=5):
+    sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    sock.settimeout(timeout)
+    sock.connect(c.socket)
+    return sock
+
+
+def answers(sock, data):
+    """All that comes back until the server closes or falls silent for good."""
+    sock.sendall(data)
+    sock.shutdown(socket.SHUT_WR)
+    got = b""
+    while True:
+        try:
+            piece = sock.recv(65536)
+        except ConnectionResetError:
+            break
+        if not piece:
+            break
+        got += piece
+    return [json.loads(line) for line in got.splitlines()]
+
+
+# ---- typed errors -----------------------------------------------------------------
+
+@pytest.mark.parametrize("line, code", [
+    (b"hello\n", "bad_request"),
+    (b"[]\n", "bad_request"),
+    (b"\xff\xfe\n", "bad_request"),
+    (b'{"command":"ping","command":"stop"}\n', "bad_request"),
+    (b'{"command":"ping","more":1}\n', "bad_request"),
+    (DEEP, "bad_request"),
+    (b'{"command":"frobnicate"}\n', "unknown_command"),
+    (b'{"command":"top"}\n', "unknown_command"),
+    (b'{"command":"scale","args":{"pool":"web"}}\n', "bad_argument"),
+    (b'{"command":"scale","args":{"pool":"nope","workers":"1"}}\n', "not_found"),
+    (b'{"command":"restart","args":{"worker":"web/99"}}\n', "not_found"),
+    (b'{"command":"verdict","args":{"command_id":"never"}}\n', "not_found"),
+    (b"a" * 70000 + b"\n", "too_large"),
+])
+def test_each_fault_has_its_code(shared, line, code):
+    with connect(shared) as sock:
+        sock.sendall(line)
+        with sock.makefile("rb") as lines:
+            answer = json.loads(lines.readline())
+    assert answer["ok"] is False
+    assert answer["error"]["code"] == code
+    assert answer["error"]["text"]
+
+
+def test_a_client_gets_its_answers_in_order(shared):
+    with connect(shared) as sock:
+        requests = [b'{"id":%d,"command":"ping"}\n' % n for n in range(100)]
+        sock.sendall(b"".join(requests))
+        with sock.makefile("rb") as lines:
+            for n in range(100):
+                answer = json.loads(lines.readline())
+                assert answer["id"] == n and answer["ok"] is True
+
+
+def test_half_a_line_is_closed(shared):
+    with connect(shared) as sock:
+        sock.sendall(b'{"command":')
+        assert sock.recv(100) == b""
+
+
+def test_descriptors_that_are_passed_are_dropped(shared):
+    def open_files():
+        return len(os.listdir("/proc/%d/fd" % shared.master_pid()))
+    with connect(shared) as sock:
+        sock.sendall(b'{"command":"ping"}\n')
+        sock.recv(1000)
+        before = open_files()
+        socket.send_fds(sock, [b'{"command":"ping"}\n'], [0, 1, 2])
+        assert b"pong" in sock.recv(1000)
+        assert open_files() == before
+
+
+# ---- a command id ------------------------------------------------------------------
+
+def test_a_command_id_runs_once(shared):
+    """Twice the same id: one change, one verdict."""
+    size = shared.pool()["desired"]
+    args = {"pool": "web", "workers": "+1"}
+    first = shared.ask("scale", args, command_id="twice-1", timeout=30)[-1]
+    again = shared.ask("scale", args, command_id="twice-1", timeout=30)[-1]
+    assert first["ok"] and first == again
+    assert shared.pool()["desired"] == size + 1
+    verdict = shared.ask("verdict", {"command_id": "twice-1"})[-1]
+    assert verdict == first
+    rows = [row for row in shared.json("audit") if row["command_id"] == "twice-1"]
+    assert len(rows) == 1
+    assert rows[0]["state"] == "done" and rows[0]["uid"] == os.geteuid()
+    assert shared.ctl("scale", "web", size).code == 0
+
+
+def test_a_change_goes_on_without_its_client(shared):
+    with connect(shared) as sock:
+        sock.sendall(b'{"id":1,"command":"restart","args":{"worker":"web/0"},'
+                     b'"command_id":"alone-1"}\n')
+        assert b"alone-1" in sock.recv(1000)
+    verdict = shared.ask("verdict", {"command_id": "alone-1"}, timeout=30)[-1]
+    assert verdict["ok"], verdict
+
+
+# ---- hostile clients ------------------------------------------------------------------
+
+class Crowd:
+    """Threads that misbehave until they are told to stop."""
+
+    def __init__(self, c):
+        self.c = c
+        self.done = threading.Event()
+        self.threads = []
+        self.chance = random.Random(7)
+
+    def add(self, behaviour, count=1):
+        for _ in range(count):
+            thread = threading.Thread(target=self._run, args=(behaviour,))
+            thread.start()
+            self.threads.append(thread)
+
+    def _run(self, behaviour):
+        while not self.done.is_set():
+            try:
+                with connect(self.c) as sock:
+                    behaviour(self, sock)
+            except OSError:
+                self.done.wait(0.01)    # turned away: once more
+
+    def stop(self):
+        self.done.set()
+        for thread in self.threads:
+            thread.join(20)
+            assert not thread.is_alive()
+
+
+def random_bytes(crowd, sock):
+    while not crowd.done.is_set():
+        sock.sendall(crowd.chance.randbytes(5000))
+        crowd.done.wait(0.005)
+
+
+def endless_line(crowd, sock):
+    for _ in range(160):
+        sock.sendall(b"a" * 65536)      # 10 MiB without a newline
+        if crowd.done.is_set():
+            return
+
+
+def deep_nesting(crowd, sock):
+    while not crowd.done.is_set():
+        sock.sendall(DEEP)
+        sock.recv(65536)
+
+
+def never_reads(crowd, sock):
+    sock.sendall(b'{"command":"events"}\n' * 100)
+    while not crowd.done.is_set():
+        sock.sendall(b'{"command":"status"}\n' * 100)
+        crowd.done.wait(0.01)
+
+
+def follows_and_sleeps(crowd, sock):
+    sock.sendall(b'{"command":"events","args":{"follow":true,"since":"0"}}\n')
+    crowd.done.wait(5)
+
+
+def slow_writer(crowd, sock):
+    for byte in b'{"command":"ping"}\n' * 3:
+        sock.sendall(bytes([byte]))
+        if crowd.done.wait(0.02):
+            return
+
+
+def rss_kb(pid):
+    with open("/proc/%d/status" % pid, encoding="ascii") as f:
+        return next(int(line.split()[1]) for line in f if line.startswith("VmRSS:"))
+
+
+def besiege(c, *behaviours, times=15):
+    """status at 10 Hz meanwhile: each time within a second (ten times that for
+    a busy machine), and the master neither grows nor dies."""
+    before = rss_kb(c.master_pid())
+    crowd = Crowd(c)
+    for behaviour in behaviours:
+        crowd.add(behaviour, 2)
+    took = []
+    try:
+        for _ in range(times):
+            start = time.monotonic()
+            result = c.ctl("--json", "status", timeout=10)
+            took.append(time.monotonic() - start)
+            assert result.code == 0, result
+            crowd.done.wait(0.1)
+    finally:
+        crowd.stop()
+    took.sort()
+    assert took[-1] < 10 and took[len(took) // 2] < 1, took
+    assert c.status()["master"]["restarts"] == 0
+    assert rss_kb(c.master_pid()) < before + 32 * 4 * 1024 * 2
+
+
+@shows("I1")
+def test_random_bytes(cluster):
+    besiege(cluster(workers=2), random_bytes)
+
+
+@shows("I2")
+def test_a_line_without_end(cluster):
+    besiege(cluster(workers=2), endless_line)
+
+
+@shows("I3")
+def test_deep_nesting(cluster):
+    besiege(cluster(workers=2), deep_nesting)
+
+
+@shows("I5")
+def test_clients_that_never_read(cluster):
+    besiege(cluster(workers=2), never_reads, follows_and_sleeps)
+
+
+@shows("P6")
+def test_status_answers_whatever_clients_do(cluster):
+    besiege(cluster(workers=2), random_bytes, endless_line, deep_nesting,
+            never_reads, follows_and_sleeps, slow_writer, times=40)
+
+
+@shows("I4")
+def test_a_thousand_idle_connections_make_way(cluster):
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(4096, hard), hard))
+    c = cluster(workers=1)
+    idle = []
+    try:
+        for n in range(1000):
+            idle.append(connect(c))
+            if n % 100 == 0:
+                assert c.ctl("--json", "status", timeout=10).code == 0
+        assert c.ctl("--json", "status", timeout=10).code == 0
+        # those that made way, or were turned away, know it
+        def closed():
+            return sum(wait.readable(sock.fileno(), 0) for sock in idle) >= 1000 - 32
+        wait.until(closed, 10, "end of all but 32 connections")
+    finally:
+        for sock in idle:
+            sock.close()
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+# ---- followers ---------------------------------------------------------------------------
+
+def test_events_are_told_once_and_in_order(shared):
+    with connect(shared, 30) as sock:
+        sock.sendall(b'{"id":1,"command":"events","args":{"since":"0","until":'
+                     b'"command.done"}}\n{"id":2,"command":"ping"}\n')
+        threading.Thread(target=shared.ctl, args=("restart", "web/0")).start()
+        seen = []
+        with sock.makefile("rb") as lines:
+            for line in lines:
+                answer = json.loads(line)
+                if answer["id"] == 2:
+                    break
+                if "row" in answer:
+                    seen.append(answer["row"])
+    numbers = [row["seq"] for row in seen]
+    assert numbers == sorted(set(numbers))
+    assert seen[-1]["event"] == "command.done"
+    assert "worker.ready" in [row["event"] for row in seen]
+
+
+# ---- one daemon for the tests that leave it as it was --------------------------------------
+
+@pytest.fixture(name="shared")
+def _shared(cluster):
+    return cluster(workers=2)
