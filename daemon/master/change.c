@@ -13,6 +13,7 @@
 #include "common/base/buf.h"
 #include "common/base/check.h"
 #include "common/base/clock.h"
+#include "common/base/fd.h"
 #include "common/base/log.h"
 #include "daemon/control/control.h"
 #include "daemon/journal/journal.h"
@@ -394,6 +395,29 @@ settle_orphans(struct master *m)
 	}
 }
 
+/* Pools that left the configuration, once their last worker is gone. */
+static void
+remove_pools(struct master *m)
+{
+	struct memo_copy *copy = turn_change(m);
+	bool used[MEMO_POOLS] = { false };
+
+	for (uint16_t i = 0; i < copy->slots; i++)
+		if (copy->slot[i].pool != MEMO_NONE)
+			used[copy->slot[i].pool] = true;
+	for (uint16_t i = 0; i < copy->pools; i++) {
+		if (copy->pool[i].name[0] == '\0' || used[i] ||
+		    conf_pool_by_name(m->conf, copy->pool[i].name) != NULL)
+			continue;
+		if (m->store != NULL)
+			store_remove_pool(m->store, copy->pool[i].name);
+		state_remove_pool(copy, i);
+		fd_close(&m->pool[i].hand_fd);
+		memset(&m->pool[i], 0, sizeof(m->pool[i]));
+		m->pool[i].hand_fd = -1;
+	}
+}
+
 void
 change_follow(struct master *m)
 {
@@ -406,6 +430,7 @@ change_follow(struct master *m)
 	}
 	if (m->change == NULL) {
 		settle_orphans(m);
+		remove_pools(m);
 		return;
 	}
 	switch (m->change->kind) {

@@ -66,7 +66,7 @@ size_wanted(struct master *m, uint16_t pool, const struct change *change,
 		if (copy->pool[i].name[0] != '\0' && i != pool)
 			others += copy->pool[i].desired;
 	if (size + others > most) {
-		errmsg_set(err, ERR_BAD_ARGUMENT, "%lld workers and %lld of "
+		errmsg_set(err, ERR_FAILED, "%lld workers and %lld of "
 		    "other pools are more than max_workers = %lld",
 		    (long long)size, (long long)others, (long long)most);
 		return -1;

@@ -167,7 +167,9 @@ consider(struct master *m, struct process *process, const struct conf_pool *conf
 	if (candidates.count == MEMO_SLOTS)
 		return;
 	memset(c, 0, sizeof(*c));
-	c->slot = process->slot;
+	/* A slot that is being replaced may have two in service. */
+	c->slot = 2u * process->slot +
+	    turn_look(m)->worker[process->row].is_other;
 	waiting = dispatch_waiting(m, process);
 	c->room = waiting < window;
 	if (page != NULL) {

@@ -80,6 +80,9 @@ on_tick(evutil_socket_t fd, short what, void *arg)
 	recycle_look(m);
 	dispatch_kick_all(m);
 	verdict_look(m);
+	/* What waits for time to pass (a canary) has its turn. */
+	if (m->change != NULL)
+		turn_change(m);
 	turn_end(m);
 }
 

@@ -1,0 +1,148 @@
+# SPDX-License-Identifier: MIT
+"""From the verdict to served requests: a first start, who gets what, and the
+ways in which a start is refused."""
+
+import collections
+import os
+import re
+import socket
+
+from harness import wait
+
+BALANCED = {"/": "evil"}
+
+
+def worker_of(c):
+    return c.get("/").header("X-Worker")
+
+
+def test_one_worker_per_usable_cpu(cluster):
+    c = cluster(workers="auto")
+    assert c.pool()["desired"] == len(os.sched_getaffinity(0))
+    assert c.pool()["ready"] == c.pool()["desired"]
+    assert c.get("/").text == "Hello, World!\n"
+
+
+def test_every_process_says_what_it_is(cluster):
+    c = cluster(workers=2)
+    titles = {}
+    for row in c.workers():
+        with open("/proc/%d/cmdline" % row["pid"], encoding="ascii") as f:
+            titles[row["worker"]] = f.read().split("\0")[0]
+    assert titles == {"web/0": "clusterd: worker web/0",
+                      "web/1": "clusterd: worker web/1"}
+    with open("/proc/%d/cmdline" % c.master_pid(), encoding="ascii") as f:
+        assert f.read().split("\0")[0] == "clusterd: master"
+
+
+def test_workers_have_address_layouts_of_their_own(cluster):
+    c = cluster(workers=2)
+    stacks = set()
+    for row in c.workers():
+        with open("/proc/%d/maps" % row["pid"], encoding="ascii") as f:
+            stacks.add(re.search(r"^(\w+)-\w+ .*\[stack\]", f.read(), re.M).group(1))
+    assert len(stacks) == 2, "they were forked, and not executed"
+
+
+def test_connections_go_round_evenly(cluster):
+    c = cluster(workers=4, routes=BALANCED)
+    taken = collections.Counter(worker_of(c) for _ in range(400))
+    assert set(taken.values()) == {100}, taken
+
+
+def test_a_burst_goes_round_evenly(cluster):
+    c = cluster(workers=4, routes=BALANCED, dispatch_window=64)
+    connections = [c.connect() for _ in range(400)]
+    taken = collections.Counter(
+        conn.request("GET", "/").header("X-Worker") for conn in connections)
+    for conn in connections:
+        conn.close()
+    assert sum(taken.values()) == 400
+    assert all(90 <= count <= 110 for count in taken.values()), taken
+
+
+def test_fewest_connections(cluster):
+    c = cluster(workers=2, routes=BALANCED, schedule="least-connections")
+    held = [c.connect() for _ in range(20)]
+    taken = collections.Counter(
+        conn.request("GET", "/").header("X-Worker") for conn in held)
+    for conn in held:
+        conn.close()
+    assert abs(taken["web/0"] - taken["web/1"]) <= 2, taken
+
+
+def test_a_second_instance_is_refused(cluster):
+    c = cluster(workers=1)
+    second = c.clusterd()
+    assert second.code == 3, second
+    assert str(c.pid()) in second, second
+    assert c.get("/").status == 200
+
+
+def test_a_taken_port_is_named(cluster):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        address = "127.0.0.1:%d" % taken.getsockname()[1]
+        c = cluster(workers=1, listen=address, start=False)
+        result = c.clusterd()
+    assert result.code == 4, result
+    assert address in result, result
+
+
+def test_a_bad_file_is_refused_with_all_its_errors(cluster):
+    c = cluster(workers=1, start=False)
+    c.write_config(colour="blue", backlog="many")
+    result = c.clusterd()
+    assert result.code == 78, result
+    assert "colour" in result and "backlog" in result, result
+
+
+def test_stop_ends_everything(cluster):
+    c = cluster(workers=2)
+    pids = [row["pid"] for row in c.workers()] + [c.master_pid()]
+    assert c.ctl("stop").code == 0
+    assert c.await_exit() == 0
+    assert not [pid for pid in pids if os.path.exists("/proc/%d" % pid)]
+    assert not os.path.exists(c.socket)
+
+
+def test_pause_and_resume(cluster):
+    c = cluster(workers=2, routes=BALANCED)
+    assert c.ctl("pause", "web/0").code == 0
+    assert {worker_of(c) for _ in range(10)} == {"web/1"}
+    assert c.ctl("resume", "web/0").code == 0
+    assert {worker_of(c) for _ in range(10)} == {"web/0", "web/1"}
+
+
+def test_a_pool_is_drained_until_resume(cluster):
+    c = cluster(workers=2)
+    assert c.ctl("drain", "web").code == 0
+    status = c.await_state(lambda s: s["pools"][0]["ready"] == 0)
+    assert status["pools"][0]["desired"] == 0
+    assert c.ctl("status").code == 0, "drained on purpose is well"
+    assert c.ctl("resume", "web").code == 0
+    c.await_state(lambda s: s["pools"][0]["ready"] == 2)
+    assert c.get("/").status == 200
+
+
+def test_sigterm_to_a_worker_is_a_persons_wish(cluster):
+    c = cluster(workers=1)
+    seen, before = c.last_event(), c.worker("web/0")
+    os.kill(before["pid"], 15)
+    c.await_event("worker.exited", after=seen, asked=True)
+    c.await_event("worker.ready", after=seen)
+    assert c.worker("web/0")["restarts"] == before["restarts"]
+
+
+def test_failpoints_are_listed(cluster):
+    c = cluster(start=False)
+    names = c.run_program("clusterd-master", "--list-failpoints").out.split()
+    for name in ("master.loop", "master.adopt", "master.after_inventory",
+                 "master.before_flip", "master.after_flip",
+                 "dispatch.after_accept", "dispatch.after_send",
+                 "dispatch.take_back", "reload.after_check",
+                 "reload.after_store", "reload.after_plan",
+                 "reload.canary_started", "reload.canary_ready",
+                 "reload.roll_slot", "reload.held", "reload.before_commit",
+                 "reload.after_commit", "scale.after_store", "scale.roll"):
+        assert name in names
+    assert c.run_program("clusterd-master", "--version").code == 0

@@ -1,0 +1,77 @@
+# SPDX-License-Identifier: MIT
+"""Another number of workers, under load, without a request lost."""
+
+import json
+
+
+def test_up_and_down_under_load(cluster):
+    c = cluster(workers=2, routes={"/": "evil"}, daemon={"max_workers": 16})
+    with c.load(keepalive=4, new=4) as ledger:
+        for size in (8, 1, 4):
+            result = c.ctl("scale", "web", size)
+            assert result.code == 0, result
+            assert c.pool()["desired"] == size
+            ledger.await_more(50)
+        c.await_state(lambda s: s["pools"][0]["ready"] == 4)
+    ledger.assert_nothing_lost()
+    assert c.pool()["restarts"] == 0
+
+
+def test_progress_is_told(cluster):
+    c = cluster(workers=1)
+    answers = c.ask("scale", {"pool": "web", "workers": "3"})
+    assert answers[-1]["ok"] is True, answers
+    done = [a["progress"]["done"] for a in answers if "done" in a.get("progress", {})]
+    assert done and done == sorted(done) and done[-1] == 2, answers
+    assert answers[-1]["result"]["to"] == 3
+
+
+def test_relative_and_auto(cluster):
+    c = cluster(workers=2)
+    assert c.ctl("scale", "web", "+1").code == 0
+    assert c.pool()["desired"] == 3
+    assert c.ctl("scale", "web", "auto").code == 0
+    assert c.pool()["desired"] == 2
+
+
+def test_too_many_are_refused_with_the_numbers(cluster):
+    c = cluster(workers=1, daemon={"max_workers": 3})
+    result = c.ctl("scale", "web", "9")
+    assert result.code == 1 and "max_workers" in result and "9" in result, result
+    assert c.pool()["desired"] == 1
+
+
+def test_a_size_survives_the_daemon(cluster):
+    c = cluster(workers=1)
+    assert c.ctl("scale", "web", "3").code == 0
+    c.restart_daemon()
+    assert c.pool()["desired"] == 3
+    c.stop()
+    c.write_config(workers=2)
+    c.start()
+    assert c.pool()["desired"] == 2, "the file has another number, and wins"
+
+
+def test_restart_replaces_every_worker(cluster):
+    c = cluster(workers=3, routes={"/": "evil"})
+    before = {row["worker"]: row["id"] for row in c.workers()}
+    with c.load(keepalive=4, new=2) as ledger:
+        result = c.ctl("restart", "web")
+        assert result.code == 0, result
+        ledger.await_more(20)
+    ledger.assert_nothing_lost()
+    after = {row["worker"]: row["id"] for row in c.workers() if row["current"]}
+    assert set(after) == set(before)
+    assert all(after[name] > before[name] for name in after)
+    assert c.pool()["restarts"] == 0
+
+
+def test_a_size_that_does_not_start_is_taken_back(cluster):
+    c = cluster(workers=1, routes={"/": "evil"}, plugins={"evil": {}},
+                env={"CLUSTERD_FP": "worker.before_ready:abort/web/1"})
+    c.allow_in_log("abort")
+    result = c.ctl("scale", "web", "2")
+    assert result.code == 1 and "web/1" in result, result
+    assert c.pool()["desired"] == 1
+    c.await_state(lambda s: s["state"] == "ok" and len(s["workers"]) == 1)
+    assert json.dumps(c.status()).count("web/1") == 0
