@@ -284,6 +284,19 @@ exit_of_error(const char *code)
 	return CTL_FAILED;
 }
 
+/* The error itself names the first of them; a bad configuration may have more,
+ * and all are wanted in one run. */
+static void
+show_more_errors(const struct run *run)
+{
+	const json_t *errors = json_object_get(json_object_get(run->final,
+	    "result"), "errors");
+
+	for (size_t i = 1; i < json_array_size(errors); i++)
+		ctl_complain(run->ctl, "%s: %s", run->ctl->command->name,
+		    json_string_value(json_array_get(errors, i)));
+}
+
 static int
 run_show_error(const struct run *run)
 {
@@ -293,6 +306,7 @@ run_show_error(const struct run *run)
 
 	ctl_complain(run->ctl, "%s: %s", run->ctl->command->name,
 	    text != NULL ? text : "failed");
+	show_more_errors(run);
 	if (run->ctl->json && run->ctl->command->output != OUTPUT_STREAM) {
 		document = json_pack("{s:i, s:O, s:O*, s:O*}", "api", 1, "error",
 		    json_object_get(run->final, "error"), "command_id",

@@ -32,6 +32,7 @@
 #include "daemon/master/master.h"
 #include "daemon/proto/snapshot.h"
 #include "daemon/proto/verdict.h"
+#include "daemon/store/rows.h"
 
 enum { CHECK_LIMIT_MS = 10000, CHECK_MEMORY = 512 << 20,
 	TEXT_MAX = 4 << 20, PLUGIN_MAX = 256 << 20 };
@@ -254,18 +255,18 @@ check_free(struct check *check)
 static void
 explain_end(struct check *check)
 {
-	char during[80] = "";
+	char during[80] = "", name[16];
 
 	if (check->error_count > 0 || check_is_good(check))
 		return;
 	if (check->opening[0] != '\0')
-		snprintf(during, sizeof(during), " in plugin %s",
+		snprintf(during, sizeof(during), " in the constructor of plugin %s",
 		    check->opening);
 	if (check->timed_out)
 		add_error(check, "the check took longer than 10 s%s", during);
 	else if (WIFSIGNALED(check->status))
 		add_error(check, "the check died of %s%s",
-		    strsignal(WTERMSIG(check->status)), during);
+		    rows_signal_name(WTERMSIG(check->status), name), during);
 	else
 		add_error(check, "the check ended with status %d%s%s%s",
 		    WEXITSTATUS(check->status), during,

@@ -87,11 +87,15 @@ find_in_file(const struct view *view, const Elf64_Ehdr *head,
 		if (!view_get(view, head->e_phoff +
 		    (uint64_t)i * sizeof(program), &program, sizeof(program)))
 			return -1;
-		if (program.p_type != PT_NOTE)
+		if (program.p_type != PT_NOTE && program.p_type != PT_LOAD)
 			continue;
+		/* A segment that ends beyond the file would be a SIGBUS when
+		 * it is mapped. */
 		if (program.p_offset > view->len ||
 		    view->len - program.p_offset < program.p_filesz)
 			return -1;
+		if (program.p_type != PT_NOTE)
+			continue;
 		segment.at = view->at + program.p_offset;
 		segment.len = program.p_filesz;
 		here = find_in_segment(&segment, note);
