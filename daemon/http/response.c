@@ -164,6 +164,8 @@ put_head(struct conn *conn, int status, const char *type, int64_t length,
 	if (status < 200 || status > 599 ||
 	    (type != NULL && !is_value(type)))
 		return -EINVAL;
+	if (conn->http->draining)
+		conn->close_after = true;
 	lines_len = buf_len(&exchange->headers);
 	start = buf_reserve(&exchange->out,
 	    HEAD_ROOM + type_len + lines_len + body_len);

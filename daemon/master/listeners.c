@@ -428,6 +428,25 @@ tell_healed(struct listener *l)
 	turn_tell(l->master, EVENT_LISTENER_HEALED, &fields);
 }
 
+/* A port that the kernel had chosen goes with the shutdown of its socket:
+ * listen() then takes another one. */
+static bool
+has_moved(const struct listener *l)
+{
+	union {
+		struct sockaddr any;
+		struct sockaddr_in in;
+		struct sockaddr_in6 in6;
+	} at = { .any.sa_family = AF_UNSPEC };
+	socklen_t len = sizeof(at);
+	const char *port = strrchr(l->address, ':');
+
+	if (getsockname(l->fd, &at.any, &len) != 0 || port == NULL)
+		return true;
+	return strtoul(port + 1, NULL, 10) != ntohs(
+	    at.any.sa_family == AF_INET6 ? at.in6.sin6_port : at.in.sin_port);
+}
+
 void
 listeners_heal(struct listener *l)
 {
@@ -446,7 +465,7 @@ listeners_heal(struct listener *l)
 	    SO_ACCEPTCONN, &listening, &len) != 0 || !listening)) {
 		healed = true;
 		if (strncmp(l->address, "unix:", 5) == 0 ||
-		    listen(l->fd, (int)l->backlog) != 0) {
+		    listen(l->fd, (int)l->backlog) != 0 || has_moved(l)) {
 			keeper_begin(&packet, KEEPER_REMAKE, 0);
 			packet.body.remake.listener = l->id;
 			link_request(l->master->link, &packet, NULL, 0,

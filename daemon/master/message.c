@@ -26,7 +26,9 @@ life_violation(struct process *process, const char *why)
 {
 	char text[300];
 
-	if (process->row == MEMO_NONE)
+	/* its last page is looked at once more after its end: no news then */
+	if (process->row == MEMO_NONE || turn_look(process->master)->
+	    worker[process->row].state == WS_DOWN)
 		return;
 	escape_string(text, sizeof(text), why, strlen(why));
 	log_warn("worker %s[%d]: breaks the protocol: %s", process->name,

@@ -10,6 +10,7 @@
 #define _GNU_SOURCE
 #endif
 #include <fcntl.h>
+#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
@@ -571,7 +572,13 @@ do_deadline(struct cluster_request *req, struct evil *evil, const char *arg)
 	return do_sleep(req, evil, arg);
 }
 
-/* The page is the second-last thing a worker shares: lie in it. */
+/* Hold the loop, so that a lie is not mended by the next beat. */
+static void
+hold_loop(void)
+{
+	poll(NULL, 0, 400);
+}
+
 static enum cluster_verdict
 do_page(struct cluster_request *req, struct evil *evil, const char *arg)
 {
@@ -581,12 +588,16 @@ do_page(struct cluster_request *req, struct evil *evil, const char *arg)
 	(void)evil;
 	if (page == MAP_FAILED)
 		return CLUSTER_FAIL;
-	if (strcmp(arg, "future") == 0)
-		page[16] += 1000000000000ull;
-	else if (strcmp(arg, "back") == 0)
-		page[32 + 3] = 0;
-	else
-		memset((char *)page + 192, 0xff, 64);
+	if (strcmp(arg, "future") == 0) {
+		page[16] += 1000000000000ull;		/* the beat */
+	} else if (strcmp(arg, "back") == 0) {
+		page[32] += 1000;			/* a counter */
+		hold_loop();
+		page[32] -= 1000;
+	} else {
+		memset((char *)page + 192, 0xff, 64);	/* the gauges */
+	}
+	hold_loop();
 	return say(req, "lied\n");
 }
 

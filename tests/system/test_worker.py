@@ -1,0 +1,158 @@
+# SPDX-License-Identifier: MIT
+"""A worker's own part of the promises: how it dies, drains, and gets on without
+its master or its keeper."""
+
+import os
+import signal
+
+import pytest
+
+from harness import http, processes, wait
+
+EVIL = ["segv", "abort", "exit", "closefd", "listener", "block", "spin", "sleep",
+        "page", "frame", "e", "recurse", "disconnect", "threadsegv"]
+
+
+def routes():
+    table = {"/": "hello"}
+    table.update({"/" + path: "evil" for path in EVIL})
+    return table
+
+
+@pytest.fixture
+def c(cluster):
+    return cluster(workers=2, routes=routes(), handler_timeout="1s",
+                   idle_timeout="5s")
+
+
+def end_of(c, seen, name=None):
+    return c.await_event("worker.exited", after=seen,
+                         **({"worker": name} if name else {}))
+
+
+@pytest.mark.parametrize("path, name", [("segv", "SIGSEGV"), ("abort", "SIGABRT"),
+                                        ("recurse", "SIGSEGV"),
+                                        ("threadsegv", "SIGSEGV")])
+def test_last_words(c, path, name):
+    c.allow_in_log("(abort+")           # a frame
+    seen = c.last_event()
+    c.get("/%s?secret=1" % path, expect="connection lost")
+    death = end_of(c, seen)
+    assert death["signal"] == name
+    c.await_event("worker.ready", after=death, worker=death["worker"])
+    c.await_log("worker %s: %s" % (death["worker"], name))
+    assert "rip=" in c.log() or "pc=" in c.log(), "registers"
+    why = c.ctl("why", death["worker"])
+    assert "GET /%s" % path in why and "secret" not in why
+    assert c.get("/").status == 200
+
+
+def test_a_lost_descriptor_is_noticed(c):
+    seen = c.last_event()
+    c.get("/closefd?4")
+    death = end_of(c, seen)
+    c.await_event("worker.ready", after=death, worker=death["worker"])
+    assert c.get("/").status == 200
+
+
+@pytest.mark.parametrize("path", ["page?future", "page?back", "frame"])
+def test_a_liar_is_ended(c, path):
+    assert c.get("/e").status == 200
+    seen = c.last_event()
+    try:
+        c.get("/" + path)
+    except http.ConnectionLost:
+        pass
+    death = end_of(c, seen)
+    c.await_event("worker.ready", after=death, worker=death["worker"])
+
+
+@pytest.mark.parametrize("path", ["block", "spin"])
+def test_a_hang_is_ended_with_its_evidence(c, path):
+    c.allow_in_log("SIGABRT")
+    seen = c.last_event()
+    with c.connect() as conn:
+        conn.send(http.head("GET", "/" + path, "a"))
+        death = end_of(c, seen)
+    assert death["signal"] == "SIGABRT"
+    c.await_event("worker.ready", after=death, worker=death["worker"])
+    assert "GET /" + path in c.ctl("why", death["worker"])
+
+
+@pytest.mark.parametrize("how", ["shut", "block"])
+def test_a_broken_listener_is_healed(c, how):
+    c.get("/listener?" + how)
+    wait.until(lambda: _serves(c), 10, "an answer after the listener was broken")
+
+
+def _serves(c):
+    try:
+        return c.get("/", timeout=2).status == 200
+    except (OSError, http.ConnectionLost):
+        return False
+
+
+def test_a_restart_under_load_loses_nothing(c):
+    with c.load(keepalive=2, new=1, think=1) as book:
+        result = c.ctl("restart", "web")
+        assert result.code == 0, result
+    book.assert_nothing_lost()
+    assert all(row["restarts"] == 0 for row in c.workers())
+
+
+def test_a_drained_connection_is_told_so(cluster):
+    c = cluster(workers=1, routes=routes(), drain_timeout="5s")
+    with c.connect() as conn, c.connect() as slow:
+        assert not conn.request("GET", "/").closes
+        slow.send(http.head("GET", "/sleep?500", "a"))
+        seen = c.last_event()
+        restart = c.ctl_start("restart", "web/0")
+        c.await_event("worker.draining", after=seen)
+        answer = conn.request("GET", "/")
+        assert answer.status == 200 and answer.closes
+        answer = slow.response()
+        assert answer.text == "slept\n" and answer.closes
+        assert restart.wait(10) == 0
+        restart.communicate()
+        c.await_event("worker.exited", after=seen)
+
+
+def test_a_persons_sigterm_drains_one_worker(c):
+    seen = c.last_event()
+    row = c.worker("web/0")
+    with c.load(keepalive=2, new=1) as book:
+        os.kill(row["pid"], signal.SIGTERM)
+        end_of(c, seen, "web/0")
+        c.await_event("worker.ready", after=seen, worker="web/0")
+    book.assert_nothing_lost()
+    assert c.worker("web/0")["restarts"] == 0, "asked"
+
+
+def test_without_a_master_workers_serve_on(c):
+    before = {row["worker"]: row["pid"] for row in c.workers()}
+    seen = c.last_event()
+    with c.load(keepalive=2, new=1) as book:
+        os.kill(c.master_pid(), signal.SIGKILL)
+        c.await_event("master.adopted", after=seen)
+    book.assert_lost_only(at_most=1)
+    assert {row["worker"]: row["pid"] for row in c.workers()} == before
+
+
+def test_without_a_keeper_workers_leave(c):
+    pids = [row["pid"] for row in c.workers()]
+    pidfds = [processes.Process(pid) for pid in pids]
+    c.expect_exit(-signal.SIGKILL)
+    with c.connect() as slow:
+        slow.send(http.head("GET", "/spin", "a"))
+        c.signal(signal.SIGKILL)
+        for process in pidfds:
+            process.await_end(15)
+            process.close()
+
+
+def test_a_plugin_may_ask_to_be_replaced(c):
+    seen = c.last_event()
+    assert c.get("/disconnect?tired").text == "0\n"
+    c.await_event("worker.exited", after=seen, timeout=20)
+    wait.until(lambda: c.pool()["ready"] == 2, 10, "two workers again")
+    assert c.pool()["restarts"] == 0
