@@ -56,10 +56,9 @@ drop_blocks(void)
 static const char *
 text(const char *from)
 {
-	char *to = take(strlen(from) + 1);
+	size_t size = strlen(from) + 1;
 
-	strcpy(to, from);
-	return to;
+	return memcpy(take(size), from, size);
 }
 
 static int64_t
