@@ -198,7 +198,8 @@ journal_publish(struct journal *journal, enum event_id id,
 	if (!journal->json.failed)
 		store_put_event(journal->store, &row);
 	followers_feed(journal);
-	write_log(&entry, worker, fields);
+	if (!fields->quiet)
+		write_log(&entry, worker, fields);
 	return entry.seq;
 }
 

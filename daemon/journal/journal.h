@@ -73,6 +73,7 @@ struct event_fields {
 	int64_t pid;			/* 0: none */
 	uint64_t generation;		/* 0: none */
 	const char *text;		/* words for the log and `events' */
+	int quiet;			/* no line in the log: one of many */
 	const struct event_member *more;	/* up to EVENT_END, or NULL */
 };
 

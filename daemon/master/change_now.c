@@ -18,6 +18,7 @@
 #include "daemon/master/life.h"
 #include "daemon/master/master.h"
 #include "daemon/master/process.h"
+#include "daemon/master/start.h"
 #include "daemon/master/turn.h"
 #include "daemon/supervisor/state.h"
 
@@ -200,6 +201,7 @@ change_now(struct master *m, struct control_call *call,
 			control_done(call, "{}");
 		return true;
 	case COMMAND_LOG_REOPEN:
+		start_open_log(m, true);
 		if (call != NULL)
 			control_done(call, "{}");
 		return true;

@@ -25,6 +25,7 @@
 #include "common/base/stamp.h"
 #include "daemon/control/control.h"
 #include "daemon/journal/journal.h"
+#include "daemon/journal/logthread.h"
 #include "daemon/master/dispatch.h"
 #include "daemon/master/life.h"
 #include "daemon/master/link.h"
@@ -67,6 +68,7 @@ master_end(struct master *m, int status, const char *fmt, ...)
 		event_free(m->wake);
 	m->wake = NULL;
 	store_stop(m->store, 2000);
+	logthread_stop(1000);
 	m->store = NULL;
 	keeper_begin(&packet, KEEPER_EXIT, 0);
 	packet.body.exit.status = (uint32_t)status;

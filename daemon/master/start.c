@@ -11,6 +11,7 @@
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -22,6 +23,7 @@
 #include "common/base/stamp.h"
 #include "daemon/control/control.h"
 #include "daemon/journal/journal.h"
+#include "daemon/journal/logthread.h"
 #include "daemon/master/adopt.h"
 #include "daemon/master/change.h"
 #include "daemon/master/check.h"
@@ -43,6 +45,8 @@
 enum { EXIT_CONFIG = 78, EXIT_BIND = 4, EXIT_NEWER = 5 };
 
 static void ask_accounts(struct master *m);
+static void on_control_remade(struct master *m, uint64_t unused,
+    const struct link_packet *answer);
 
 /* -- store and journal ------------------------------------------------------------ */
 
@@ -165,12 +169,30 @@ start_add_pool(struct master *m, const struct conf_pool *conf,
 	return 0;
 }
 
+void
+start_open_log(struct master *m, bool again)
+{
+	const char *target = m->conf->daemon.log;
+	struct errmsg err;
+	int rc;
+
+	if (strcmp(target, m->log_target) == 0 && !again)
+		return;
+	rc = m->log_target[0] == '\0' ? logthread_start(target, &err) :
+	    logthread_reopen(target, &err);
+	if (rc != 0)
+		log_error("log: %s", err.text);
+	else
+		snprintf(m->log_target, sizeof(m->log_target), "%s", target);
+}
+
 static void
 apply_daemon_keys(struct master *m)
 {
 	log_set_level((enum log_level)m->conf->daemon.log_level);
 	log_set_format(m->conf->daemon.log_format == FORMAT_JSON ?
 	    LOG_FORMAT_JSON : LOG_FORMAT_TEXT);
+	start_open_log(m, false);
 }
 
 static void
@@ -233,6 +255,40 @@ begin_service(struct master *m)
 	turn_tell(m, EVENT_CONFIG_APPLIED, &fields);
 	put_generation(m, "committed", "start", NULL);
 	tick_start(m);
+}
+
+void
+start_look_at_control(struct master *m)
+{
+	struct keeper_packet packet;
+	struct stat st;
+	char path[300];
+
+	snprintf(path, sizeof(path), "%s/control.sock",
+	    m->conf->daemon.run_dir);
+	if (lstat(path, &st) == 0 && S_ISSOCK(st.st_mode) &&
+	    (m->control_inode == 0 || m->control_inode == st.st_ino)) {
+		m->control_inode = st.st_ino;
+		return;
+	}
+	log_warn("control: %s is lost or another; it is made again", path);
+	m->control_inode = 0;
+	keeper_begin(&packet, KEEPER_REMAKE, 0);
+	packet.body.remake.listener = LISTENER_CONTROL;
+	link_request(m->link, &packet, NULL, 0, on_control_remade, 0);
+}
+
+static void
+on_control_remade(struct master *m, uint64_t unused,
+    const struct link_packet *answer)
+{
+	(void)unused;
+	if (answer->packet->header.type != KEEPER_BOUND)
+		return;		/* looked at again in 5 s */
+	fd_close(&m->control_fd);
+	m->control_fd = answer->fds[0];
+	answer->fds[0] = -1;
+	host_start_control(m);
 }
 
 static void
@@ -486,6 +542,7 @@ on_lost(struct master *m, const char *why)
 	log_warn("master: the keeper is gone: %s", why);
 	if (m->store != NULL)
 		store_flush(m->store, 1000);
+	logthread_stop(100);
 	_exit(1);
 }
 

@@ -9,6 +9,7 @@
 #ifndef CLUSTERD_MASTER_START_H
 #define CLUSTERD_MASTER_START_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "common/base/errmsg.h"
@@ -28,6 +29,10 @@ int start_add_pool(struct master *m, const struct conf_pool *conf,
     uint64_t generation);
 /* What [daemon] says, after a commit: log, access, the keeper's backstop. */
 void start_apply_conf(struct master *m);
+/* The key `log', or the same file again after a rotation. */
+void start_open_log(struct master *m, bool again);
+/* Every 5 s: is the control socket's path still ours? */
+void start_look_at_control(struct master *m);
 /* Make the control socket (again) and serve it. */
 void start_bind_control(struct master *m);
 

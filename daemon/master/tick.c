@@ -23,6 +23,7 @@
 #include "daemon/master/process.h"
 #include "daemon/master/recycle.h"
 #include "daemon/master/sample.h"
+#include "daemon/master/start.h"
 #include "daemon/master/turn.h"
 #include "daemon/master/verdict.h"
 #include "daemon/proto/page.h"
@@ -79,6 +80,8 @@ on_tick(evutil_socket_t fd, short what, void *arg)
 	listeners_check(m);
 	recycle_look(m);
 	dispatch_kick_all(m);
+	if (m->ticks % PROC_TICKS == 0)
+		start_look_at_control(m);
 	verdict_look(m);
 	/* What waits for time to pass (a canary) has its turn. */
 	if (m->change != NULL)

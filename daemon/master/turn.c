@@ -23,6 +23,7 @@
 #include "daemon/master/life.h"
 #include "daemon/master/master.h"
 #include "daemon/master/report.h"
+#include "daemon/supervisor/policy.h"
 #include "daemon/supervisor/state.h"
 
 enum { TELL_MEMBERS = 16 };
@@ -176,6 +177,16 @@ turn_tell(struct master *m, enum event_id id, const struct event_fields *fields)
 	turn_change(m);
 }
 
+/* A crash loop is told when it begins and ends, and every 30 s by the verdict;
+ * what each of its processes does is in `events' alone. */
+static int
+is_one_of_many(const struct memo_slot *slot, enum event_id id)
+{
+	return slot->early >= POLICY_CRASH_LOOP &&
+	    (id == EVENT_WORKER_EXITED || id == EVENT_WORKER_BACKOFF ||
+	    id == EVENT_WORKER_READY);
+}
+
 void
 turn_tell_worker(struct master *m, enum event_id id, uint16_t row,
     const char *text, const struct event_member *more)
@@ -188,6 +199,7 @@ turn_tell_worker(struct master *m, enum event_id id, uint16_t row,
 		.has_slot = 1, .slot = slot->number, .id = worker->id,
 		.pid = worker->pid, .generation = worker->generation,
 		.text = text, .more = more,
+		.quiet = is_one_of_many(slot, id),
 	};
 
 	turn_tell(m, id, &fields);
@@ -255,7 +267,8 @@ turn_flip(struct master *m)
 void
 turn_end(struct master *m)
 {
-	if (m->turn == NULL || m->turn->ending)
+	if (m->turn == NULL || m->turn->ending ||
+	    (m->turn->copy == NULL && m->turn->count == 0))
 		return;
 	m->turn->ending = true;
 	/* Bounded, so that two parts that wake each other cost a loop, not

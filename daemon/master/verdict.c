@@ -11,6 +11,7 @@
 #include "common/base/clock.h"
 #include "common/base/log.h"
 #include "daemon/journal/journal.h"
+#include "daemon/journal/logthread.h"
 #include "daemon/master/change.h"
 #include "daemon/master/link.h"
 #include "daemon/master/master.h"
@@ -155,12 +156,17 @@ static void
 look_at_store(struct master *m)
 {
 	struct store_status status;
+	struct logthread_status log;
 
 	if (m->flags & WELCOME_SAFE_MODE)
 		add(VIEW_DEGRADED, REASON_SAFE_MODE, NULL, NULL,
 		    "the store stays closed: ten masters in a row died early");
 	if (m->store == NULL || m->flags & WELCOME_SAFE_MODE)
 		return;
+	logthread_status(&log);
+	if (log.failing)
+		add(VIEW_DEGRADED, REASON_LOGS_DROPPED, NULL, NULL,
+		    "lines of log are lost: %s", log.reason);
 	store_status(m->store, &status);
 	if (status.state == STORE_BEHIND)
 		add(VIEW_DEGRADED, REASON_STORE_BEHIND, NULL, NULL, "%.*s",
@@ -253,6 +259,27 @@ tell(struct master *m)
 	turn_tell(m, EVENT_STATE_CHANGED, &fields);
 }
 
+/* What goes on is said again, all in one line. */
+static void
+summarise(struct master *m)
+{
+	uint64_t t = clock_now_ns();
+	char text[600] = "";
+	size_t used = 0;
+
+	if (now.state == VIEW_OK || m->verdict != (int)now.state) {
+		m->summary_ns = t;
+		return;
+	}
+	if (t - m->summary_ns < (uint64_t)clock_scaled_ms(AGAIN_MS) * NS_PER_MS)
+		return;
+	m->summary_ns = t;
+	for (size_t i = 0; i < now.count && used + 100 < sizeof(text); i++)
+		used += (size_t)snprintf(text + used, sizeof(text) - used,
+		    "%s%.90s", i > 0 ? "; " : "", now.text[i]);
+	log_warn("still %s: %s", words[now.state], text);
+}
+
 void
 verdict_look(struct master *m)
 {
@@ -273,6 +300,7 @@ verdict_look(struct master *m)
 	if ((int)now.state != m->verdict || reasons != m->verdict_reasons ||
 	    ready != m->shown_ready || phase)
 		show(m, ready);
+	summarise(m);
 	m->verdict = (int)now.state;
 	m->verdict_reasons = reasons;
 	m->shown_ready = ready;

@@ -75,11 +75,11 @@ def test_kill_by_command_is_asked_for(cluster):
 
 
 def test_a_hung_worker_is_ended_and_named(cluster):
-    c = cluster(workers=2, routes=EVIL, handler_timeout="500ms")
+    c = cluster(workers=2, routes=EVIL, handler_timeout="300ms")
     seen = c.last_event()
     c.get("/spin", expect="connection lost")
     hung = c.await_event("worker.hung", after=seen)
-    assert "spinning" in hung["text"] and "/spin" in hung["text"]
+    assert "/spin" in hung["text"], hung
     death = c.await_event("worker.exited", after=hung, worker=hung["worker"])
     assert death["cause"] == "hang"
     c.await_event("worker.ready", after=death, worker=hung["worker"])

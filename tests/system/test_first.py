@@ -5,7 +5,9 @@ ways in which a start is refused."""
 import collections
 import os
 import re
+import signal
 import socket
+import sqlite3
 
 from harness import wait
 
@@ -146,3 +148,59 @@ def test_failpoints_are_listed(cluster):
                  "reload.after_commit", "scale.after_store", "scale.roll"):
         assert name in names
     assert c.run_program("clusterd-master", "--version").code == 0
+
+
+def test_signals_are_commands(cluster):
+    c = cluster(workers=1)
+    c.signal(signal.SIGTTIN)
+    c.await_state(lambda s: s["pools"][0]["ready"] == 2)
+    c.signal(signal.SIGTTOU)
+    c.await_state(lambda s: s["pools"][0]["desired"] == 1)
+    seen = c.last_event()
+    c.write_config(workers=3)
+    c.signal(signal.SIGHUP)
+    c.await_event("reload.committed", after=seen)
+    c.await_state(lambda s: s["pools"][0]["ready"] == 3)
+    c.signal(signal.SIGQUIT)
+    assert c.await_exit() == 0
+
+
+def test_a_database_of_a_newer_release_is_refused(cluster):
+    c = cluster(workers=1)
+    c.stop()
+    with sqlite3.connect(c.dir + "/state/state.db") as db:
+        db.execute("PRAGMA user_version = 999")
+    result = c.clusterd()
+    assert result.code == 5, result
+
+
+def test_a_lost_control_socket_is_made_again(cluster):
+    c = cluster(workers=1)
+    c.await_log("worker.ready")
+    os.unlink(c.socket)
+    c.await_state(lambda s: s["state"] == "ok")
+    assert c.ctl("ping").code == 0
+
+
+def test_the_log_is_a_file_and_is_opened_again(cluster):
+    c = cluster(workers=1, daemon={"log": "stderr"}, start=False)
+    file = c.dir + "/state/clusterd.log"
+    c.daemon_keys["log"] = file
+    c.write_config()
+    c.start()
+
+    def says(words):
+        with open(file, encoding="utf-8") as f:
+            return words in f.read()
+    wait.until(lambda: says("worker.ready"), 5, "a line")
+    os.rename(file, file + ".1")
+    assert c.ctl("log", "reopen").code == 0
+    assert c.ctl("scale", "web", "2").code == 0
+    wait.until(lambda: os.path.exists(file) and says("pool.scaled"), 5, "a line")
+
+
+def test_workers_may_accept_for_themselves(cluster):
+    c = cluster(workers=2, routes=BALANCED, schedule="shared")
+    assert {worker_of(c) for _ in range(20)} <= {"web/0", "web/1"}
+    assert c.ctl("scale", "web", "1").code == 0
+    assert {worker_of(c) for _ in range(5)} == {"web/0"}
