@@ -54,7 +54,8 @@ serve(int fd)
 		if (used + sizeof(answer) > sizeof(out))
 			break;
 	}
-	if (used > 0 && write(fd, out, used) < 0)
+	if ((used > 0 && write(fd, out, used) < 0) ||
+	    strstr(buf, "Connection: close") != NULL)
 		close(fd);
 }
 
