@@ -97,18 +97,21 @@ add_cause(struct buf *buf, const json_t *death)
 	buf_add_text(buf, "\n");
 }
 
-/* The last output, each line set in. */
+/* The last output, each line set in.  It is on record as escaped text. */
 static void
 add_output(struct buf *buf, const char *text)
 {
+	static const char newline[] = "\\x0a";
+
 	if (*text == '\0')
 		return;
 	buf_add_text(buf, "  last output\n");
 	while (*text != '\0') {
-		size_t len = strcspn(text, "\n");
+		const char *end = strcasestr(text, newline);
+		size_t len = end != NULL ? (size_t)(end - text) : strlen(text);
 
 		buf_printf(buf, "    %.*s\n", (int)len, text);
-		text += len + (text[len] == '\n');
+		text += len + (end != NULL ? sizeof(newline) - 1 : 0);
 	}
 }
 
@@ -123,7 +126,7 @@ add_death(struct buf *buf, const json_t *death)
 	add_cause(buf, death);
 	add_request(buf, death);
 	buf_printf(buf, "  process      worker %lld, pid %lld, generation %lld, "
-	    "lived ", (long long)number_of(death, "worker_id"),
+	    "lived ", (long long)number_of(death, "id"),
 	    (long long)number_of(death, "pid"),
 	    (long long)number_of(death, "generation"));
 	add_duration(buf, number_of(death, "uptime_ms"));

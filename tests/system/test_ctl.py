@@ -150,6 +150,21 @@ def test_a_verdict_survives_the_master(cluster):
     assert verdict["ok"] is (runner.returncode == 0)
 
 
+def test_why_tells_at_once_what_happened(cluster):
+    c = cluster(workers=1, routes={"/": "hello", "/segv": "evil"})
+    c.get("/segv", expect="connection lost")
+    death = c.await_event("worker.exited")
+    said = c.ctl("why", "web/0")
+    assert said.code == 0
+    for words in ("SIGSEGV", "GET /segv", "plugin       evil",
+                  "pid %d," % death["pid"], "worker %d," % death["id"]):
+        assert words in said.out, said.out
+    row, = c.json("why", "web/0")["workers"]
+    assert row["death"]["signal"] == "SIGSEGV" and row["death"]["code"] is None
+    assert [row["pid"] for row in c.json("deaths", "web/0")] == [death["pid"]]
+    assert c.worker("web/0")["restarts"] == 1
+
+
 def test_stop_ends_the_daemon(cluster):
     c = cluster(workers=1)
     assert c.ctl("stop", timeout=30).code == 0
