@@ -144,7 +144,7 @@ parse_plain(const struct key *key, const char *text, int64_t *value)
 	size_t len = strlen(text);
 	uint64_t number = 0;
 	unsigned small = 0;
-	int rc;
+	int rc = ERR_FORMAT;
 
 	switch ((enum key_kind)key->kind) {
 	case KIND_NUMBER:

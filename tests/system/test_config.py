@@ -8,6 +8,8 @@ import subprocess
 
 import pytest
 
+from harness import sanitized
+
 GOOD = """[pool web]
 listen = 127.0.0.1:8080
 route = / hello
@@ -184,6 +186,7 @@ PLUGIN = [
     ("module = /etc", "module: /etc is not a regular file"),
     ("module = /nowhere/x.so", "module: cannot open /nowhere/x.so: No such file or directory"),
     ("module =", "module: is empty"),
+    ("may = scale restat", 'may: there is no command "restat"; did you mean "restart"?'),
 ]
 
 LONG = "x" * 5000
@@ -249,6 +252,7 @@ def test_the_table_is_large():
     assert len(list(rows())) >= 80
 
 
+@sanitized
 @pytest.mark.parametrize("row", list(rows()), ids=lambda row: row[1][0][:60])
 def test_bad_file(check, row):
     text, findings = row
@@ -269,6 +273,13 @@ def test_good_file(check):
     assert errors == ["c.ini: the configuration is good"]
 
 
+def test_the_sample_is_good(check):
+    with open(os.environ["CLUSTERD_SOURCE"] + "/etc/clusterd.ini", encoding="utf-8") as file:
+        status, _, errors = check("@DIRS\n" + file.read())
+    assert (status, errors) == (0, ["c.ini: the configuration is good"])
+
+
+@sanitized
 def test_effective_configuration_is_a_fixed_point(check):
     """What --print-config prints is the same configuration, when read again."""
     text = "@DIRS\n" + GOOD.replace("route", "env = A=b; c\nmax_surge = 25%\nroute", 1)

@@ -10,6 +10,8 @@ import subprocess
 
 import pytest
 
+from harness import sanitized
+
 ERROR, WARNING, OPENING, PLUGIN, SNAPSHOT, DONE = range(1, 7)
 SEALS = 0xf             # SEAL SHRINK GROW WRITE
 TEXT = """[daemon]
@@ -96,6 +98,7 @@ def expect_good(messages):
     assert struct.unpack_from("=II", messages[5][1], 40) == (0, 1)
 
 
+@sanitized
 def test_reload(checker):
     process = checker("--reload")
     expect_good(list(process.messages()))
