@@ -1,0 +1,255 @@
+# SPDX-License-Identifier: MIT
+"""The state database locked, gone, garbage or unwritable under a daemon that
+runs: requests, supervision and status go on, the state says so and recovers."""
+
+import os
+import shutil
+import signal
+import sqlite3
+
+import pytest
+
+from harness import wait
+
+shows = pytest.mark.shows
+pytestmark = pytest.mark.threads
+
+
+def database(c):
+    return c.dir + "/state/state.db"
+
+
+def number(c, sql):
+    """One number out of the database, None while it cannot be read."""
+    try:
+        db = sqlite3.connect("file:%s?mode=ro" % database(c), uri=True, timeout=1)
+    except sqlite3.Error:
+        return None
+    try:
+        return db.execute(sql).fetchone()[0]
+    except (sqlite3.Error, TypeError):
+        return None
+    finally:
+        db.close()
+
+
+def await_number(c, sql, value):
+    wait.until(lambda: number(c, sql) == value, 15, "%s = %r" % (sql, value))
+
+
+def reasons(status):
+    return [reason["reason"] for reason in status["reasons"]]
+
+
+def kill_worker(c, name="web/0"):
+    """A death, and its slot ready again with another process."""
+    before = c.worker(name)
+    os.kill(before["pid"], signal.SIGKILL)
+    c.await_state(lambda status: any(
+        row["worker"] == name and row["state"] == "ready" and row["id"] != before["id"]
+        for row in status["workers"]))
+
+
+def still_works(c, deaths):
+    """Requests, supervision and status, whatever the disk does."""
+    assert c.get("/").status == 200
+    kill_worker(c)
+    assert c.worker("web/0")["restarts"] == deaths
+    assert c.get("/").status == 200
+
+
+class Lock:
+    """Another process that holds the database."""
+
+    def __init__(self, c):
+        self.db = sqlite3.connect(database(c), isolation_level=None, timeout=5)
+        self.db.execute("BEGIN IMMEDIATE")
+
+    def release(self):
+        self.db.execute("ROLLBACK")
+        self.db.close()
+
+
+@shows("G1")
+def test_locked(cluster):
+    c = cluster(workers=2)
+    since = c.last_event()
+    lock = Lock(c)
+    still_works(c, deaths=1)
+    behind = c.await_event("store.behind", after=since)
+    assert "locked" in behind["reason"]
+    status = c.await_state(lambda status: "store_behind" in reasons(status))
+    assert status["state"] == "degraded"
+    still_works(c, deaths=2)
+    result = c.json("scale", "web", "3")
+    assert result.get("stored") is False, result
+    lock.release()
+    recovered = c.await_event("store.recovered", after=behind)
+    assert recovered["lost"] == 0
+    c.await_state(lambda status: status["state"] == "ok")
+    await_number(c, "SELECT count(*) FROM deaths", 2)
+    await_number(c, "SELECT restarts FROM workers WHERE pool = 'web' AND slot = 0", 2)
+    await_number(c, "SELECT desired FROM pools", 3)
+    assert number(c, "SELECT count(*) FROM events WHERE event = 'store.behind'") == 1
+
+
+@shows("G2")
+def test_full(cluster):
+    failing = ",".join("store.before_commit:err=ENOSPC@%d" % n for n in range(3, 12))
+    c = cluster(workers=2, env={"CLUSTERD_FP": failing})
+    still_works(c, deaths=1)
+    behind = c.await_event("store.behind")
+    c.await_event("store.recovered", after=behind)
+    await_number(c, "SELECT count(*) FROM deaths", 1)
+    still_works(c, deaths=2)
+    await_number(c, "SELECT restarts FROM workers WHERE slot = 0", 2)
+
+
+@shows("G2")
+def test_full_from_the_start(cluster):
+    """The file may not grow at all."""
+    c = cluster(workers=2, env={"CLUSTERD_TEST_PRAGMA": "max_page_count=1"})
+    for count in range(1, 4):
+        still_works(c, deaths=count)
+    c.await_state(lambda status: "store_behind" in reasons(status))
+    still_works(c, deaths=4)
+
+
+@shows("G3")
+@pytest.mark.parametrize("parts", [[""], ["", "-wal", "-shm"]])
+def test_deleted(cluster, parts):
+    c = cluster(workers=2)
+    kill_worker(c)
+    await_number(c, "SELECT restarts FROM workers WHERE slot = 0", 1)
+    since = c.last_event()
+    for part in parts:
+        os.unlink(database(c) + part)
+    c.await_event("store.recovered", after=since)
+    await_number(c, "SELECT restarts FROM workers WHERE slot = 0", 1)
+    still_works(c, deaths=2)
+    await_number(c, "SELECT restarts FROM workers WHERE slot = 0", 2)
+    c.await_state(lambda status: status["state"] == "ok")
+
+
+@shows("G3")
+@pytest.mark.parametrize("how", ["renamed over", "overwritten"])
+def test_replaced_by_garbage(cluster, how):
+    c = cluster(workers=2)
+    kill_worker(c)
+    await_number(c, "SELECT restarts FROM workers WHERE slot = 0", 1)
+    since = c.last_event()
+    target = database(c) if how == "overwritten" else c.dir + "/garbage"
+    with open(target, "wb") as f:
+        f.write(b"this is no database\n" * 1000)
+    if how == "renamed over":
+        os.rename(target, database(c))
+    c.await_event("store.recovered", after=since)
+    await_number(c, "SELECT restarts FROM workers WHERE slot = 0", 1)
+    still_works(c, deaths=2)
+    await_number(c, "SELECT restarts FROM workers WHERE slot = 0", 2)
+    assert any(".corrupt-" in name for name in os.listdir(c.dir + "/state"))
+
+
+@shows("G4")
+@pytest.mark.parametrize("content", [b"this is no database\n" * 1000, b"", b"SQLite format 3\0cut"])
+def test_garbage_at_start(cluster, content):
+    c = cluster(workers=2)
+    assert c.stop() == 0
+    with open(database(c), "wb") as f:
+        f.write(content)
+    c.start()
+    assert c.get("/").status == 200
+    assert any(".corrupt-" in name for name in os.listdir(c.dir + "/state"))
+    c.await_event("store.recovered", text=lambda text: ".corrupt-" in text)
+    still_works(c, deaths=1)
+    await_number(c, "SELECT restarts FROM workers WHERE slot = 0", 1)
+
+
+def test_newer_schema(cluster):
+    c = cluster(workers=1)
+    assert c.stop() == 0
+    db = sqlite3.connect(database(c))
+    db.execute("PRAGMA user_version = 99")
+    db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    db.close()
+    with open(database(c), "rb") as f:
+        before = f.read()
+    c.expect_exit(5)
+    c.start(ready=False)
+    assert c.await_exit() == 5
+    with open(database(c), "rb") as f:
+        assert f.read() == before
+    assert "99" in c.log()
+
+
+def test_locked_at_start(cluster):
+    c = cluster(workers=2)
+    assert c.stop() == 0
+    lock = Lock(c)
+    c.start()
+    still_works(c, deaths=1)
+    c.await_state(lambda status: "store_behind" in reasons(status))
+    lock.release()
+    c.await_state(lambda status: status["state"] == "ok")
+    await_number(c, "SELECT restarts FROM workers WHERE slot = 0", 1)
+
+
+def test_survives_the_daemon(cluster):
+    """Counters, sizes and history of one life are there in the next."""
+    c = cluster(workers=2)
+    kill_worker(c)
+    assert c.ctl("scale", "web", "3").code == 0
+    last = c.last_event()
+    c.restart_daemon()
+    assert c.worker("web/0")["restarts"] == 1
+    assert c.pool()["desired"] == 3
+    assert c.pool()["restarts"] == 1
+    rows = c.events()
+    assert [row["seq"] for row in rows] == sorted({row["seq"] for row in rows})
+    assert rows[0]["seq"] <= last < rows[-1]["seq"]
+    deaths = [row["signal"] for row in c.json("deaths")]
+    assert deaths == ["SIGKILL"]
+
+
+def test_survives_kill(cluster):
+    """kill -9 of keeper and master: what was stored a second ago is there."""
+    c = cluster(workers=2)
+    kill_worker(c)
+    await_number(c, "SELECT restarts FROM workers WHERE slot = 0", 1)
+    await_number(c, "SELECT count(*) FROM deaths", 1)
+    c.expect_exit(-signal.SIGKILL)
+    c.signal(signal.SIGKILL)
+    c.await_exit()
+    c.start()
+    assert c.worker("web/0")["restarts"] == 1
+    assert number(c, "SELECT integrity_check = 'ok' FROM pragma_integrity_check") == 1
+
+
+def test_master_adopts_without_the_disk(cluster):
+    c = cluster(workers=2)
+    kill_worker(c)
+    before = c.master_pid()
+    lock = Lock(c)
+    os.kill(before, signal.SIGKILL)
+    status = c.await_state(lambda status: status["master"]["pid"] != before)
+    assert [row["restarts"] for row in status["workers"] if row["worker"] == "web/0"] == [1]
+    lock.release()
+    c.await_state(lambda status: status["state"] == "ok")
+    await_number(c, "SELECT restarts FROM workers WHERE slot = 0", 1)
+
+
+def test_readable_by_others(cluster):
+    """While it runs and after it stopped, and as a copy."""
+    c = cluster(workers=2)
+    await_number(c, "SELECT count(*) FROM workers WHERE state = 'ready'", 2)
+    copy = c.dir + "/state/copy.db"
+    assert c.ctl("db", "backup", copy).code == 0
+    db = sqlite3.connect("file:%s?mode=ro" % copy, uri=True)
+    assert db.execute("SELECT count(*) FROM workers").fetchone() == (2,)
+    db.close()
+    assert c.stop() == 0
+    shutil.copy(database(c), c.dir + "/alone.db")
+    assert number(c, "SELECT count(*) FROM workers") == 2
+    db = sqlite3.connect(c.dir + "/alone.db")       # nothing is left in the log
+    assert db.execute("SELECT count(*) FROM workers").fetchone() == (2,)
+    db.close()
