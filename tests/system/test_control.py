@@ -274,7 +274,7 @@ def test_events_are_told_once_and_in_order(shared):
     with connect(shared, 30) as sock:
         sock.sendall(b'{"id":1,"command":"events","args":{"since":"0","until":'
                      b'"command.done"}}\n{"id":2,"command":"ping"}\n')
-        threading.Thread(target=shared.ctl, args=("restart", "web/0")).start()
+        restart = shared.ctl_start("restart", "web/0")
         seen = []
         with sock.makefile("rb") as lines:
             for line in lines:
@@ -283,6 +283,8 @@ def test_events_are_told_once_and_in_order(shared):
                     break
                 if "row" in answer:
                     seen.append(answer["row"])
+    restart.communicate(timeout=30)
+    assert restart.returncode == 0
     numbers = [row["seq"] for row in seen]
     assert numbers == sorted(set(numbers))
     assert seen[-1]["event"] == "command.done"
