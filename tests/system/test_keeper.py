@@ -284,7 +284,7 @@ def test_listener_options(keeper):
     k = keeper()
     master = k.serve()
     bound = bind(master, 1, inet())
-    with socket.socket(fileno=bound.fds[0]) as sock:
+    with socket.socket(fileno=os.dup(bound.fds[0])) as sock:
         assert sock.getsockname() == ("127.0.0.1", bound["port"])
         assert sock.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN)
         assert sock.getsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR)
@@ -585,7 +585,7 @@ def test_first_start_that_never_comes_to_be(keeper):
 
 
 FRAMES = [
-    b"", b"\0" * 16, b"\1\0" + b"\xff" * 14, ke.HEADER.pack(99, 0, 1, 0, 0),
+    b"\0" * 16, b"\1\0" + b"\xff" * 14, ke.HEADER.pack(99, 0, 1, 0, 0),
     ke.HEADER.pack(ke.MESSAGES["WELCOME"][0], 0, 1, 0, 0), b"\xff" * 512, b"x" * 4000,
     b"".join(ke.encode("RELEASE", 0, {"id": 5})),
     b"".join(ke.encode("ATTACH", 5, {"proto_min": 1, "proto_max": 1})),
@@ -595,7 +595,7 @@ FRAMES = [
 ]
 
 
-@pytest.mark.parametrize("frame", FRAMES[1:])
+@pytest.mark.parametrize("frame", FRAMES, ids=range(len(FRAMES)))
 def test_malformed_ends_the_master_not_the_keeper(keeper, frame):
     k = keeper(scale=20)
     master = k.serve()

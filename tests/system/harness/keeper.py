@@ -155,6 +155,7 @@ class Peer:
             self.link.settimeout(10)
         self.ref = 0
         self.events = []
+        self.fds = []                   # all that came; closed with the peer
 
     def ask(self, code, answer=True):
         """Evaluate an expression over there."""
@@ -165,6 +166,7 @@ class Peer:
 
     def receive(self):
         data, fds, _, _ = socket.recv_fds(self.link, 512, 16)
+        self.fds += fds
         assert data, "the keeper closed its socket"
         return decode(data, fds)
 
@@ -227,6 +229,8 @@ class Peer:
         self.sock.close()
         if self.link is not None:
             self.link.close()
+        while self.fds:
+            os.close(self.fds.pop())
 
 
 class Keeper:
