@@ -10,7 +10,6 @@
 #include <netinet/in.h>
 #include <string.h>
 #include <sys/ioctl.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -22,7 +21,6 @@
 
 enum {
 	A_TURN = 16,			/* connections taken in one turn */
-	NEAR_LIMIT = 128,		/* descriptors left: be careful */
 	RETRY_MIN_MS = 100, RETRY_MAX_MS = 1000,
 };
 
@@ -42,26 +40,16 @@ has_room(struct worker *worker)
 	return !worker->full || http_may_make_room(http);
 }
 
-/* A descriptor number is certainly free: the last one was far from the limit,
- * or the spare is given up for it. */
+/* The number that a passed descriptor will take is held by the spare: a receive
+ * without a free number would lose the connection. */
 static bool
-free_number(struct worker *worker)
-{
-	if (worker->highest < worker->fd_limit - NEAR_LIMIT)
-		return true;
-	if (worker->spare < 0)
-		worker->spare = open("/dev/null", O_RDONLY | O_CLOEXEC);
-	if (worker->spare < 0)
-		return false;
-	fd_close(&worker->spare);
-	return true;
-}
-
-static void
-keep_spare(struct worker *worker)
+hold_spare(struct worker *worker)
 {
 	if (worker->spare < 0)
+		worker->spare = fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 0);
+	if (worker->spare < 0)
 		worker->spare = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	return worker->spare >= 0;
 }
 
 /* ---- passed by the master ----------------------------------------------------------- */
@@ -76,13 +64,15 @@ take_one(struct worker *worker)
 	ssize_t len;
 
 	if (!has_room(worker) || !http_make_room(&worker->host.http) ||
-	    !free_number(worker)) {
+	    !hold_spare(worker)) {
 		event_del(&worker->connections_event);
 		worker->taking = false;
 		return false;
 	}
+	fd_close(&worker->spare);
 	len = fd_recv(WORKER_FD_CONNECTIONS, &passed, sizeof(passed), fds,
 	    &count);
+	hold_spare(worker);
 	if (len == -EAGAIN)
 		return false;
 	if (len == 0 || (len < 0 && len != -EMSGSIZE)) {
@@ -96,7 +86,6 @@ take_one(struct worker *worker)
 		board_add(&worker->board, METRIC_PASSED_INVALID, 1);
 		return true;
 	}
-	worker->highest = fds[0];
 	board_add(&worker->board, METRIC_TAKEN, 1);
 	http_take(&worker->host.http, fds[0], &passed);
 	return true;
@@ -112,7 +101,6 @@ on_connections(evutil_socket_t fd, short what, void *arg)
 	for (int i = 0; i < A_TURN; i++)
 		if (!take_one(worker))
 			break;
-	keep_spare(worker);
 }
 
 bool
@@ -195,15 +183,13 @@ accept_one(struct worker *worker, struct listener *listener)
 	struct connection_passed passed;
 	int fd;
 
-	if (!has_room(worker) || !http_make_room(&worker->host.http) ||
-	    !free_number(worker)) {
+	if (!has_room(worker) || !http_make_room(&worker->host.http)) {
 		disarm_all(worker);
 		return false;
 	}
 	fd = accept4(listener->fd, (struct sockaddr *)&from, &len,
 	    SOCK_NONBLOCK | SOCK_CLOEXEC);
 	if (fd >= 0) {
-		worker->highest = fd;
 		worker->retry_ms = 0;
 		board_add(&worker->board, METRIC_ACCEPTED, 1);
 		describe(&passed, listener->id, &from);
@@ -240,7 +226,6 @@ on_listener(evutil_socket_t fd, short what, void *arg)
 	for (int i = 0; i < turn; i++)
 		if (!accept_one(worker, listener))
 			break;
-	keep_spare(worker);
 }
 
 static void
@@ -267,7 +252,7 @@ void
 accept_update(struct worker *worker)
 {
 	bool room = has_room(worker);
-	bool take = room && !worker->keeper_lost &&
+	bool take = room && !worker->keeper_lost && hold_spare(worker) &&
 	    (worker->phase == PHASE_SERVE || worker->phase == PHASE_DRAIN);
 
 	for (unsigned i = 0; i < WORKER_LISTENERS_MAX; i++) {
@@ -357,18 +342,14 @@ accept_want(struct worker *worker, uint32_t id, bool wanted)
 void
 accept_init(struct worker *worker)
 {
-	struct rlimit limit;
-
 	for (unsigned i = 0; i < WORKER_LISTENERS_MAX; i++) {
 		worker->listeners[i].fd = -1;
 		worker->listeners[i].worker = worker;
 	}
 	worker->spare = -1;
-	worker->fd_limit = getrlimit(RLIMIT_NOFILE, &limit) == 0 &&
-	    limit.rlim_cur < 1 << 30 ? (int)limit.rlim_cur : 1 << 30;
 	event_assign(&worker->connections_event, worker->base,
 	    WORKER_FD_CONNECTIONS, EV_READ | EV_PERSIST, on_connections,
 	    worker);
 	evtimer_assign(&worker->retry_event, worker->base, on_retry, worker);
-	keep_spare(worker);
+	hold_spare(worker);
 }

@@ -60,8 +60,6 @@ struct worker {
 	struct event connections_event;
 	bool taking;			/* connections_event is added */
 	int spare;			/* a descriptor kept for bad times */
-	int highest;			/* number of the last descriptor taken */
-	int fd_limit;
 	struct listener listeners[WORKER_LISTENERS_MAX];
 	unsigned retry_ms;		/* accepting failed: try again after */
 	bool full;			/* at max_connections: till 90 % */

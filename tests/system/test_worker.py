@@ -10,7 +10,7 @@ import pytest
 from harness import http, processes, wait
 
 EVIL = ["segv", "abort", "exit", "closefd", "listener", "block", "spin", "sleep",
-        "page", "frame", "e", "recurse", "disconnect", "threadsegv"]
+        "leakfd", "page", "frame", "e", "recurse", "disconnect", "threadsegv"]
 
 
 def routes():
@@ -155,4 +155,25 @@ def test_a_plugin_may_ask_to_be_replaced(c):
     assert c.get("/disconnect?tired").text == "0\n"
     c.await_event("worker.exited", after=seen, timeout=20)
     wait.until(lambda: c.pool()["ready"] == 2, 10, "two workers again")
+    assert c.pool()["restarts"] == 0
+
+
+def test_without_descriptors_clients_are_served_one_by_one(cluster):
+    c = cluster(workers=1, routes=routes(), max_fds="off")
+    with c.connect() as conn:
+        taken = int(conn.request("GET", "/leakfd?100000").text)
+        assert taken > 500, "all there were"
+    with c.load(new=2) as book:
+        book.await_more(50)
+    book.assert_nothing_lost()
+    assert c.worker("web/0")["restarts"] == 0
+
+
+def test_a_worker_with_too_many_descriptors_is_replaced(cluster):
+    c = cluster(workers=1, routes=routes(), max_fds="100")
+    seen = c.last_event()
+    with c.load(keepalive=1) as book:
+        c.get("/leakfd?200")
+        c.await_event("worker.exited", after=seen, timeout=20)
+    book.assert_nothing_lost()
     assert c.pool()["restarts"] == 0

@@ -9,7 +9,7 @@
 
 enum { SEGV, EXIT0, LOOP };
 
-static volatile int *volatile nowhere;
+static volatile int *volatile nowhere = (volatile int *)16;
 static volatile int for_ever = 1;
 
 __attribute__((constructor)) static void

@@ -37,7 +37,7 @@ static const struct cluster_option options[] = {
 };
 
 static volatile int for_ever = 1;
-static volatile int *volatile nowhere;
+static volatile int *volatile nowhere = (volatile int *)16;
 static volatile int zero;
 
 static const char *
