@@ -6,7 +6,7 @@ import signal
 
 import pytest
 
-from harness import http
+from harness import http, shows
 
 EVIL = {"/": "evil"}
 
@@ -28,6 +28,7 @@ def kill_master(c):
     return seen
 
 
+@shows("P5")
 def test_killed_ten_times_under_load(cluster):
     c = cluster(workers=2, routes=EVIL)
     before = c.status()
@@ -83,6 +84,7 @@ def test_stopped_master_is_replaced(cluster):
     assert identity(c.status()) == before
 
 
+@shows("D4")
 def test_a_poisoned_memo_is_made_anew(cluster):
     c = cluster(workers=2, routes=EVIL)
     before = c.status()
@@ -120,6 +122,8 @@ def test_a_command_gets_its_verdict_across_a_death(cluster):
     assert c.pool()["desired"] == 2
 
 
+@shows("K5")
+@shows("P3")
 def test_what_a_stopped_worker_had_not_taken_is_given_to_the_other(cluster):
     c = cluster(workers=2, routes=EVIL, dispatch_window=64, handler_timeout="60s")
     address = c.address()
@@ -135,6 +139,7 @@ def test_what_a_stopped_worker_had_not_taken_is_given_to_the_other(cluster):
     assert "web/1" in owners
 
 
+@shows("K6")
 def test_a_queue_outlives_its_only_worker(cluster):
     c = cluster(workers=1, routes=EVIL, dispatch_window=64, handler_timeout="60s")
     address = c.address()

@@ -8,6 +8,8 @@ import pytest
 
 EVIL = {"/": "evil"}
 
+from harness import shows
+
 
 def hello(c, module):
     """The plugin hello from that module."""
@@ -46,6 +48,7 @@ def test_a_new_version_under_load(cluster):
                                     "no_such.so"])
 def test_what_the_check_refuses_leaves_the_generation(cluster, module):
     c = cluster(workers=2)
+    c.allow_in_log("runtime error")
     before = c.status()
     hello(c, module)
     result = c.ctl("reload")
@@ -65,6 +68,7 @@ def test_a_mistake_is_named_with_file_and_line(cluster):
     assert result.code == 1 and "clusterd.ini:" in result and "colour" in result
 
 
+@shows("P8")
 @pytest.mark.parametrize("module", ["hello_start_fails.so", "hello_dies.so",
                                     "hello_500.so"])
 def test_what_the_canary_shows_is_rolled_back(cluster, module):
@@ -83,6 +87,7 @@ def test_what_the_canary_shows_is_rolled_back(cluster, module):
     assert versions(c) == old
 
 
+@shows("B4")
 def test_overwriting_the_file_does_no_harm(cluster):
     c = cluster(workers=2, start=False)
     deployed = c.dir + "/hello.so"
@@ -185,3 +190,20 @@ def test_killed_at_each_step(cluster, point):
     assert (generation == before) == (versions(c) == old), "one or the other"
     assert len(versions(c)) == 1
     assert (first.code == 0) == (generation != before), first
+
+
+@shows("H4")
+def test_what_fails_in_a_later_slot_is_rolled_back(cluster):
+    c = cluster(workers=4, routes={"/": "evil"})
+    before = c.status()
+    with c.load(keepalive=2, new=2) as ledger:
+        c.plugins["evil"] = {"mode": "init_fail_slot=2"}
+        c.write_config()
+        result = c.ctl("reload")
+        ledger.await_more(20)
+    assert result.code == 1 and "web/2" in result, result
+    ledger.assert_nothing_lost()
+    after = c.await_state(lambda s: len(s["workers"]) == 4 and all(
+        w["state"] == "ready" for w in s["workers"]))
+    assert after["generation"] == before["generation"]
+    assert {w["generation"] for w in after["workers"]} == {before["generation"]}
