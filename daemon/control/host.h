@@ -53,7 +53,7 @@ struct change {
 	bool now;			/* STOP --now */
 	int signal;			/* KILL: number, SIGKILL if not given */
 	const char *text;		/* LOG_LEVEL level, SEND message, UPGRADE
-					 * and DB_BACKUP path; for the call of
+					 * path; for the call of
 					 * start() only.  NULL: not given */
 };
 

@@ -171,6 +171,14 @@ look_at_store(struct master *m)
 	if (status.state == STORE_BEHIND)
 		add(VIEW_DEGRADED, REASON_STORE_BEHIND, NULL, NULL, "%.*s",
 		    VERDICT_TEXT - 1, status.reason);
+	if (status.state == STORE_BEHIND && status.lost > 0)
+		add(VIEW_DEGRADED, REASON_QUEUE_OVERFLOW, NULL, NULL,
+		    "%llu records did not fit into memory",
+		    (unsigned long long)status.lost);
+	/* Nothing is wrong any more, but what came before is not in there. */
+	if (status.moved_aside > 0)
+		add(VIEW_OK, REASON_STORE_REPLACED, NULL, NULL, "%.*s",
+		    VERDICT_TEXT - 1, status.note);
 	if (status.state == STORE_NEWER)
 		add(VIEW_DEGRADED, REASON_STORE_NEWER, NULL, NULL, "%.*s",
 		    VERDICT_TEXT - 1, status.reason);

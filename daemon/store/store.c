@@ -70,7 +70,6 @@ store_new(const char *dir, const struct store_options *options, int wake_fd)
 	jobs_init(&store->finished);
 	jobs_init(&store->delivering);
 	set_keep(store, &options->keep);
-	store->started = options->no_wait;
 	snprintf(store->dir, sizeof(store->dir), "%s", dir);
 	return store;
 }
@@ -125,7 +124,9 @@ store_start(const char *state_dir, const struct store_options *options,
     int wake_fd, struct store **out, struct errmsg *err)
 {
 	struct store *store = store_new(state_dir, options, wake_fd);
-	uint64_t deadline = clock_now_ms() + clock_scaled_ms(STORE_OPEN_MS);
+	unsigned wait_ms = options->adopted ? STORE_ADOPTED_MS :
+	    clock_scaled_ms(STORE_OPEN_MS);
+	uint64_t deadline = clock_now_ms() + wait_ms;
 	int rc, newer;
 
 	if (store == NULL)
@@ -138,10 +139,6 @@ store_start(const char *state_dir, const struct store_options *options,
 	if ((rc = start_thread(store, err)) != 0) {
 		store_free(store);
 		return rc;
-	}
-	if (options->no_wait) {
-		*out = store;
-		return 0;
 	}
 	pthread_mutex_lock(&store->lock);
 	while (!store->tried && wait_done(store, deadline))

@@ -26,6 +26,7 @@ enum {
 	STORE_JOBS_MAX = 64,		/* queries and the like that wait */
 	STORE_ROWS_MAX = 1000,		/* of one query */
 	STORE_OPEN_MS = 5000,		/* store_start() waits so long */
+	STORE_ADOPTED_MS = 200,		/* or so long, see store_options */
 	STORE_LOADED_DEATHS = 100,
 };
 
@@ -37,8 +38,8 @@ struct store_keep {
 struct store_options {
 	struct store_keep keep;
 	int closed;		/* safe_mode: no thread, no file, all is dropped */
-	int no_wait;		/* a memo was adopted, it knows better: do not wait
-				 * for the file; store_load() stays empty, and a
+	int adopted;		/* a memo was adopted, it knows better: wait 200 ms
+				 * at most; then store_load() stays empty, and a
 				 * newer schema is a state, not an error */
 };
 

@@ -151,7 +151,8 @@ def test_replaced_by_garbage(cluster, how):
 
 
 @shows("G4")
-@pytest.mark.parametrize("content", [b"this is no database\n" * 1000, b"", b"SQLite format 3\0cut"])
+@pytest.mark.parametrize("content", [
+    b"this is no database\n" * 1000, b"", b"SQLite format 3\0cut"])
 def test_garbage_at_start(cluster, content):
     c = cluster(workers=2)
     assert c.stop() == 0
@@ -161,6 +162,8 @@ def test_garbage_at_start(cluster, content):
     assert c.get("/").status == 200
     assert any(".corrupt-" in name for name in os.listdir(c.dir + "/state"))
     c.await_event("store.recovered", text=lambda text: ".corrupt-" in text)
+    status = c.await_state(lambda status: "store_replaced" in reasons(status))
+    assert status["state"] == "ok"
     still_works(c, deaths=1)
     await_number(c, "SELECT restarts FROM workers WHERE slot = 0", 1)
 
@@ -194,6 +197,7 @@ def test_locked_at_start(cluster):
     await_number(c, "SELECT restarts FROM workers WHERE slot = 0", 1)
 
 
+@shows("P5")
 def test_survives_the_daemon(cluster):
     """Counters, sizes and history of one life are there in the next."""
     c = cluster(workers=2)
@@ -211,6 +215,7 @@ def test_survives_the_daemon(cluster):
     assert deaths == ["SIGKILL"]
 
 
+@shows("P5")
 def test_survives_kill(cluster):
     """kill -9 of keeper and master: what was stored a second ago is there."""
     c = cluster(workers=2)
