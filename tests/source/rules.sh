@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# The tree keeps the rules of build-aux/check-source, and a breach is seen.
+# The tree keeps the rules of build-aux/check-source, and a breach is seen.  shows: P10
 set -eu
 source=${CLUSTERD_SOURCE:-.}
 check=$source/build-aux/check-source

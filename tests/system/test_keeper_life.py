@@ -2,8 +2,10 @@
 """What keeps running when something ends: master, keeper, a second start."""
 
 import os
+import shutil
 import signal
 import socket
+import subprocess
 
 import pytest
 
@@ -121,8 +123,6 @@ def test_version_of_all_three(cluster):
 
 
 def test_other_build_is_refused(build, cluster, tmp_path):
-    import shutil
-    import subprocess
     for name in ("clusterd", "clusterd-master", "clusterd-worker"):
         shutil.copy(os.path.join(build, name), tmp_path / name)
     path = tmp_path / "clusterd-worker"
@@ -166,3 +166,30 @@ def test_another_worker_account(cluster):
     assert c.get("/").status == 200
     for row in c.workers():
         assert os.stat("/proc/%d" % row["pid"]).st_uid == 65534
+
+
+@shows("P12")
+@pytest.mark.skipif(not ROOT or not shutil.which("strace"), reason="needs root and strace")
+@pytest.mark.parametrize("call", ["capset", "setgroups", "setresgid", "setresuid", "prctl"])
+def test_privileges_that_cannot_be_dropped_are_no_start(cluster, call):
+    c = cluster(start=False)
+    trace = ["strace", "-D", "-f", "-qq", "-o", "/dev/null", "-e", "trace=" + call,
+             "-e", "inject=%s:error=EPERM" % call]
+    done = subprocess.run([*trace, c.build + "/clusterd", "-c", c.config_file], timeout=20,
+                          env=c.environment(), capture_output=True, text=True, check=False)
+    assert done.returncode == 1, done
+    assert "clusterd: cannot " in done.stderr
+    assert not os.path.exists(c.dir + "/run")
+
+
+@shows("P12")
+def test_a_log_that_cannot_be_written_is_no_end(cluster):
+    c = cluster(start=False, workers=1)
+    c.log_file = "/dev/full"
+    c.start()
+    processes.Process(c.worker("web/0")["pid"]).send(signal.SIGKILL)
+    c.await_state(lambda s: [w for w in s["workers"]
+                             if w["restarts"] == 1 and w["state"] == "ready"])
+    assert c.get("/").status == 200
+    assert c.stop() == 0
+    c.log_file = c.dir + "/log"
