@@ -23,6 +23,7 @@
 #include "daemon/master/listeners.h"
 #include "daemon/master/master.h"
 #include "daemon/master/process.h"
+#include "daemon/master/report.h"
 #include "daemon/master/start.h"
 #include "daemon/master/tick.h"
 #include "daemon/master/turn.h"
@@ -226,6 +227,7 @@ adopt_begin(struct master *m)
 
 	(void)FP("master.adopt");
 	m->adopted = true;
+	generations_end_inventory(m);
 	if (!m->memo_recovered)
 		copy->globals.generation = highest_generation(m);
 	generation = master_generation(m, copy->globals.generation);
@@ -258,5 +260,6 @@ adopt_begin(struct master *m)
 		start_bind_control(m);
 	change_adopt(m);
 	tell_adopted(m);
+	report_rows(m, NULL, turn_look(m));
 	tick_start(m);
 }

@@ -52,13 +52,16 @@ generations_next(struct master *m)
 		highest = globals->generation;
 	if (globals->trans_generation > highest)
 		highest = globals->trans_generation;
-	if (m->last_generation > highest)
-		highest = m->last_generation;
+	if (globals->last_generation > highest)
+		highest = globals->last_generation;
 	for (size_t i = 0; i < MASTER_GENERATIONS; i++)
 		if (m->generations[i].number > highest)
 			highest = m->generations[i].number;
 	return highest + 1;
 }
+
+/* Under the snapshots of a generation, the number of its text. */
+enum { TEXT_NUMBER = 255, TEXT_MAX = 4 << 20 };
 
 static struct generation *
 free_place(struct master *m)
@@ -105,10 +108,14 @@ drop(struct master *m, const struct generation *generation)
 {
 	struct keeper_packet packet;
 
-	for (uint64_t pool = 0; pool <= generation->conf->pool_count; pool++) {
+	uint64_t pools = generation->conf->pool_count;
+
+	for (uint64_t pool = 0; pool <= pools + 1; pool++) {
+		if (pool == pools + 1 && generation->text == NULL)
+			break;
 		keeper_begin(&packet, KEEPER_DROP, 0);
-		packet.body.drop.number =
-		    KEEPER_SNAPSHOT_NUMBER(generation->number, pool);
+		packet.body.drop.number = KEEPER_SNAPSHOT_NUMBER(
+		    generation->number, pool <= pools ? pool : TEXT_NUMBER);
 		packet.body.drop.kind = KEPT_SNAPSHOT;
 		link_request(m->link, &packet, NULL, 0, NULL, 0);
 	}
@@ -117,16 +124,17 @@ drop(struct master *m, const struct generation *generation)
 /* -- as files ------------------------------------------------------------------------ */
 
 static char *
-file_of(const struct conf *conf, uint64_t number, char *out, size_t size)
+file_of(const struct conf *conf, uint64_t number, const char *suffix,
+    char *out, size_t size)
 {
-	snprintf(out, size, "%s/snapshots/%llu", conf->daemon.state_dir,
-	    (unsigned long long)number);
+	snprintf(out, size, "%s/snapshots/%llu%s", conf->daemon.state_dir,
+	    (unsigned long long)number, suffix);
 	return out;
 }
 
 static int
-write_file(const struct conf *conf, uint64_t number, const struct buf *data,
-    struct errmsg *err)
+write_file(const struct conf *conf, uint64_t number, const char *suffix,
+    const struct buf *data, struct errmsg *err)
 {
 	char dir[300], file[340], temporary[360];
 	int fd;
@@ -134,7 +142,7 @@ write_file(const struct conf *conf, uint64_t number, const struct buf *data,
 	snprintf(dir, sizeof(dir), "%s/snapshots", conf->daemon.state_dir);
 	if (mkdir(dir, 0700) != 0 && errno != EEXIST)
 		return errmsg_errno(err, "cannot make %s", dir);
-	file_of(conf, number, file, sizeof(file));
+	file_of(conf, number, suffix, file, sizeof(file));
 	snprintf(temporary, sizeof(temporary), "%s.new", file);
 	unlink(temporary);
 	fd = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
@@ -168,10 +176,40 @@ keep_all(struct master *m, const struct conf *conf, uint64_t number,
 			rc = keep(m, KEEPER_SNAPSHOT_NUMBER(number, pool + 1),
 			    &data, err);
 		if (rc == 0 && pool == SNAPSHOT_ALL)
-			rc = write_file(conf, number, &data, err);
+			rc = write_file(conf, number, "", &data, err);
 		buf_done(&data);
 	}
 	return rc;
+}
+
+static void
+set_text(struct generation *generation, const char *text, size_t len)
+{
+	free(generation->text);
+	generation->text = malloc(len + 1);
+	generation->text_len = 0;
+	if (generation->text == NULL)
+		return;
+	memcpy(generation->text, text, len);
+	generation->text[len] = '\0';
+	generation->text_len = len;
+}
+
+/* What people read of it is only kept where that is possible. */
+static void
+keep_text(struct master *m, const struct conf *conf, uint64_t number,
+    const char *text, size_t len)
+{
+	struct errmsg err;
+	struct buf data;
+
+	buf_init(&data, 0);
+	if (buf_add(&data, text, len) != 0 ||
+	    keep(m, KEEPER_SNAPSHOT_NUMBER(number, TEXT_NUMBER), &data, &err)
+	    != 0 || write_file(conf, number, ".txt", &data, &err) != 0)
+		log_warn("master: the text of generation %llu is not kept",
+		    (unsigned long long)number);
+	buf_done(&data);
 }
 
 int
@@ -191,14 +229,12 @@ generations_add(struct master *m, struct conf *conf, uint64_t number,
 		return rc;
 	generation->number = number;
 	generation->conf = conf_ref(conf);
-	generation->text = text != NULL ? malloc(text_len + 1) : NULL;
-	generation->text_len = 0;
-	if (generation->text != NULL) {
-		memcpy(generation->text, text, text_len);
-		generation->text[text_len] = '\0';
-		generation->text_len = text_len;
+	if (text != NULL) {
+		keep_text(m, conf, number, text, text_len);
+		set_text(generation, text, text_len);
 	}
-	m->last_generation = number;
+	if (number > turn_look(m)->globals.last_generation)
+		turn_change(m)->globals.last_generation = number;
 	*out = generation;
 	return 0;
 }
@@ -226,27 +262,63 @@ decode_fd(int fd, struct errmsg *err)
 	return conf;
 }
 
+static void
+read_text(struct generation *generation, int fd)
+{
+	struct stat st;
+	void *data;
+
+	if (fstat(fd, &st) != 0 || st.st_size <= 0 || st.st_size > TEXT_MAX)
+		return;
+	data = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
+	if (data == MAP_FAILED)
+		return;
+	set_text(generation, data, (size_t)st.st_size);
+	munmap(data, (size_t)st.st_size);
+}
+
+static void
+forget(struct generation *generation)
+{
+	conf_unref(generation->conf);
+	free(generation->text);
+	memset(generation, 0, sizeof(*generation));
+}
+
 void
 generations_have(struct master *m, const struct link_packet *packet)
 {
 	const struct keeper_msg_have_kept *have =
 	    &packet->packet->body.have_kept;
-	struct generation *place = free_place(m);
+	unsigned part = have->number & 0xff;
+	uint64_t number = have->number >> 8;
+	struct generation *place = master_generation(m, number);
 	struct errmsg err;
 
-	/* The whole ones alone: number << 8 | 0. */
-	if (have->kind != KEPT_SNAPSHOT || (have->number & 0xff) != 0 ||
-	    place == NULL)
+	/* The whole one and the text; the pools' ones are for workers. */
+	if (have->kind != KEPT_SNAPSHOT || (part != 0 && part != TEXT_NUMBER))
 		return;
-	place->conf = decode_fd(packet->fds[0], &err);
-	if (place->conf == NULL) {
-		log_error("master: snapshot %llu: %s",
-		    (unsigned long long)have->number >> 8, err.text);
+	if (place == NULL)
+		place = free_place(m);
+	if (place == NULL)
+		return;
+	place->number = number;
+	if (part == TEXT_NUMBER) {
+		read_text(place, packet->fds[0]);
 		return;
 	}
-	place->number = have->number >> 8;
-	place->text = NULL;
-	place->text_len = 0;
+	place->conf = decode_fd(packet->fds[0], &err);
+	if (place->conf == NULL)
+		log_error("master: snapshot %llu: %s",
+		    (unsigned long long)number, err.text);
+}
+
+void
+generations_end_inventory(struct master *m)
+{
+	for (size_t i = 0; i < MASTER_GENERATIONS; i++)
+		if (m->generations[i].conf == NULL)
+			forget(&m->generations[i]);
 }
 
 int
@@ -259,7 +331,7 @@ generations_load(struct master *m, uint64_t number, struct generation **out,
 
 	if ((*out = master_generation(m, number)) != NULL)
 		return 0;
-	file_of(m->conf, number, file, sizeof(file));
+	file_of(m->conf, number, "", file, sizeof(file));
 	fd = open(file, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
 	if (fd < 0)
 		return errmsg_set(err, ERR_NOT_FOUND, "generation %llu is not "
@@ -270,6 +342,14 @@ generations_load(struct master *m, uint64_t number, struct generation **out,
 		return err->code != 0 ? err->code : ERR_FORMAT;
 	rc = generations_add(m, conf, number, NULL, 0, out, err);
 	conf_unref(conf);
+	file_of(m->conf, number, ".txt", file, sizeof(file));
+	fd = rc == 0 ? open(file, O_RDONLY | O_CLOEXEC | O_NOFOLLOW) : -1;
+	if (fd >= 0)
+		read_text(*out, fd);
+	fd_close(&fd);
+	if (rc == 0 && (*out)->text != NULL)
+		keep_text(m, (*out)->conf, number, (*out)->text,
+		    (*out)->text_len);
 	return rc;
 }
 
@@ -291,14 +371,6 @@ is_referred(struct master *m, uint64_t number)
 		    copy->worker[i].generation == number)
 			return true;
 	return false;
-}
-
-static void
-forget(struct generation *generation)
-{
-	conf_unref(generation->conf);
-	free(generation->text);
-	memset(generation, 0, sizeof(*generation));
 }
 
 void

@@ -28,6 +28,8 @@ int generations_add(struct master *m, struct conf *conf, uint64_t number,
     struct errmsg *err);
 /* One that the keeper has kept (HAVE_KEPT). */
 void generations_have(struct master *m, const struct link_packet *packet);
+/* The inventory is complete: what came in pieces and is not whole goes. */
+void generations_end_inventory(struct master *m);
 /* Read an earlier one from state_dir/snapshots. */
 int generations_load(struct master *m, uint64_t number,
     struct generation **out, struct errmsg *err);

@@ -98,7 +98,6 @@ struct master {
 	struct page *page;		/* ours: beat and number */
 	struct generation generations[MASTER_GENERATIONS];
 	const struct conf *conf;	/* of the committed one; borrowed */
-	uint64_t last_generation;	/* highest number given */
 
 	struct process *process[MEMO_WORKERS];	/* by memo row; NULL: none */
 	struct process *graves;		/* dead ones whose queue is not empty */

@@ -42,7 +42,8 @@ struct memo_globals {
 	uint32_t master_deaths;		/* shown as master.restarts */
 	uint32_t last_pool;		/* round robin over pools' starts */
 	char trans_command[40];
-	uint8_t reserved[64];
+	uint64_t last_generation;	/* highest number given, refused too */
+	uint8_t reserved[56];
 };
 
 struct memo_pool {

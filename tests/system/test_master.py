@@ -3,6 +3,7 @@
 
 import os
 import signal
+import sqlite3
 
 import pytest
 
@@ -169,3 +170,33 @@ def test_taken_back_after_the_master_died_too(cluster):
     for client in clients:
         assert client.response().status == 200
         client.close()
+
+
+def test_what_is_in_force_is_known_to_the_next_master(cluster):
+    c = cluster(workers=2, routes=EVIL)
+    c.write_config(workers=3)
+    assert c.ctl("reload").code == 0
+    text = c.ctl("config", "show")
+    assert text.code == 0 and "workers" in text, text
+    adopted(c, kill_master(c), 1)
+    assert c.ctl("config", "show").out == text.out
+    assert c.ctl("rollback").code == 0
+    assert c.pool()["desired"] == 2
+    assert c.ctl("config", "show").out != text.out
+
+
+def test_adopted_while_the_database_is_locked(cluster):
+    c = cluster(workers=2, routes=EVIL)
+    assert c.ctl("scale", "web", "3").code == 0
+    before = identity(c.status())
+    lock = sqlite3.connect(c.dir + "/state/state.db", isolation_level=None)
+    lock.execute("BEGIN EXCLUSIVE")
+    pid = c.master_pid()
+    os.kill(pid, signal.SIGKILL)
+    c.await_state(lambda s: s["master"]["pid"] != pid, timeout=3)
+    assert identity(c.status()) == before
+    assert c.pool()["desired"] == 3
+    lock.execute("ROLLBACK")
+    lock.close()
+    c.await_state(lambda s: s["state"] == "ok")
+    assert c.ctl("scale", "web", "2").code == 0
