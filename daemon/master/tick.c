@@ -23,6 +23,7 @@
 #include "daemon/master/process.h"
 #include "daemon/master/recycle.h"
 #include "daemon/master/sample.h"
+#include "daemon/master/sorry.h"
 #include "daemon/master/start.h"
 #include "daemon/master/turn.h"
 #include "daemon/master/verdict.h"
@@ -83,6 +84,7 @@ on_tick(evutil_socket_t fd, short what, void *arg)
 	if (m->ticks % PROC_TICKS == 0)
 		start_look_at_control(m);
 	verdict_look(m);
+	sorry_look(m);
 	/* What waits for time to pass (a canary) has its turn. */
 	if (m->change != NULL)
 		turn_change(m);

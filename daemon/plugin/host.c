@@ -162,26 +162,12 @@ take_verdict(struct host *host, struct conn *conn, enum cluster_verdict verdict)
 }
 
 static void
-say_sorry(struct conn *conn)
-{
-	conn->close_after = true;
-	response_set_header(conn, "Retry-After", "5");
-	response_reply(conn, 503, "text/plain; charset=utf-8",
-	    "503 Service Unavailable\n", 24);
-	board_add(conn->http->board, METRIC_HOST_5XX, 1);
-}
-
-static void
 on_request(struct conn *conn, void *ctx)
 {
 	struct host *host = ctx;
 	size_t path_len, host_len;
 	int at = -1;
 
-	if (host->sorry) {
-		say_sorry(conn);
-		return;
-	}
 	for (;;) {
 		const char *path = request_raw_path(conn, &path_len);
 		const char *name = request_raw_host(conn, &host_len);

@@ -35,7 +35,6 @@ struct host {
 	const char *worker_name;
 	uint64_t worker_id, generation;
 	int64_t handler_ms;
-	bool sorry;			/* no plugins: 503 for all */
 
 	unsigned current;		/* plugin whose callback runs */
 	bool in_callback;

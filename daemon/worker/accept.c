@@ -245,7 +245,7 @@ is_due(const struct worker *worker, const struct listener *listener)
 	    event_pending(&worker->retry_event, EV_TIMEOUT, NULL))
 		return false;
 	return worker->alone || listener->wanted ||
-	    worker->pool->schedule == SCHEDULE_SHARED || worker->host.sorry;
+	    worker->pool->schedule == SCHEDULE_SHARED;
 }
 
 void

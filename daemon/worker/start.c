@@ -311,14 +311,6 @@ take_listeners(struct worker *worker)
 
 /* ---- all of it --------------------------------------------------------------------------------- */
 
-static bool
-is_sorry(const char *name)
-{
-	const char *slash = strrchr(name, '/');
-
-	return slash != NULL && strcmp(slash, "/sorry") == 0;
-}
-
 static void
 init_loop(struct worker *worker)
 {
@@ -332,7 +324,6 @@ init_loop(struct worker *worker)
 	worker->host.worker_id = worker->id;
 	worker->host.generation = worker->conf->generation;
 	worker->host.handler_ms = worker->pool->handler_timeout_ms;
-	worker->host.sorry = is_sorry(worker->name);
 	make_http_config(worker->pool, worker->conf, &config);
 	if (host_init_http(&worker->host, &config) != 0)
 		die("connections");
@@ -357,10 +348,8 @@ start_worker(struct worker *worker)
 	set_process(worker, keeper);
 	set_environment(worker);
 	init_loop(worker);
-	if (!worker->host.sorry) {
-		open_plugins(worker);
-		start_plugins(worker);
-	}
+	open_plugins(worker);
+	start_plugins(worker);
 	listeners = take_listeners(worker);
 	talk_say_listening(worker, listeners);
 	(void)FP("worker.before_ready");

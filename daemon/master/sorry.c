@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: MIT
+ * Copyright (c) 2026 the clusterd authors */
+
+/*
+ * sorry.c: 503 for pools without a worker; see sorry.h.  A fixed answer, for
+ * which no byte of the request is looked at; then the connection lingers until
+ * the client has read it.  Bounded: so many a tick, so many that linger.
+ */
+#include "daemon/master/sorry.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "common/base/check.h"
+#include "common/base/clock.h"
+#include "common/base/fd.h"
+#include "daemon/master/listeners.h"
+#include "daemon/master/master.h"
+#include "daemon/master/turn.h"
+#include "daemon/supervisor/state.h"
+
+enum { EMPTY_MS = 2000, LINGER_MS = 2000, A_TICK = 64, LINGERING = 256 };
+
+static const char answer[] =
+    "HTTP/1.1 503 Service Unavailable\r\n"
+    "Server: clusterd\r\n"
+    "Content-Type: text/plain; charset=utf-8\r\n"
+    "Content-Length: 24\r\n"
+    "Retry-After: 5\r\n"
+    "Connection: close\r\n"
+    "\r\n"
+    "503 Service Unavailable\n";
+
+/* Answered, and waiting for the client to close; fd + 1, 0 is a free row. */
+static struct { int fd_plus_1; uint64_t since_ns; } lingering[LINGERING];
+static unsigned next_row;
+
+/* Throw away what has come.  True: the client has closed. */
+static bool
+is_over(int fd)
+{
+	char bytes[4096];
+
+	for (int i = 0; i < 16; i++) {
+		ssize_t got = recv(fd, bytes, sizeof(bytes), MSG_DONTWAIT);
+
+		if (got == 0 || (got < 0 && errno != EAGAIN && errno != EINTR))
+			return true;
+		if (got < 0)
+			return false;
+	}
+	return false;
+}
+
+static void
+let_go(uint64_t now_ns)
+{
+	for (size_t i = 0; i < COUNT(lingering); i++) {
+		int fd = lingering[i].fd_plus_1 - 1;
+
+		if (fd < 0 || (!is_over(fd) && now_ns - lingering[i].since_ns <
+		    clock_scaled_ms(LINGER_MS) * NS_PER_MS))
+			continue;
+		close(fd);
+		lingering[i].fd_plus_1 = 0;
+	}
+}
+
+static void
+say_sorry(int fd, uint64_t now_ns)
+{
+	unsigned row = next_row++ % LINGERING;
+
+	(void)is_over(fd);
+	(void)!send(fd, answer, sizeof(answer) - 1,
+	    MSG_DONTWAIT | MSG_NOSIGNAL);
+	shutdown(fd, SHUT_WR);
+	if (lingering[row].fd_plus_1 != 0)
+		close(lingering[row].fd_plus_1 - 1);
+	lingering[row].fd_plus_1 = fd + 1;
+	lingering[row].since_ns = now_ns;
+}
+
+static bool
+is_sorry(struct master *m, const char *name, uint64_t now_ns)
+{
+	const struct conf_pool *conf = conf_pool_by_name(m->conf, name);
+	const struct memo_copy *copy = turn_look(m);
+	uint16_t pool = state_find_pool(copy, name);
+	uint64_t empty_ns;
+
+	if (conf == NULL || conf->protocol != PROTOCOL_HTTP ||
+	    pool == MEMO_NONE || state_count_ready(copy, pool) > 0)
+		return false;
+	if (state_count_wanted(copy, pool) == 0)
+		return true;
+	empty_ns = m->pool[pool].empty_since_ns;
+	return empty_ns != 0 && now_ns - empty_ns >=
+	    clock_scaled_ms(EMPTY_MS) * NS_PER_MS;
+}
+
+void
+sorry_look(struct master *m)
+{
+	uint64_t now_ns = clock_now_ns();
+
+	let_go(now_ns);
+	if (m->conf == NULL)
+		return;
+	for (struct listener *l = m->listeners; l != NULL; l = l->next) {
+		if (l->fd < 0 || l->adding || !is_sorry(m, l->pool, now_ns))
+			continue;
+		for (int i = 0; i < A_TICK; i++) {
+			int fd = accept4(l->fd, NULL, NULL,
+			    SOCK_NONBLOCK | SOCK_CLOEXEC);
+
+			if (fd < 0)
+				break;
+			l->accepted++;
+			say_sorry(fd, now_ns);
+		}
+	}
+}
