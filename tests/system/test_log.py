@@ -8,7 +8,7 @@ import pytest
 
 from harness import wait
 
-pytestmark = pytest.mark.threads
+pytestmark = [pytest.mark.threads, pytest.mark.sanitized]
 
 
 def reasons(status):

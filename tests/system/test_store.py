@@ -12,7 +12,7 @@ import pytest
 from harness import wait
 
 shows = pytest.mark.shows
-pytestmark = pytest.mark.threads
+pytestmark = [pytest.mark.threads, pytest.mark.sanitized]
 
 
 def database(c):
