@@ -16,6 +16,7 @@
 #include "daemon/master/change.h"
 #include "daemon/master/dispatch.h"
 #include "daemon/master/life.h"
+#include "daemon/master/listeners.h"
 #include "daemon/master/master.h"
 #include "daemon/master/process.h"
 #include "daemon/master/start.h"
@@ -77,8 +78,10 @@ pause_slot(struct master *m, uint16_t slot, bool paused)
 	copy->worker[row].paused = paused;
 	turn_tell_worker(m, paused ? EVENT_WORKER_PAUSED :
 	    EVENT_WORKER_RESUMED, row, NULL, NULL);
-	if (m->process[row] != NULL)
+	if (m->process[row] != NULL) {
 		m->process[row]->clock_from_ns = clock_now_ns();
+		listeners_tell_worker(m->process[row], !paused);
+	}
 	turn_later(m, dispatch_take_back_later, 0);
 	return 1;
 }

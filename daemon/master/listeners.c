@@ -393,6 +393,22 @@ listeners_arm(struct master *m, uint16_t pool, bool on)
 	}
 }
 
+void
+listeners_tell_worker(struct process *process, bool on)
+{
+	struct master *m = process->master;
+	const char *name = turn_look(m)->pool[process->pool].name;
+	const struct conf_pool *conf = conf_pool_by_name(m->conf, name);
+
+	if (conf == NULL || (conf->schedule != SCHEDULE_SHARED &&
+	    conf->schedule != SCHEDULE_REUSEPORT))
+		return;
+	for (struct listener *l = m->listeners; l != NULL; l = l->next)
+		if (l->fd >= 0 && strcmp(l->pool, name) == 0)
+			process_say_listener(process, l->id, on ?
+			    LISTENER_ARM : LISTENER_DISARM, -1);
+}
+
 /* -- repair -------------------------------------------------------------------------- */
 
 static void

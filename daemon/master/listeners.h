@@ -19,6 +19,7 @@
 
 struct event;
 struct master;
+struct process;
 
 enum { LISTENER_CONTROL = 65535 };	/* id of the control socket */
 
@@ -62,6 +63,10 @@ void listeners_free(struct master *m);
 /* Ids of a pool's listeners; returns how many (at most max). */
 size_t listeners_of_pool(struct master *m, const char *pool, uint32_t *ids,
     size_t max);
+
+/* Where workers accept for themselves: may this one, or not?  A pool that the
+ * master accepts for is left alone. */
+void listeners_tell_worker(struct process *process, bool on);
 
 /* Accept or not, all of one pool. */
 void listeners_arm(struct master *m, uint16_t pool, bool on);

@@ -14,6 +14,7 @@
 #include "common/base/log.h"
 #include "daemon/journal/journal.h"
 #include "daemon/master/life.h"
+#include "daemon/master/listeners.h"
 #include "daemon/master/master.h"
 #include "daemon/master/process.h"
 #include "daemon/master/recycle.h"
@@ -66,8 +67,10 @@ on_ready(struct process *process)
 	uint16_t row = process->row;
 	struct step_result result = life_feed(m, row, WE_READY, NULL);
 
-	if (result.to == WS_READY && result.from == WS_STARTING)
-		turn_tell_worker(m, EVENT_WORKER_READY, row, NULL, NULL);
+	if (result.to != WS_READY || result.from != WS_STARTING)
+		return;
+	listeners_tell_worker(process, true);
+	turn_tell_worker(m, EVENT_WORKER_READY, row, NULL, NULL);
 }
 
 static void

@@ -9,6 +9,8 @@ import signal
 import socket
 import sqlite3
 
+import pytest
+
 from harness import wait
 
 BALANCED = {"/": "evil"}
@@ -199,8 +201,12 @@ def test_the_log_is_a_file_and_is_opened_again(cluster):
     wait.until(lambda: os.path.exists(file) and says("pool.scaled"), 5, "a line")
 
 
-def test_workers_may_accept_for_themselves(cluster):
-    c = cluster(workers=2, routes=BALANCED, schedule="shared")
+@pytest.mark.parametrize("schedule", ["shared", "reuseport"])
+def test_workers_may_accept_for_themselves(cluster, schedule):
+    c = cluster(workers=2, routes=BALANCED, schedule=schedule)
     assert {worker_of(c) for _ in range(20)} <= {"web/0", "web/1"}
+    assert c.ctl("pause", "web/1").code == 0
+    wait.until(lambda: {worker_of(c) for _ in range(5)} == {"web/0"}, 5, "pause")
+    assert c.ctl("resume", "web/1").code == 0
     assert c.ctl("scale", "web", "1").code == 0
     assert {worker_of(c) for _ in range(5)} == {"web/0"}
