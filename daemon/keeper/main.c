@@ -16,6 +16,7 @@
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -118,6 +119,10 @@ detach(struct keeper *k)
 	if (pid > 0) {
 		close(pair[1]);
 		while (read(pair[0], &status, 1) < 0 && errno == EINTR)
+			continue;
+		/* A start that failed is over when the caller hears of it. */
+		while (status != EXIT_DONE && waitpid(pid, NULL, 0) < 0 &&
+		    errno == EINTR)
 			continue;
 		_exit(status);
 	}

