@@ -318,19 +318,23 @@ enum database_health
 database_check(struct database *base)
 {
 	sqlite3_file *file = NULL;
+	static const char blank[16];
 	char head[16];
-	int moved = 0;
+	int moved = 0, rc;
 
 	if (base->db == NULL)
 		return DATABASE_FINE;
 	sqlite3_file_control(base->db, "main", SQLITE_FCNTL_HAS_MOVED, &moved);
 	if (moved)
 		return DATABASE_MOVED;
-	/* Read through SQLite's own descriptor; an empty file is one whose
-	 * pages are all in the log. */
+	/* Read through SQLite's own descriptor, which fills a short read up
+	 * with zeros; an empty file is one whose pages are all in the log. */
 	sqlite3_file_control(base->db, "main", SQLITE_FCNTL_FILE_POINTER, &file);
-	if (file == NULL || file->pMethods == NULL ||
-	    file->pMethods->xRead(file, head, sizeof(head), 0) != SQLITE_OK)
+	if (file == NULL || file->pMethods == NULL)
+		return DATABASE_FINE;
+	rc = file->pMethods->xRead(file, head, sizeof(head), 0);
+	if ((rc != SQLITE_OK && rc != SQLITE_IOERR_SHORT_READ) ||
+	    memcmp(head, blank, sizeof(head)) == 0)
 		return DATABASE_FINE;
 	return memcmp(head, "SQLite format 3", sizeof(head)) == 0 ?
 	    DATABASE_FINE : DATABASE_DAMAGED;
