@@ -136,6 +136,7 @@ conn_new(struct http *http, int fd, const struct connection_passed *passed)
 	event_assign(&conn->timer, http->base, -1, 0, on_timer, conn);
 	TAILQ_INSERT_TAIL(&http->all, conn, all_link);
 	http->connections++;
+	WORD_SET(http->board->page->gauges.connections, http->connections);
 	return conn;
 }
 
@@ -182,6 +183,7 @@ conn_close(struct conn *conn)
 	http->table[conn->row] = NULL;
 	http->free_rows[http->free_count++] = conn->row;
 	http->connections--;
+	WORD_SET(http->board->page->gauges.connections, http->connections);
 	if (conn->exchange != NULL)
 		exchange_put(http, conn->exchange);
 	close(conn->fd);
