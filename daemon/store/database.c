@@ -318,8 +318,7 @@ enum database_health
 database_check(struct database *base)
 {
 	sqlite3_file *file = NULL;
-	static const char blank[16];
-	char head[16];
+	char head[16] = "";
 	int moved = 0, rc;
 
 	if (base->db == NULL)
@@ -327,14 +326,14 @@ database_check(struct database *base)
 	sqlite3_file_control(base->db, "main", SQLITE_FCNTL_HAS_MOVED, &moved);
 	if (moved)
 		return DATABASE_MOVED;
-	/* Read through SQLite's own descriptor, which fills a short read up
-	 * with zeros; an empty file is one whose pages are all in the log. */
+	/* Read through SQLite's own descriptor.  Its first page is in the file
+	 * from the change to WAL on, so a short file has been cut; an error of
+	 * another kind is for the next write to tell. */
 	sqlite3_file_control(base->db, "main", SQLITE_FCNTL_FILE_POINTER, &file);
 	if (file == NULL || file->pMethods == NULL)
 		return DATABASE_FINE;
 	rc = file->pMethods->xRead(file, head, sizeof(head), 0);
-	if ((rc != SQLITE_OK && rc != SQLITE_IOERR_SHORT_READ) ||
-	    memcmp(head, blank, sizeof(head)) == 0)
+	if (rc != SQLITE_OK && rc != SQLITE_IOERR_SHORT_READ)
 		return DATABASE_FINE;
 	return memcmp(head, "SQLite format 3", sizeof(head)) == 0 ?
 	    DATABASE_FINE : DATABASE_DAMAGED;

@@ -153,13 +153,17 @@ void
 fixture_await_number(struct fixture *fixture, const char *sql, int64_t number)
 {
 	uint64_t end = clock_now_ms() + AWAIT_MS;
+	struct store_status status;
 	int64_t found;
 
 	while ((found = fixture_number(fixture, sql)) != number) {
 		wait_a_bit(fixture);
-		if (clock_now_ms() > end)
-			fail_msg("%s: %lld, not %lld", sql, (long long)found,
-			    (long long)number);
+		if (clock_now_ms() <= end)
+			continue;
+		store_status(fixture->store, &status);
+		fail_msg("%s: %lld, not %lld; the store is %s, %s, %s", sql,
+		    (long long)found, (long long)number,
+		    store_state_name(status.state), status.reason, status.note);
 	}
 }
 

@@ -243,6 +243,21 @@ test_overwritten(void **state)
 	assert_true(matching(fixture, "state.db.corrupt-*") >= 1);
 }
 
+/* Cut when all of it was in the file and nothing in the log. */
+static void
+test_cut(void **state)
+{
+	struct fixture *fixture = *state;
+
+	begin(fixture);
+	assert_true(store_flush(fixture->store, 5000));
+	write_file(fixture->file, O_TRUNC, "x", 7);
+	expect_present(fixture);
+	write_file(fixture->file, O_TRUNC, "", 0);
+	expect_present(fixture);
+	assert_true(status_of(fixture).moved_aside >= 2);
+}
+
 static void
 test_replaced_by_older(void **state)
 {
@@ -525,6 +540,7 @@ main(int argc, char **argv)
 		TEST(test_all_deleted),
 		TEST(test_replaced_by_garbage),
 		TEST(test_overwritten),
+		TEST(test_cut),
 		TEST(test_replaced_by_older),
 		TEST(test_garbage_at_start),
 		TEST(test_empty_at_start),
