@@ -49,10 +49,13 @@ class TimeIsUp(BaseException):
 
 
 def _limited(item, phase):
+    marker = item.get_closest_marker("limit")
+    limit = marker.args[0] if marker else LIMIT_S
+
     def on_alarm(*_):
-        raise TimeIsUp("%s of %s took more than %d s" % (phase, item.name, LIMIT_S))
+        raise TimeIsUp("%s of %s took more than %d s" % (phase, item.name, limit))
     before = signal.signal(signal.SIGALRM, on_alarm)
-    signal.setitimer(signal.ITIMER_REAL, LIMIT_S)
+    signal.setitimer(signal.ITIMER_REAL, limit)
     try:
         yield
     finally:
