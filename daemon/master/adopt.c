@@ -125,6 +125,14 @@ rebuild(struct master *m)
 
 	copy->globals.next_id = loaded->id_mark != 0 ? loaded->id_mark :
 	    (uint64_t)clock_wall_ms() * 1000;
+	copy->globals.previous = loaded->previous;
+	if (m->salvage != NULL) {
+		if (m->salvage->globals.next_id > copy->globals.next_id)
+			copy->globals.next_id = m->salvage->globals.next_id;
+		copy->globals.last_generation =
+		    m->salvage->globals.last_generation;
+		copy->globals.previous = m->salvage->globals.previous;
+	}
 	for (size_t i = 0; i < m->conf->pool_count; i++) {
 		uint16_t pool = state_add_pool(copy, m->conf->pools[i].name);
 
@@ -229,7 +237,10 @@ adopt_begin(struct master *m)
 	m->adopted = true;
 	generations_end_inventory(m);
 	if (!m->memo_recovered)
-		copy->globals.generation = highest_generation(m);
+		copy->globals.generation = m->salvage != NULL &&
+		    master_generation(m, m->salvage->globals.generation) !=
+		    NULL ? m->salvage->globals.generation :
+		    highest_generation(m);
 	generation = master_generation(m, copy->globals.generation);
 	if (generation == NULL) {
 		master_end(m, 1, "no snapshot of generation %llu",
@@ -246,6 +257,8 @@ adopt_begin(struct master *m)
 	}
 	if (!m->memo_recovered)
 		rebuild(m);
+	free(m->salvage);
+	m->salvage = NULL;
 	copy->globals.master_deaths++;
 	listeners_adopt(m, m->conf);
 	listeners_bind(m, m->conf, false, on_bound);

@@ -85,6 +85,9 @@ struct master {
 	bool attached;			/* the inventory is complete */
 	bool adopted;			/* we continue another master's work */
 	bool memo_recovered;
+	/* Of a memo that is whole and not trusted: its numbers are taken over,
+	 * its rows are not.  NULL: none. */
+	struct memo_copy *salvage;
 	char rebuilt[128];		/* why the memo was made anew, or "" */
 	char last_end[200];		/* how the master before us ended */
 	uint32_t checker_account;

@@ -147,6 +147,57 @@ slots_remember(struct master *m, uint16_t pool)
 	}
 }
 
+/* What the memo before this one said of the pool, where there was one. */
+static void
+pool_salvage(struct master *m, uint16_t index, const struct conf_pool *conf)
+{
+	struct memo_pool *pool = &turn_change(m)->pool[index];
+	const struct memo_pool *was;
+	uint16_t old = m->salvage == NULL ? MEMO_NONE :
+	    state_find_pool(m->salvage, pool->name);
+
+	if (old == MEMO_NONE)
+		return;
+	was = &m->salvage->pool[old];
+	pool->retired_restarts = was->retired_restarts;
+	pool->retired_replacements = was->retired_replacements;
+	pool->retired_requests = was->retired_requests;
+	pool->retired_connections = was->retired_connections;
+	pool->drained = was->drained;
+	if (was->desired_by_operator && was->desired <= MEMO_SLOTS &&
+	    was->file_workers == (uint32_t)conf->workers_min) {
+		pool->desired = was->desired;
+		pool->desired_by_operator = 1;
+	}
+}
+
+static void
+slots_salvage(struct master *m, uint16_t pool)
+{
+	struct memo_copy *copy = turn_change(m);
+	uint16_t old = m->salvage == NULL ? MEMO_NONE :
+	    state_find_pool(m->salvage, copy->pool[pool].name);
+
+	for (uint16_t i = 0; old != MEMO_NONE && i < copy->slots; i++) {
+		struct memo_slot *slot = &copy->slot[i];
+		const struct memo_slot *was;
+		uint16_t index;
+
+		if (slot->pool != pool)
+			continue;
+		index = state_find_slot(m->salvage, old, slot->number);
+		if (index == MEMO_NONE)
+			continue;
+		was = &m->salvage->slot[index];
+		slot->restarts = was->restarts;
+		slot->replacements = was->replacements;
+		slot->requests = was->requests;
+		slot->connections = was->connections;
+		slot->early = was->early;
+		slot->drained = was->drained;
+	}
+}
+
 int
 start_add_pool(struct master *m, const struct conf_pool *conf,
     uint64_t generation)
@@ -163,9 +214,11 @@ start_add_pool(struct master *m, const struct conf_pool *conf,
 	copy->pool[pool].desired = (uint32_t)conf->workers_min;
 	m->pool[pool].started_ns = clock_now_ns();
 	pool_remember(m, pool, conf);
+	pool_salvage(m, pool, conf);
 	if (life_resize(m, pool, copy->pool[pool].desired) != 0)
 		return ERR_FULL;
 	slots_remember(m, pool);
+	slots_salvage(m, pool);
 	m->pool[pool].restarts_at_start = state_sum_restarts(copy, pool);
 	return 0;
 }

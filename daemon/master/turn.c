@@ -53,6 +53,17 @@ struct turn {
 	bool ending;
 };
 
+/* Keep a copy of what a memo says that is about to be made anew. */
+static void
+salvage(struct master *m)
+{
+	struct memo_copy *copy = state_recover(m->turn->memo, MEMO_SIZE, NULL);
+
+	if (copy == NULL || (m->salvage = malloc(sizeof(*copy))) == NULL)
+		return;
+	*m->salvage = *copy;
+}
+
 int
 turn_open(struct master *m, int memo_fd, int fresh, int *recovered,
     struct errmsg *err)
@@ -72,8 +83,10 @@ turn_open(struct master *m, int memo_fd, int fresh, int *recovered,
 	*recovered = 0;
 	if (!fresh && state_recover(m->turn->memo, MEMO_SIZE, &why) != NULL)
 		*recovered = 1;
-	else
+	else {
+		salvage(m);
 		state_init(m->turn->memo);
+	}
 	if (!fresh && !*recovered)
 		errmsg_set(err, 0, "%s", why.text);
 	return 0;

@@ -32,6 +32,10 @@ def kill_master(c):
 @shows("P5")
 def test_killed_ten_times_under_load(cluster):
     c = cluster(workers=2, routes=EVIL)
+    assert c.ctl("scale", "web", "3").code == 0
+    seen = c.last_event()
+    os.kill(c.worker("web/1")["pid"], signal.SIGKILL)
+    c.await_event("worker.ready", after=seen, worker="web/1")
     before = c.status()
     with c.load(keepalive=8, new=4, pause=0.005) as ledger:
         ledger.await_more(50)
@@ -41,7 +45,7 @@ def test_killed_ten_times_under_load(cluster):
     # at most the one connection between accept and send, each time
     assert len(ledger.failures()) <= 1, ledger.failures()
     assert identity(status) == identity(before)
-    assert c.ctl("scale", "web", "3").code == 0
+    assert c.ctl("scale", "web", "4").code == 0
     # ten early deaths in a row: the store stays closed, and status says so
     assert [r["reason"] for r in c.status()["reasons"]] == ["safe_mode"]
 
