@@ -60,7 +60,9 @@ def test_killed_at_a_failpoint_under_load(cluster, point):
         ledger.await_more(150)
         if "flip" in point:             # these need something to decide
             for size in ("3", "2", "3", "2"):
-                assert c.ctl("scale", "web", size).code == 0
+                # masters that die one after the other are started ever
+                # later: clusterctl may give up waiting, and says so
+                assert c.ctl("scale", "web", size).code in (0, 3)
     at_most = 40 if "after_accept" in point else 0
     assert len(ledger.failures()) <= at_most, ledger.failures()
     status = c.await_state(lambda s: s["pools"][0]["ready"] == 2)
