@@ -170,3 +170,18 @@ def test_thirty_deaths_leave_nothing_behind(cluster):
         return (descriptors(c.master_pid()), descriptors(c.pid())) == before
     wait.until(same, 5, "descriptors as before")
     assert c.pool()["restarts"] == 30
+
+
+@pytest.mark.parametrize("path", ["/spin", "/block", "/deadlock"])
+def test_a_hang_is_seen_at_once_and_explained(cluster, path):
+    c = cluster(workers=2, routes=EVIL, handler_timeout="1s")
+    seen = c.last_event()
+    c.get(path + "?secret", expect="connection lost")
+    stalled = c.await_event("worker.stalled", after=seen)
+    hung = c.await_event("worker.hung", after=stalled, worker=stalled["worker"])
+    death = c.await_event("worker.exited", after=hung, worker=stalled["worker"])
+    assert stalled["time"] < hung["time"] <= death["time"]
+    c.await_event("worker.ready", after=death, worker=stalled["worker"])
+    why = c.ctl("why", stalled["worker"])
+    assert "GET " + path in why and "evil" in why and "hang" in why, why
+    assert "secret" not in why

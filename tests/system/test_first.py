@@ -210,3 +210,18 @@ def test_workers_may_accept_for_themselves(cluster, schedule):
     assert c.ctl("resume", "web/1").code == 0
     assert c.ctl("scale", "web", "1").code == 0
     assert {worker_of(c) for _ in range(5)} == {"web/0"}
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
+def test_workers_of_root_may_do_nothing(cluster):
+    c = cluster(workers=2)
+    master = os.stat("/proc/%d" % c.master_pid()).st_uid
+    for row in c.workers():
+        with open("/proc/%d/status" % row["pid"], encoding="ascii") as f:
+            said = dict(line.rstrip().split(":\t", 1) for line in f if ":\t" in line)
+        uids = set(said["Uid"].split())
+        assert len(uids) == 1 and not uids & {"0", str(master)}, said["Uid"]
+        assert "0" not in said["Gid"].split() + said["Groups"].split()
+        for name in ("CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"):
+            assert int(said[name], 16) == 0, name
+        assert said["NoNewPrivs"] == "1"

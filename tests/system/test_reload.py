@@ -45,7 +45,7 @@ def test_a_new_version_under_load(cluster):
 
 
 @pytest.mark.parametrize("module", ["evil_ctor_segv.so", "evil_ctor_exit0.so",
-                                    "no_such.so"])
+                                    "evil_ctor_loop.so", "no_such.so"])
 def test_what_the_check_refuses_leaves_the_generation(cluster, module):
     c = cluster(workers=2)
     c.allow_in_log("runtime error")
@@ -207,3 +207,59 @@ def test_what_fails_in_a_later_slot_is_rolled_back(cluster):
         w["state"] == "ready" for w in s["workers"]))
     assert after["generation"] == before["generation"]
     assert {w["generation"] for w in after["workers"]} == {before["generation"]}
+
+
+@pytest.mark.parametrize("words, reason", [
+    ({"greting": "x"}, "greting"),
+    ({"module": "other_machine.so"}, "other_machine.so"),
+    ({"module": "other_abi.so"}, "abi"), ({"module": "text.so"}, "text.so")])
+def test_a_plugin_that_does_not_fit_is_refused(cluster, words, reason):
+    c = cluster(workers=2, start=False)
+    source = next(os.path.join(d, "hello_v2.so") for d in c.plugin_dirs
+                  if os.path.exists(os.path.join(d, "hello_v2.so")))
+    with open(source, "rb") as f:
+        data = f.read()
+    note = data.index(b"clusterd\0") + 12 + 4     # abi_major, after the magic
+    for name, content in (("other_machine.so", data[:18] + b"\x16\0" + data[20:]),
+                          ("other_abi.so", data[:note] + b"\x63\0" + data[note + 2:]),
+                          ("text.so", b"no plugin at all\n")):
+        with open(os.path.join(c.dir, name), "wb") as f:
+            f.write(content)
+        os.chmod(os.path.join(c.dir, name), 0o644)
+    c.plugin_dirs = c.plugin_dirs + [c.dir]
+    c.write_config()
+    c.start()
+    before = c.status()
+    with c.load(keepalive=2, new=2, think=2) as ledger:
+        c.plugins["hello"] = words
+        c.write_config()
+        result = c.ctl("reload")
+        ledger.await_more(10)
+    assert result.code == 1 and reason in (result.out + result.err).lower(), result
+    assert "clusterd.ini:" in result, result
+    ledger.assert_nothing_lost()
+    after = c.status()
+    assert after["generation"] == before["generation"]
+    assert [w["id"] for w in after["workers"]] == [w["id"] for w in before["workers"]]
+
+
+def test_a_version_that_dies_on_its_first_request_is_rolled_back(cluster):
+    c = cluster(workers=4, routes={"/": "evil"}, canary_hold="1s")
+    c.allow_in_log("runtime error")
+    before = c.status()
+    seen = c.last_event()
+    with c.load(keepalive=2, new=4, think=2) as ledger:
+        c.plugins["evil"] = {"mode": "segv_first_request"}
+        c.write_config()
+        result = c.ctl("reload")
+        ledger.await_more(20)
+    assert result.code == 1, result
+    c.await_event("reload.rolled_back", after=seen)
+    deaths = [e for e in c.events(seen) if e["event"] == "worker.exited"
+              and not e["asked"]]
+    assert len({e["worker"] for e in deaths}) == 1, "the canary alone"
+    # each of the eight clients can have one request at the worker that dies
+    assert len(ledger.failures()) <= 8 * len(deaths), ledger.failures()
+    after = c.await_state(lambda s: len(s["workers"]) == 4 and all(
+        w["state"] == "ready" for w in s["workers"]))
+    assert after["generation"] == before["generation"]
