@@ -31,11 +31,10 @@ exported() {
 		grep -vxF "${copied:-@}" | LC_ALL=C sort
 }
 
-[ -f "$build/clusterd" ] || { echo "no program was built"; exit 77; }
 programs=$(awk '!/^#/ && $1 != "*" { print $1 }' "$needed")
 for program in $programs; do
 	file=$build/$program
-	[ -f "$file" ] || continue
+	[ -f "$file" ] || { wrong "$program was not built"; continue; }
 	if [ "${SANITIZED:-no}" = no ]; then
 		for library in $(readelf -d "$file" | sed -n 's/.*(NEEDED).*\[\(.*\)\.so.*/\1/p'); do
 			allowed "$program" | grep -qxF "$library" ||

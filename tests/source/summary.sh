@@ -35,3 +35,8 @@ expect 1 '2 passed, 2 failed, 1 skipped' "$dir/good.trs" "$dir/py.xml"
 expect 1 '1 passed, 1 failed, 0 skipped' "$dir/good.trs" "$dir/absent.xml"
 expect 1 '0 passed, 0 failed, 0 skipped'
 expect 1 '0 passed, 0 failed, 1 skipped' "$dir/skip.trs"
+
+# what failed is named
+for name in 'FAILED a::two' 'FAILED a::four'; do
+	"$summary" "$dir/py.xml" | grep -qx "$name" || { echo "not named: $name"; exit 1; }
+done

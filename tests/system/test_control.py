@@ -92,7 +92,8 @@ def test_descriptors_that_are_passed_are_dropped(shared):
         before = open_files()
         socket.send_fds(sock, [b'{"command":"ping"}\n'], [0, 1, 2])
         assert b"pong" in sock.recv(1000)
-        assert open_files() == before
+        # not more; those of an earlier client may have gone meanwhile
+        assert open_files() <= before
 
 
 # ---- a command id ------------------------------------------------------------------

@@ -18,8 +18,7 @@ SETUP = str(TOP / "setup")
 @pytest.fixture
 def release(build):
     """The build of ./setup build, where the tests run inside ./setup test."""
-    if (pathlib.Path(build) != TOP / "build" / "test"
-            or not (TOP / "build" / "clusterd").exists()):
+    if pathlib.Path(build) != TOP / "build" / "test":
         pytest.skip("not a build of ./setup test")
     return TOP / "build"
 
