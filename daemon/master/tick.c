@@ -28,6 +28,7 @@
 #include "daemon/master/turn.h"
 #include "daemon/master/verdict.h"
 #include "daemon/proto/page.h"
+#include "daemon/store/store.h"
 
 enum { PROC_TICKS = 10 };	/* resident size every 5 s */
 
@@ -77,6 +78,8 @@ on_tick(evutil_socket_t fd, short what, void *arg)
 	(void)what;
 	m->last_tick_ns = now;
 	m->ticks++;
+	if (m->store != NULL)
+		store_poll(m->store);	/* its thread may be stuck */
 	look_at_workers(m, late);
 	listeners_check(m);
 	recycle_look(m);

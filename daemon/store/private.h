@@ -18,6 +18,7 @@
 enum {
 	STORE_BATCH_MS = 250, STORE_BATCH_ROWS = 256,
 	STORE_BEHIND_MS = 1000,		/* failing so long: store.behind */
+	STORE_STUCK_MS = 2000,		/* one write, or sync, so long: the same */
 	STORE_RETRY_MS = 1000,
 	STORE_CHECK_MS = 5000,		/* still the same file? */
 	STORE_BUSY_MS = 2000,		/* one attempt at a locked file */
@@ -60,6 +61,7 @@ struct store {
 	uint64_t stored_upto, synced_upto;	/* of queue.puts */
 	uint64_t flush_upto;		/* store_flush() waits for it */
 	uint64_t failing_since_ms;	/* 0: not */
+	uint64_t writing_since_ms;	/* SQLite is at work; 0: not */
 	uint64_t lost_before;		/* queue.lost when it fell behind */
 	int tried, opened;		/* the first attempts */
 	int started;			/* loaded does not change any more */
@@ -91,6 +93,8 @@ struct store {
 
 /* thread.c */
 void *store_thread(void *store);
+/* Lock held, the loop's thread: the other may be stuck in a system call. */
+void store_note_stuck(struct store *store, uint64_t now_ms);
 
 /* store.c; lock held: something for store_poll(). */
 void store_wake(struct store *store);

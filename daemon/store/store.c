@@ -460,6 +460,7 @@ store_poll(struct store *store)
 
 	(void)ignored;
 	pthread_mutex_lock(&store->lock);
+	store_note_stuck(store, clock_now_ms());
 	jobs_settle_syncs(store, clock_now_ms());
 	while ((job = jobs_take(&store->finished)) != NULL) {
 		jobs_append(&store->delivering, job);

@@ -135,7 +135,9 @@ void store_status(const struct store *store, struct store_status *status);
 /*
  * Deliver what the thread has finished: callbacks of jobs and of on_change run
  * in here, on the caller's thread.  Call it when wake_fd is readable (it reads
- * it).  A callback may put records and start jobs, but not stop the store.
+ * it), and every half second besides: while the thread is stuck in a system
+ * call of its disk, it is here that deadlines pass and that this is noticed.
+ * A callback may put records and start jobs, but not stop the store.
  */
 void store_poll(struct store *store);
 

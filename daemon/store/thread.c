@@ -12,6 +12,7 @@
 
 #include "common/base/check.h"
 #include "common/base/clock.h"
+#include "common/base/failpoint.h"
 #include "daemon/store/private.h"
 #include "daemon/store/sql.h"
 #include "daemon/store/write.h"
@@ -38,14 +39,8 @@ set_note(struct store *store, const char *words, const char *where)
 }
 
 static void
-note_failing(struct store *store, const char *reason)
+fall_behind(struct store *store, const char *reason)
 {
-	uint64_t now = clock_now_ms();
-
-	if (store->failing_since_ms == 0)
-		store->failing_since_ms = now;
-	if (now - store->failing_since_ms < clock_scaled_ms(STORE_BEHIND_MS))
-		return;
 	if (store->status.state == STORE_OK ||
 	    store->status.state == STORE_OPENING) {
 		store->lost_before = store->queue.lost;
@@ -54,6 +49,27 @@ note_failing(struct store *store, const char *reason)
 		snprintf(store->status.reason, sizeof(store->status.reason),
 		    "%s", reason);
 	}
+}
+
+static void
+note_failing(struct store *store, const char *reason)
+{
+	uint64_t now = clock_now_ms();
+
+	if (store->failing_since_ms == 0)
+		store->failing_since_ms = now;
+	if (now - store->failing_since_ms >= clock_scaled_ms(STORE_BEHIND_MS))
+		fall_behind(store, reason);
+}
+
+/* A disk that stands still lets no call return, so nothing here fails: who
+ * waits for us must be able to see it. */
+void
+store_note_stuck(struct store *store, uint64_t now_ms)
+{
+	if (store->writing_since_ms != 0 && store->status.state != STORE_BEHIND &&
+	    now_ms - store->writing_since_ms >= clock_scaled_ms(STORE_STUCK_MS))
+		fall_behind(store, "the disk does not answer");
 }
 
 static void
@@ -215,9 +231,11 @@ write_out(struct store *store, struct errmsg *err)
 static int
 sync_file(struct store *store, struct errmsg *err)
 {
-	int rc = sqlite3_wal_checkpoint_v2(store->base.db, NULL,
-	    SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
+	int rc;
 
+	(void)FP("store.before_sync");
+	rc = sqlite3_wal_checkpoint_v2(store->base.db, NULL,
+	    SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
 	if (rc == SQLITE_OK || (rc & 0xff) == SQLITE_BUSY)
 		return 0;
 	rc = sql_error(store->base.db, "checkpoint", err);
@@ -242,11 +260,13 @@ write_step(struct store *store)
 
 	queue_take(&store->queue, &store->batch);
 	store->first_put_ms = 0;
+	store->writing_since_ms = clock_now_ms();
 	pthread_mutex_unlock(&store->lock);
 	rc = write_out(store, &err);
 	if (rc == 0 && sync)
 		rc = sync_file(store, &err);
 	pthread_mutex_lock(&store->lock);
+	store->writing_since_ms = 0;
 	if (rc == 0) {
 		size_t count = batch_count(&store->batch);
 

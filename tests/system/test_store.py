@@ -168,6 +168,20 @@ def test_garbage_at_start(cluster, content):
     await_number(c, "SELECT restarts FROM workers WHERE slot = 0", 1)
 
 
+@pytest.mark.parametrize("where", ["before_commit", "before_sync"])
+def test_a_disk_that_stands_still(cluster, where):
+    """No call fails, none returns: verdicts do not wait for it."""
+    c = cluster(workers=1, env={"CLUSTERD_FP": "store.%s:sleep=30000" % where})
+    result = c.json("scale", "web", "2", timeout=10)
+    assert result["to"] == 2, result
+    c.await_state(lambda status: "store_behind" in reasons(status))
+    assert c.ctl("reload", timeout=10).code == 0
+    c.plugins["hello"] = {"module": "no_such.so"}
+    c.write_config()
+    assert c.ctl("reload", timeout=10).code == 1
+    still_works(c, deaths=1)
+
+
 def test_newer_schema(cluster):
     c = cluster(workers=1)
     assert c.stop() == 0
