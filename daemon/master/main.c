@@ -115,7 +115,8 @@ init(struct master *m)
 	struct event_config *config = event_config_new();
 
 	CHECK(config != NULL);
-	event_config_set_flag(config, EVENT_BASE_FLAG_NOLOCK);
+	event_config_set_flag(config, EVENT_BASE_FLAG_IGNORE_ENV |
+	    EVENT_BASE_FLAG_NOLOCK);
 	m->base = event_base_new_with_config(config);
 	event_config_free(config);
 	CHECK(m->base != NULL);
