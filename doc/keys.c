@@ -44,6 +44,8 @@ static void
 print_item(const struct key *key)
 {
 	printf(".It Ic %s\n%s.\n", key->name, key->help);
+	if (key->absent)
+		printf("It has no effect in this version.\n");
 	if (key->preset != NULL && key->preset[0] != '\0')
 		printf("Default: %s.\n", key->preset);
 	print_range(key);
@@ -79,8 +81,9 @@ print_line(const struct key *key)
 		value = examples[i].value;
 		wanted = examples[i].wanted;
 	}
-	printf("; %s\n%s%s =%s%s\n", key->help, wanted ? "" : "#", key->name,
-	    value[0] != '\0' ? " " : "", value);
+	printf("; %s%s\n%s%s =%s%s\n", key->help,
+	    key->absent ? " (no effect in this version)" : "",
+	    wanted ? "" : "#", key->name, value[0] != '\0' ? " " : "", value);
 }
 
 static void

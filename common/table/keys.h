@@ -79,6 +79,7 @@ struct key {
 	uint8_t may_off;	/* the word off: CONF_OFF */
 	uint8_t to_worker;	/* SCOPE_DAEMON: in a worker's snapshot too */
 	uint8_t secret;
+	uint8_t absent;		/* kept, and without effect in this version */
 	const char *may_auto;	/* NULL, or what the word auto means */
 	const char *preset;	/* default as in the file; NULL: none */
 	int64_t min, max;	/* of the value; bytes of a text, items of a list */

@@ -72,6 +72,12 @@ derive_workers(struct pool_check *check)
 	}
 	CHECK(text_parse_range(&keys[KEY_POOL_WORKERS], pool->workers,
 	    &pool->workers_min, &pool->workers_max, NULL) == 0);
+	if (pool->workers_min != pool->workers_max)
+		report_warning(check->schema->report,
+		    place_of(check, KEY_POOL_WORKERS),
+		    schema_pool_title(check->schema, check->index), "workers",
+		    "a range does not scale by itself in this version: %"
+		    PRId64 " are started", pool->workers_min);
 }
 
 static void
@@ -157,6 +163,9 @@ check_protocol(struct pool_check *check)
 {
 	const struct conf_pool *pool = check->pool;
 
+	if (pool->protocol != PROTOCOL_HTTP)
+		FAULT(check, KEY_POOL_PROTOCOL, "\"%s\" is not in this version",
+		    keys[KEY_POOL_PROTOCOL].list[pool->protocol]);
 	if (pool->protocol == PROTOCOL_UDP &&
 	    pool->schedule != SCHEDULE_SHARED &&
 	    pool->schedule != SCHEDULE_REUSEPORT)

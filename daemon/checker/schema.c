@@ -333,6 +333,24 @@ take_list(struct schema *schema, struct schema_section *section,
 	/* include was followed when it was read */
 }
 
+/* Whoever sets a key that does nothing yet is told, not left to find out. */
+static void
+warn_absent(struct schema *schema, const struct schema_section *section,
+    const struct key *key, const struct source_entry *entry)
+{
+	int64_t number, preset;
+
+	if (!key->absent || strcmp(entry->value, key->preset) == 0)
+		return;
+	if (key_is_number(key) &&
+	    key_parse(key, entry->value, &number, NULL) == 0 &&
+	    key_parse(key, key->preset, &preset, NULL) == 0 &&
+	    number == preset)
+		return;
+	report_warning(schema->report, entry->place, section->title,
+	    entry->key, "has no effect in this version");
+}
+
 static void
 take_value(struct schema *schema, const struct schema_section *section,
     const struct key *key, const struct source_entry *entry)
@@ -357,6 +375,8 @@ take_value(struct schema *schema, const struct schema_section *section,
 	if (rc != 0)
 		report_error(schema->report, entry->place, section->title,
 		    entry->key, "%s", err.text);
+	else
+		warn_absent(schema, section, key, entry);
 }
 
 static void

@@ -114,6 +114,7 @@ KEYS_POOL = [
     ("listen = 127.0.0.1:443 tls", '"tls" is not in this version'),
     ("listen = 127.0.0.1:443 ssl", '"ssl" after the address is not understood'),
     ("exec = /bin/x", '"exec" is not in this version'),
+    ("protocol = tcp", '"tcp" is not in this version'),
     ("protocol = https", 'must be one of http, tcp, udp, not "https"'),
     ("workers = many", 'must be auto, N or MIN..MAX of 0-1024, not "many"'),
     ("workers = 1025", 'must be auto, N or MIN..MAX of 0-1024, not "1025"'),
@@ -157,8 +158,6 @@ KEYS_POOL = [
     ("rlimit_core = yes", 'must be off, 0-1T, not "yes"'),
     ("stdout = console", 'must be log, null, an absolute path, not "console"'),
     ("dispatch_window = 1", 'must be 2-64, not "1"'),
-    ("scale_up_busy = 20%", "scale_down_busy (25%) must be less than scale_up_busy (20%)"),
-    ("scale_down_busy = 60", "scale_down_busy (60%) must be less than scale_up_busy (50%)"),
     ("scale_up_busy = 101%", 'must be 1%-100%, not "101%"'),
     ("socket_mode = 777777", 'must be 0600-0777, not "777777"'),
     ("socket_mode = rw", 'must be 0600-0777, not "rw"'),
@@ -210,7 +209,8 @@ FILES = [
     (GOOD + "[pool two]\nlisten = 127.0.0.1:8080\n",
      ["c.ini:6: [pool two] listen: 127.0.0.1:8080 is also in [pool web]"]),
     (GOOD + "[pool u]\nlisten = 127.0.0.1:1\nprotocol = udp\nschedule = round-robin\n",
-     ["c.ini:8: [pool u] schedule: round-robin is not possible with protocol = udp; "
+     ['c.ini:7: [pool u] protocol: "udp" is not in this version',
+      "c.ini:8: [pool u] schedule: round-robin is not possible with protocol = udp; "
       "use shared or reuseport"]),
     (GOOD + "[pool u]\nlisten = unix:/tmp/x\nschedule = reuseport\n",
      ["c.ini:6: [pool u] listen: unix:/tmp/x is not possible with schedule = reuseport"]),
@@ -240,6 +240,14 @@ FILES = [
     ("@DIRS\n" + GOOD + "greeting = a\ngreeting = b\n",
      ["c.ini:8: [plugin hello] greeting: is there already, in line 7"]),
     ("[daemon]\ninclude = c.ini\n" + GOOD, ["c.ini:2: [daemon] include: DIR/c.ini includes itself"]),
+    (pool("scale_up_busy = 20%"),
+     ["c.ini:4: warning: [pool web] scale_up_busy: has no effect in this version",
+      "c.ini:4: [pool web] scale_up_busy: scale_down_busy (25%) must be less than "
+      "scale_up_busy (20%)"]),
+    (pool("scale_down_busy = 60"),
+     ["c.ini:4: warning: [pool web] scale_down_busy: has no effect in this version",
+      "c.ini:4: [pool web] scale_down_busy: scale_down_busy (60%) must be less than "
+      "scale_up_busy (50%)"]),
     # all of them in one run, in the order of the lines
     ("[daemon]\nlog = x\n[pool web]\nlisten = 1\nwrokers = 2\nroute = / nobody\n",
      ['c.ini:2: [daemon] log: must be stderr, syslog, an absolute path, not "x"',
@@ -366,6 +374,23 @@ def test_constructor_that_does_not_return(check, how, words):
         'c.ini:5: [pool web] workers: must be auto, N or MIN..MAX of 0-1024, not "x"',
         "c.ini:6: [plugin evil_ctor_%s] module: the constructor of BUILD/tests/plugins/"
         "evil_ctor_%s.so %s" % (how, how, words)]
+
+
+@pytest.mark.parametrize("line, words", [
+    ("access_log = /tmp/x", "has no effect in this version"),
+    ("quarantine = on", "has no effect in this version"),
+    ("scale_hold = 40s", "has no effect in this version"),
+    ("workers = 1..3", "a range does not scale by itself in this version: 1 are started")])
+def test_what_does_nothing_yet_is_said(check, line, words):
+    status, _, errors = check("@DIRS\n" + pool(line))
+    assert status == 0
+    assert errors[:-1] == ["c.ini:6: warning: [pool web] %s: %s"
+                           % (line.split(" ", maxsplit=1)[0], words)]
+
+
+def test_a_default_that_is_written_is_no_reason_for_words(check):
+    status, _, errors = check("@DIRS\n" + pool("access_log = off\nscale_hold = 30000ms"))
+    assert (status, errors) == (0, ["c.ini: the configuration is good"])
 
 
 def test_path_rules(check):
