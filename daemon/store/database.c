@@ -205,17 +205,30 @@ migrate(struct database *base, int from, struct errmsg *err)
 	return schema_migrate(base->db, from, schema_current(), err);
 }
 
+static int
+stat_wal(const struct database *base, struct stat *st)
+{
+	char wal[sizeof(base->path) + 8];
+
+	snprintf(wal, sizeof(wal), "%s-wal", base->path);
+	return stat(wal, st);
+}
+
 static void
 remember_wal(struct database *base)
 {
-	char wal[sizeof(base->path) + 8];
 	struct stat st;
 
-	snprintf(wal, sizeof(wal), "%s-wal", base->path);
-	if (stat(wal, &st) != 0)
+	if (stat_wal(base, &st) != 0)
 		memset(&st, 0, sizeof(st));
 	base->wal_dev = st.st_dev;
 	base->wal_ino = st.st_ino;
+}
+
+static int
+is_our_wal(const struct database *base, const struct stat *st)
+{
+	return st->st_dev == base->wal_dev && st->st_ino == base->wal_ino;
 }
 
 static int
@@ -297,54 +310,76 @@ database_discard(struct database *base)
 	struct stat st;
 
 	if (base->db != NULL)
-		leave_log(base, 1);
-	database_close(base, 0);
+		leave_log(base, health != DATABASE_LOG_LOST);
+	database_close(base, health == DATABASE_LOG_LOST);
 	if (health == DATABASE_DAMAGED) {
 		aside_move(base->path, base->aside, sizeof(base->aside));
 		return;
 	}
 	/* The log of a file that is gone must not be played into the one that
 	 * took its name.  A log that came with that one stays. */
-	snprintf(side, sizeof(side), "%s-wal", base->path);
-	if (health != DATABASE_MOVED || stat(side, &st) != 0 ||
-	    st.st_dev != base->wal_dev || st.st_ino != base->wal_ino)
+	if (health != DATABASE_MOVED || stat_wal(base, &st) != 0 ||
+	    !is_our_wal(base, &st))
 		return;
+	snprintf(side, sizeof(side), "%s-wal", base->path);
 	(void)unlink(side);
 	snprintf(side, sizeof(side), "%s-shm", base->path);
 	(void)unlink(side);
 }
 
-enum database_health
-database_check(struct database *base)
+/* Read through SQLite's own descriptor.  The first page is in the file from the
+ * change to WAL on, so a short file has been cut; an error of another kind is
+ * for the next write to tell. */
+static int
+is_overwritten(struct database *base)
 {
 	sqlite3_file *file = NULL;
 	char head[16] = "";
-	int moved = 0, rc;
+	int rc;
+
+	sqlite3_file_control(base->db, "main", SQLITE_FCNTL_FILE_POINTER, &file);
+	if (file == NULL || file->pMethods == NULL)
+		return 0;
+	rc = file->pMethods->xRead(file, head, sizeof(head), 0);
+	if (rc != SQLITE_OK && rc != SQLITE_IOERR_SHORT_READ)
+		return 0;
+	return memcmp(head, "SQLite format 3", sizeof(head)) != 0;
+}
+
+/* Whoever held an older file of our name takes the log with it when it closes:
+ * SQLite deletes it by its path. */
+static int
+is_log_lost(struct database *base)
+{
+	struct stat st;
+
+	if (base->wal_ino == 0) {
+		remember_wal(base);
+		return 0;
+	}
+	return stat_wal(base, &st) != 0 ? errno == ENOENT :
+	    !is_our_wal(base, &st);
+}
+
+enum database_health
+database_check(struct database *base)
+{
+	int moved = 0;
 
 	if (base->db == NULL)
 		return DATABASE_FINE;
 	sqlite3_file_control(base->db, "main", SQLITE_FCNTL_HAS_MOVED, &moved);
 	if (moved)
 		return DATABASE_MOVED;
-	/* Read through SQLite's own descriptor.  Its first page is in the file
-	 * from the change to WAL on, so a short file has been cut; an error of
-	 * another kind is for the next write to tell. */
-	sqlite3_file_control(base->db, "main", SQLITE_FCNTL_FILE_POINTER, &file);
-	if (file == NULL || file->pMethods == NULL)
-		return DATABASE_FINE;
-	rc = file->pMethods->xRead(file, head, sizeof(head), 0);
-	if (rc != SQLITE_OK && rc != SQLITE_IOERR_SHORT_READ)
-		return DATABASE_FINE;
-	return memcmp(head, "SQLite format 3", sizeof(head)) == 0 ?
-	    DATABASE_FINE : DATABASE_DAMAGED;
+	if (is_overwritten(base))
+		return DATABASE_DAMAGED;
+	return is_log_lost(base) ? DATABASE_LOG_LOST : DATABASE_FINE;
 }
 
 uint64_t
 database_wal_bytes(const struct database *base)
 {
-	char wal[sizeof(base->path) + 8];
 	struct stat st;
 
-	snprintf(wal, sizeof(wal), "%s-wal", base->path);
-	return stat(wal, &st) == 0 ? (uint64_t)st.st_size : 0;
+	return stat_wal(base, &st) == 0 ? (uint64_t)st.st_size : 0;
 }

@@ -52,7 +52,8 @@ int database_open(struct database *base, int thorough, struct errmsg *err);
 void database_close(struct database *base, int tidy);
 
 /* Close, and do away with what is at our path and cannot be used: damaged
- * files are moved aside, a stale -wal of a file that is gone is removed. */
+ * files are moved aside, a stale -wal of a file that is gone is removed.  A log
+ * that lost its name is folded into the file first. */
 void database_discard(struct database *base);
 
 /* What became of the file under us. */
@@ -60,6 +61,8 @@ enum database_health {
 	DATABASE_FINE,
 	DATABASE_MOVED,		/* deleted, renamed or replaced */
 	DATABASE_DAMAGED,	/* overwritten in place */
+	DATABASE_LOG_LOST,	/* its -wal is gone or another: what we commit
+				 * is seen by us alone, and lost when we end */
 };
 enum database_health database_check(struct database *base);
 

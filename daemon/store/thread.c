@@ -190,6 +190,29 @@ distrust(struct store *store, int rc)
 	database_discard(&store->base);
 }
 
+/* Lock held: what people are told of it. */
+static void
+note_health(struct store *store, enum database_health health)
+{
+	switch (health) {
+	case DATABASE_FINE:
+		break;
+	case DATABASE_MOVED:
+		set_note(store, "the database was removed or replaced; "
+		    "the present state was written anew", "");
+		break;
+	case DATABASE_DAMAGED:
+		store->status.moved_aside++;
+		set_note(store, "the database was overwritten; what is left of "
+		    "it is in ", store->base.aside);
+		break;
+	case DATABASE_LOG_LOST:
+		set_note(store, "the database's log was removed; what it held "
+		    "was saved, and the present state was written anew", "");
+		break;
+	}
+}
+
 /* Open if need be, write the batch, see whether the file is still the one. */
 static int
 write_out(struct store *store, struct errmsg *err)
@@ -213,14 +236,7 @@ write_out(struct store *store, struct errmsg *err)
 	store->thorough = 1;
 	database_discard(&store->base);
 	pthread_mutex_lock(&store->lock);
-	if (health == DATABASE_MOVED) {
-		set_note(store, "the database was removed or replaced; "
-		    "the present state was written anew", "");
-	} else {
-		store->status.moved_aside++;
-		set_note(store, "the database was overwritten; what is left of "
-		    "it is in ", store->base.aside);
-	}
+	note_health(store, health);
 	pthread_mutex_unlock(&store->lock);
 	return errmsg_set(err, ERR_SYSTEM, "%s is another file now",
 	    store->base.path);

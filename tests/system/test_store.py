@@ -116,7 +116,7 @@ def test_full_from_the_start(cluster):
 
 
 @shows("G3")
-@pytest.mark.parametrize("parts", [[""], ["", "-wal", "-shm"]])
+@pytest.mark.parametrize("parts", [[""], ["", "-wal", "-shm"], ["-wal"], ["-wal", "-shm"]])
 def test_deleted(cluster, parts):
     c = cluster(workers=2)
     kill_worker(c)
