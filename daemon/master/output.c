@@ -41,26 +41,14 @@ put_frame(struct process *process, const struct log_frame *frame)
 }
 
 static void
-take_frames(struct process *process, struct process_pipe *pipe,
-    const char *data, size_t len)
+take_frames(struct process *process, const char *data, size_t len)
 {
-	const struct log_frame *frame = (const void *)pipe->line;
+	const struct log_frame *frame;
+	size_t used = 0;
 
-	for (size_t i = 0; i < len; i++) {
-		pipe->line[pipe->len++] = data[i];
-		if (pipe->len < sizeof(*frame))
-			continue;
-		if (frame->magic != LOG_FRAME_MAGIC ||
-		    frame->len > LOG_FRAME_TEXT_MAX) {
-			/* Not a frame: find the next by its magic. */
-			memmove(pipe->line, pipe->line + 1, --pipe->len);
-			continue;
-		}
-		if (pipe->len == sizeof(*frame) + frame->len) {
-			put_frame(process, frame);
-			pipe->len = 0;
-		}
-	}
+	while ((frame = log_frame_next(&process->frames, data, len, &used)) !=
+	    NULL)
+		put_frame(process, frame);
 }
 
 static void
@@ -127,9 +115,10 @@ read_some(struct process *process, struct process_pipe *pipe, int fd)
 	pipe->budget += (size_t)len;
 	if (pipe->budget > BUDGET)
 		pipe->dropped += count_lines(data, (size_t)len);
+	else if (pipe == &process->log)
+		take_frames(process, data, (size_t)len);
 	else
-		(pipe == &process->log ? take_frames : take)(process, pipe,
-		    data, (size_t)len);
+		take(process, pipe, data, (size_t)len);
 	return (size_t)len;
 }
 

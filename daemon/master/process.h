@@ -17,6 +17,7 @@
 
 #include "daemon/channel/channel.h"
 #include "daemon/master/link.h"
+#include "daemon/proto/log_frame.h"
 #include "daemon/proto/messages.h"
 #include "daemon/proto/page.h"
 #include "daemon/scoreboard/read.h"
@@ -32,7 +33,7 @@ enum { PFD__COUNT = PFD_LOG + 1, PROCESS_TAIL = 4096, PROCESS_LINE = 4096 };
 /* A pipe of the worker that is read by lines. */
 struct process_pipe {
 	struct event *readable;
-	_Alignas(8) char line[PROCESS_LINE];	/* or a frame */
+	char line[PROCESS_LINE];	/* begun; of the output pipe alone */
 	size_t len;
 	uint64_t second;		/* of the budget below */
 	size_t budget;			/* bytes read in this second */
@@ -55,6 +56,7 @@ struct process {
 	bool has_report;
 	uint64_t rss_kb, cpu_ms;	/* from /proc, every few seconds */
 	struct process_pipe output, log;
+	struct log_frame_reader frames;	/* of the log pipe */
 	char tail[PROCESS_TAIL];	/* ring: last bytes of output */
 	size_t tail_len;		/* ever written */
 	struct channel channel;
