@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "common/base/clock.h"
+#include "common/base/failpoint.h"
 #include "daemon/keeper/child.h"
 #include "daemon/keeper/listeners.h"
 
@@ -190,6 +191,7 @@ inventory_row(struct keeper *k, unsigned *rows)
 			rc = have_process(k, &k->table.rows[link->cursor]);
 		break;
 	case INVENTORY_END:
+		(void)FP("keeper.before_have_end");
 		*rows = 1;
 		rc = have_end(k);
 		break;

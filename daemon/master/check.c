@@ -278,7 +278,9 @@ finish(struct check *check)
 {
 	struct master *m = check->master;
 
-	if (!check->exited || !check->closed)
+	/* The first checker may have ended long before we came: its verdict is
+	 * not acted on while the keeper is still telling us what there is. */
+	if (!check->exited || !check->closed || !m->inventory)
 		return;
 	explain_end(check);
 	m->check = NULL;
@@ -393,6 +395,12 @@ check_adopt(struct master *m, uint64_t id, const struct link_packet *packet,
 	check->exited = have->exited != 0;
 	check->status = (int)have->status;
 	follow(check, packet);
+}
+
+void
+check_go_on(struct master *m)
+{
+	finish(m->check);
 }
 
 static void

@@ -59,6 +59,8 @@ bool check_is_good(const struct check *check);
 void check_adopt(struct master *m, uint64_t id,
     const struct link_packet *packet,
     void (*done)(struct master *m, struct check *check));
+/* The inventory is complete: a verdict that was in before it may count now. */
+void check_go_on(struct master *m);
 /* Start one under that account. */
 void check_start(struct master *m, uint32_t account,
     void (*done)(struct master *m, struct check *check));

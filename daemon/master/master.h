@@ -94,7 +94,7 @@ struct master {
 	uint32_t account_uids[KEEPER_ACCOUNTS_MAX];	/* as SPAWN names them */
 	uint32_t account_gids[KEEPER_ACCOUNTS_MAX];
 	size_t account_count;
-	bool recheck;
+	bool inventory;			/* HAVE_END was read */
 	uint64_t began_ns;
 	int64_t began_ms;
 

@@ -466,7 +466,7 @@ on_first_check(struct master *m, struct check *check)
 {
 	if (!check->heard && !check_is_good(check) && m->number > 1) {
 		/* Its words went to a master that is gone: ask again. */
-		m->recheck = true;
+		check_start(m, m->checker_account, on_first_check);
 		return;
 	}
 	print_lines(&check->warnings, false);
@@ -531,6 +531,7 @@ ask_accounts(struct master *m)
 static void
 have_end(struct master *m)
 {
+	m->inventory = true;
 	ask_accounts(m);
 	(void)FP("master.after_inventory");
 	if (!(m->flags & WELCOME_FIRST)) {
@@ -540,6 +541,8 @@ have_end(struct master *m)
 	turn_change(m)->globals.next_id = KEEPER_FIRST_CHECKER + 1;
 	if (m->check == NULL)
 		check_start(m, m->checker_account, on_first_check);
+	else
+		check_go_on(m);
 }
 
 static void
@@ -547,10 +550,6 @@ on_exited(struct master *m, const struct keeper_msg_exited *exited)
 {
 	if (m->check != NULL && m->check->id == exited->id) {
 		check_exited(m, (int)exited->status);
-		if (m->recheck) {
-			m->recheck = false;
-			check_start(m, m->checker_account, on_first_check);
-		}
 		return;
 	}
 	life_exited(m, exited->id, (int)exited->status, exited->utime_us,

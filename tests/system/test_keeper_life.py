@@ -194,3 +194,16 @@ def test_a_log_that_cannot_be_written_is_no_end(cluster):
     assert c.get("/").status == 200
     assert c.stop() == 0
     c.log_file = c.dir + "/log"
+
+
+def test_a_verdict_that_is_in_before_the_inventory_counts_once(cluster):
+    """The first checker may have ended before the master has heard all."""
+    c = cluster(workers=2, env={"CLUSTERD_FP": "keeper.before_have_end:sleep=500"})
+    assert c.status()["generation"] == 1
+    names = [row["event"] for row in c.events()]
+    assert names.count("master.started") == 1 and names.count("config.applied") == 1
+    ids = [row["id"] for row in c.workers()]
+    c.plugins["hello"] = {"module": "no_such.so"}
+    c.write_config()
+    assert c.ctl("reload").code == 1, "and its verdict arrives"
+    assert [row["id"] for row in c.workers()] == ids
