@@ -8,6 +8,18 @@
 #include <string.h>
 #include <unistd.h>
 
+#if defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define WITH_LSAN
+#endif
+#elif defined(__SANITIZE_ADDRESS__)
+#define WITH_LSAN
+#endif
+
+#ifdef WITH_LSAN
+void __lsan_do_leak_check(void);
+#endif
+
 static void
 put(const char *text)
 {
@@ -34,4 +46,12 @@ check_failed(const char *condition, const char *file, int line)
 	put(digits + at);
 	put("\n");
 	abort();
+}
+
+void
+check_leaks(void)
+{
+#ifdef WITH_LSAN
+	__lsan_do_leak_check();
+#endif
 }

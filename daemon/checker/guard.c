@@ -14,6 +14,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "common/base/check.h"
+
 /* Shared by both processes. */
 struct guard {
 	int finished;		/* run() has returned */
@@ -64,6 +66,7 @@ run_in_child(int (*run)(void *arg), void *arg)
 	status = run(arg);
 	guard->finished = 1;
 	fflush(NULL);
+	check_leaks();
 	_exit(status);		/* without the destructors of plugins */
 }
 

@@ -70,6 +70,7 @@ master_end(struct master *m, int status, const char *fmt, ...)
 	store_stop(m->store, 2000);
 	logthread_stop(1000);
 	m->store = NULL;
+	check_leaks();
 	keeper_begin(&packet, KEEPER_EXIT, 0);
 	packet.body.exit.status = (uint32_t)status;
 	va_start(args, fmt);

@@ -8,8 +8,8 @@
 #include <execinfo.h>
 #include <signal.h>
 #include <stdint.h>
-#include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <ucontext.h>
 #include <unistd.h>
 
@@ -143,9 +143,11 @@ crash_install(const char *name)
 
 	worker_name = name;
 	(void)backtrace(&frame, 1);	/* loads its library now, not then */
-	stack.ss_sp = malloc(STACK_SIZE);
-	if (stack.ss_sp == NULL)
-		return -ENOMEM;
+	/* Not of the heap, which may be what is broken. */
+	stack.ss_sp = mmap(NULL, STACK_SIZE, PROT_READ | PROT_WRITE,
+	    MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK, -1, 0);
+	if (stack.ss_sp == MAP_FAILED)
+		return -errno;
 	if (sigaltstack(&stack, NULL) != 0)
 		return -errno;
 	sigemptyset(&action.sa_mask);

@@ -9,6 +9,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include "common/base/check.h"
 #include "common/base/clock.h"
 #include "common/base/failpoint.h"
 #include "daemon/worker/worker.h"
@@ -27,6 +28,7 @@ drain_stop(struct worker *worker)
 		worker->aborted += http_abort_all(&worker->host.http);
 	host_stop(&worker->host);
 	beat_now(worker);
+	check_leaks();
 	_exit(0);
 }
 
