@@ -31,27 +31,34 @@ def test_wrong_words_are_usage(words):
     assert "usage: ./setup VERB" in done.stderr
 
 
-def test_run_serves_the_sample_and_ctrl_c_ends_it(release, tmp_path_factory):
+@pytest.fixture
+def home(tmp_path_factory):
+    """A directory for `run --dir', which other accounts can enter."""
     home = tmp_path_factory.mktemp("r")
     for directory in (home, home.parent, home.parent.parent):
-        os.chmod(directory, 0o755)      # as root the workers must get there
+        os.chmod(directory, 0o755)
+    return home
+
+
+def serves_and_ends(command, ctl, home, socket):
+    """Start it, ask it as the README does, end it by Ctrl-C; what it said."""
     with open(home / "out", "wb") as out:
-        run = subprocess.Popen(
-            [SETUP, "run", "--listen", "127.0.0.1:0", "--dir", str(home)],
-            stdin=subprocess.DEVNULL, stdout=out, stderr=out, start_new_session=True)
+        run = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=out,
+                               stderr=out, start_new_session=True)
     processes.own(run.pid)
     process = processes.Process(run.pid)
 
     def status():
-        done = subprocess.run(
-            [str(release / "clusterctl"), "-s", str(home / "run" / "control.sock"),
-             "--json", "status"], capture_output=True, text=True, check=False)
+        done = subprocess.run([str(ctl), "-s", str(socket), "--json", "status"],
+                              capture_output=True, text=True, check=False)
         return json.loads(done.stdout) if done.returncode == 0 else None
 
     try:
         pool = wait.until(status, 40, "status", process.pidfd)["pools"][0]
+        curl = subprocess.run(["curl", "-sS", "http://%s/" % pool["listen"][0]],
+                              capture_output=True, text=True, check=True)
+        assert curl.stdout == "Hello, World!\n"
         with http.Connection(pool["listen"][0]) as connection:
-            assert connection.request("GET", "/").text == "Hello, World!\n"
             assert connection.request("POST", "/echo", body=b"a body").status == 200
         process.send(signal.SIGINT)
         process.await_end(15)
@@ -65,6 +72,58 @@ def test_run_serves_the_sample_and_ctrl_c_ends_it(release, tmp_path_factory):
             run.wait()
         process.close()
         processes.disown(run.pid)
-    words = (home / "out").read_text()
+    return (home / "out").read_text()
+
+
+def test_run_serves_the_sample_and_ctrl_c_ends_it(release, home):
+    words = serves_and_ends(
+        [SETUP, "run", "--listen", "127.0.0.1:0", "--dir", str(home)],
+        release / "clusterctl", home, home / "run" / "control.sock")
     assert "curl http://127.0.0.1:0/" in words
     assert "clusterctl status" in words
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
+def test_run_as_root_below_a_directory_of_roots(release, home, tmp_path):
+    """Workers have an account of their own, which cannot enter the clone."""
+    if subprocess.run(["unshare", "--mount", "true"], check=False).returncode != 0:
+        pytest.skip("no mount namespaces here")
+    os.chmod(tmp_path, 0o700)
+    clone = tmp_path / "clone"
+    clone.mkdir()
+    words = serves_and_ends(
+        ["unshare", "--mount", "sh", "-c", 'mount --bind "$1" "$2" && cd "$2" && '
+         'exec ./setup run --listen 127.0.0.1:0 --dir "$3"', "sh",
+         str(TOP), str(clone), str(home)],
+        release / "clusterctl", home, home / "run" / "control.sock")
+    assert "root: plugins, configuration and state are in" in words
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="gives itself the rights of nobody")
+def test_run_as_an_ordinary_user(release, home):
+    """A clone of their own, built; state is in build/run."""
+    files = subprocess.run(["git", "-C", str(TOP), "ls-files", "-z"], check=True,
+                           capture_output=True).stdout.split(b"\0")
+    # not in the repository, and needed for a make that has nothing to do
+    made = [b"configure", b"Makefile.in", b"aclocal.m4", b"config.h.in", b"build", b"m4"]
+    made += [b"build-aux/" + name for name in os.listdir(os.fsencode(TOP / "build-aux"))]
+    clone = home / "clone"
+    pack = subprocess.Popen(
+        ["tar", "-C", str(TOP), "--exclude=build/test", "--exclude=build/asan",
+         "--exclude=build/fuzz", "--exclude=build/tsan", "--exclude=build/run",
+         "--exclude=build/log", "-cf", "-", "--null", "--verbatim-files-from", "-T", "-"],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    clone.mkdir()
+    unpack = subprocess.Popen(["tar", "-C", str(clone), "--owner=nobody", "-xf", "-"],
+                              stdin=pack.stdout)
+    pack.stdin.write(b"\0".join(sorted(set(name for name in files + made if name and
+                                           os.path.lexists(os.fsencode(TOP) + b"/" + name)))))
+    pack.stdin.close()
+    assert unpack.wait() == 0 and pack.wait() == 0
+    subprocess.run(["chown", "-R", "nobody", str(home)], check=True)
+    words = serves_and_ends(
+        ["setpriv", "--reuid=nobody", "--regid=nogroup", "--clear-groups",
+         "env", "HOME=" + str(home), str(clone / "setup"), "run",
+         "--listen", "127.0.0.1:0"],
+        release / "clusterctl", home, clone / "build" / "run" / "run" / "control.sock")
+    assert "plugins share the daemon's account" in words
