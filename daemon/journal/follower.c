@@ -32,19 +32,21 @@ struct journal_follower {
 
 /* ---- telling ------------------------------------------------------------------- */
 
-static void
+/* 0: that was its end, it must not be touched any more. */
+static int
 release(struct journal_follower *follower)
 {
 	struct journal *journal = follower->journal;
 
 	if (--follower->holds > 0 || !follower->gone)
-		return;
+		return 1;
 	for (size_t i = 0; i < COUNT(journal->followers); i++)
 		if (journal->followers[i] == follower)
 			journal->followers[i] = NULL;
 	if (follower->job != 0)
 		store_cancel(journal->store, follower->job);
 	free(follower);
+	return 0;
 }
 
 static void
@@ -129,8 +131,7 @@ on_history(void *arg, const struct store_answer *answer)
 		tell(follower, JOURNAL_GAP, NULL);
 	if (answer->rc != 0 || (!answer->more && !follower->waiting))
 		skip_to_ring(follower);
-	release(follower);
-	if (!follower->gone)
+	if (release(follower))
 		feed(follower);
 }
 

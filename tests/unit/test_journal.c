@@ -203,7 +203,7 @@ test_history(void **state)
 	struct fixture *fixture = *state;
 	struct journal *journal = begin(fixture, 1);
 	struct listener past = { 0 }, all = { 0 }, slow = { .wait_after = 100 };
-	struct listener since = { 0 };
+	struct listener since = { 0 }, brief = { .stop_after = 3 };
 	uint64_t mark;
 
 	publish(journal, 2 * JOURNAL_RING);
@@ -241,6 +241,12 @@ test_history(void **state)
 			journal_resume(slow.follower);
 	}
 	assert_int_equal(slow.events, 2 * JOURNAL_RING + 11);
+	/* One that ends while the database tells. */
+	follow(journal, &brief, &history);
+	while (brief.events < 3)
+		store_poll(fixture->store);
+	publish(journal, 1);
+	assert_int_equal(brief.events, 3);
 	assert_false(past.disorder | all.disorder | slow.disorder);
 	assert_int_equal(past.gap + all.gap + slow.gap, 0);
 	journal_free(journal);
