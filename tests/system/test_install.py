@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
-"""What is installed: below a prefix of one's own, under other names, and with the
-README's plugin compiled against the installed files alone."""
+"""What an ordinary user installs: below a prefix of their own, under other names,
+and with the README's plugin compiled against the installed files alone.  As root
+the tests become nobody for all of it."""
 
 import json
 import os
@@ -13,7 +14,7 @@ import tempfile
 
 import pytest
 
-from harness import http, processes, wait
+from harness import clone, http, processes, wait
 
 TOP = pathlib.Path(__file__).resolve().parents[2]
 
@@ -23,7 +24,8 @@ pytestmark = pytest.mark.limit(300)
 
 def run(*args, **options):
     done = subprocess.run([str(a) for a in args], capture_output=True, text=True,
-                          check=False, stdin=subprocess.DEVNULL, **options)
+                          check=False, stdin=subprocess.DEVNULL,
+                          **clone.ordinary(), **options)
     assert done.returncode == 0, "%s\n%s%s" % (args, done.stdout[-2000:], done.stderr[-4000:])
     return done.stdout
 
@@ -34,6 +36,8 @@ def home():
         pytest.skip("no configure in the source tree")
     path = pathlib.Path(tempfile.mkdtemp(prefix="cl", dir="/tmp"))
     path.chmod(0o755)
+    clone.make(path / "source")
+    clone.own(path)
     yield path
     shutil.rmtree(path)
 
@@ -42,9 +46,10 @@ def home():
 def prefix(home):
     build = home / "build"
     build.mkdir()
+    clone.own(build)
     environment = {k: v for k, v in os.environ.items()
                    if k not in ("MAKEFLAGS", "MFLAGS", "MAKELEVEL", "DESTDIR")}
-    run(TOP / "configure", "--prefix=%s" % (home / "usr"), "--program-prefix=my-",
+    run(home / "source" / "configure", "--prefix=%s" % (home / "usr"), "--program-prefix=my-",
         "CFLAGS=-O0", cwd=build, env=environment)
     run("make", "-j2", "install", cwd=build, env=environment)
     return home / "usr"
@@ -66,7 +71,7 @@ class Installed:
         out = open(self.home / "out", "wb")
         self.child = subprocess.Popen([self.prefix / "sbin" / "my-clusterd", "-c", self.file],
                                       stdin=subprocess.DEVNULL, stdout=out, stderr=out,
-                                      start_new_session=True)
+                                      start_new_session=True, **clone.ordinary())
         out.close()
         processes.own(self.child.pid)
         self.process = processes.Process(self.child.pid)
@@ -74,7 +79,8 @@ class Installed:
 
     def ctl(self, *words):
         return subprocess.run([self.prefix / "bin" / "my-clusterctl", "-s", self.socket, *words],
-                              capture_output=True, text=True, check=False)
+                              capture_output=True, text=True, check=False,
+                              **clone.ordinary())
 
     def status(self):
         done = self.ctl("--json", "status")

@@ -9,7 +9,7 @@ import subprocess
 
 import pytest
 
-from harness import http, processes, wait
+from harness import clone, http, processes, wait
 
 TOP = pathlib.Path(__file__).resolve().parents[2]
 SETUP = str(TOP / "setup")
@@ -89,12 +89,12 @@ def test_run_as_root_below_a_directory_of_roots(release, home, tmp_path):
     if subprocess.run(["unshare", "--mount", "true"], check=False).returncode != 0:
         pytest.skip("no mount namespaces here")
     os.chmod(tmp_path, 0o700)
-    clone = tmp_path / "clone"
-    clone.mkdir()
+    inside = tmp_path / "clone"
+    inside.mkdir()
     words = serves_and_ends(
         ["unshare", "--mount", "sh", "-c", 'mount --bind "$1" "$2" && cd "$2" && '
          'exec ./setup run --listen 127.0.0.1:0 --dir "$3"', "sh",
-         str(TOP), str(clone), str(home)],
+         str(TOP), str(inside), str(home)],
         release / "clusterctl", home, home / "run" / "control.sock")
     assert "root: plugins, configuration and state are in" in words
 
@@ -102,28 +102,12 @@ def test_run_as_root_below_a_directory_of_roots(release, home, tmp_path):
 @pytest.mark.skipif(os.geteuid() != 0, reason="gives itself the rights of nobody")
 def test_run_as_an_ordinary_user(release, home):
     """A clone of their own, built; state is in build/run."""
-    files = subprocess.run(["git", "-C", str(TOP), "ls-files", "-z"], check=True,
-                           capture_output=True).stdout.split(b"\0")
-    # not in the repository, and needed for a make that has nothing to do
-    made = [b"configure", b"Makefile.in", b"aclocal.m4", b"config.h.in", b"build", b"m4"]
-    made += [b"build-aux/" + name for name in os.listdir(os.fsencode(TOP / "build-aux"))]
-    clone = home / "clone"
-    pack = subprocess.Popen(
-        ["tar", "-C", str(TOP), "--exclude=build/test", "--exclude=build/asan",
-         "--exclude=build/fuzz", "--exclude=build/tsan", "--exclude=build/run",
-         "--exclude=build/log", "-cf", "-", "--null", "--verbatim-files-from", "-T", "-"],
-        stdin=subprocess.PIPE, stdout=subprocess.PIPE)
-    clone.mkdir()
-    unpack = subprocess.Popen(["tar", "-C", str(clone), "--owner=nobody", "-xf", "-"],
-                              stdin=pack.stdout)
-    pack.stdin.write(b"\0".join(sorted(set(name for name in files + made if name and
-                                           os.path.lexists(os.fsencode(TOP) + b"/" + name)))))
-    pack.stdin.close()
-    assert unpack.wait() == 0 and pack.wait() == 0
-    subprocess.run(["chown", "-R", "nobody", str(home)], check=True)
+    clone.make(home / "clone", build=True)
+    clone.own(home)
     words = serves_and_ends(
         ["setpriv", "--reuid=nobody", "--regid=nogroup", "--clear-groups",
-         "env", "HOME=" + str(home), str(clone / "setup"), "run",
+         "env", "HOME=" + str(home), str(home / "clone" / "setup"), "run",
          "--listen", "127.0.0.1:0"],
-        release / "clusterctl", home, clone / "build" / "run" / "run" / "control.sock")
+        release / "clusterctl", home,
+        home / "clone" / "build" / "run" / "run" / "control.sock")
     assert "plugins share the daemon's account" in words
