@@ -26,6 +26,12 @@ struct source_text {
 	char bytes[];
 };
 
+/* Where a file begins a section. */
+struct opened {
+	size_t section;
+	unsigned line;
+};
+
 /* One file while it is read. */
 struct input {
 	struct source *source;
@@ -33,6 +39,8 @@ struct input {
 	const char *at, *end;
 	unsigned line;		/* of the one that inih has now */
 	long section;		/* index; -1: none yet; -2: not a legal one */
+	struct opened *opened;	/* its sections so far */
+	size_t opened_count;
 };
 enum { NO_SECTION = -1, BAD_SECTION = -2 };
 
@@ -153,6 +161,27 @@ strip_comment(const char *text, size_t len)
 	return len;
 }
 
+/* Files may add to each other's sections; within one file a second section of
+ * the same name is a slip of the hand. */
+static void
+note_opened(struct input *input, size_t section)
+{
+	const struct source *source = input->source;
+
+	for (size_t i = 0; i < input->opened_count; i++) {
+		if (input->opened[i].section != section)
+			continue;
+		report_error(source->report, here(input),
+		    source->sections[section].title, NULL,
+		    "is there already, in line %u", input->opened[i].line);
+		return;
+	}
+	input->opened = grow(input->opened, input->opened_count,
+	    sizeof(*input->opened));
+	input->opened[input->opened_count++] = (struct opened){ section,
+		input->line };
+}
+
 static void
 open_section(struct input *input, const char *name, size_t len)
 {
@@ -162,6 +191,7 @@ open_section(struct input *input, const char *name, size_t len)
 	for (size_t i = 0; i < source->section_count; i++) {
 		if (strcmp(source->sections[i].title, title) == 0) {
 			input->section = (long)i;
+			note_opened(input, i);
 			return;
 		}
 	}
@@ -170,6 +200,7 @@ open_section(struct input *input, const char *name, size_t len)
 	source->sections[source->section_count].title = title;
 	source->sections[source->section_count].place = here(input);
 	input->section = (long)source->section_count++;
+	note_opened(input, (size_t)input->section);
 }
 
 /* "[name]" with its comment gone.  0: refused. */
@@ -371,6 +402,7 @@ source_parse(struct source *source, const char *name, const char *data,
 	prepare_inih();
 	/* the return value only confirms what is in the report */
 	(void)ini_parse_stream(read_line, &input, on_entry, &input);
+	free(input.opened);
 }
 
 /* ---- files --------------------------------------------------------------------- */

@@ -23,7 +23,8 @@ enum {
 	SOURCE_ENTRIES_MAX = 65536,
 };
 
-/* Sections of one title are one section, whatever file they are in. */
+/* Sections of one title in several files are one section; twice in one file is
+ * an error. */
 struct source_section {
 	const char *title;		/* "pool web" */
 	struct place place;		/* of the first */

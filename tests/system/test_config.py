@@ -200,6 +200,13 @@ FILES = [
     ("[server]\n" + GOOD, ["c.ini:1: [server]: unknown section; there are [daemon], "
                            "[pool NAME] and [plugin NAME]"]),
     ("[hook start]\n" + GOOD, ['c.ini:1: [hook start]: "hook" is not in this version']),
+    # in one file; files may add to each other's sections (test_include)
+    (GOOD + "[plugin hello]\n", ["c.ini:5: [plugin hello]: is there already, in line 4"]),
+    (GOOD + "[pool web]\nworkers = 2\n[pool web]\nworkers = 3\n",
+     ["c.ini:5: [pool web]: is there already, in line 1",
+      "c.ini:7: [pool web]: is there already, in line 1",
+      "c.ini:8: [pool web] workers: is there already, in line 6"]),
+    ("[daemon]\n" + GOOD + "[daemon]\n", ["c.ini:6: [daemon]: is there already, in line 1"]),
     (GOOD + "[pool a/b]\nlisten = 127.0.0.1:1\n",
      ['c.ini:5: [pool a/b]: "a/b" is not a name: up to 31 letters, digits, "-" and "_", '
       "a letter or digit first"]),
@@ -284,7 +291,9 @@ def test_good_file(check):
 
 def test_the_sample_is_good(check):
     sample = pathlib.Path(__file__).resolve().parents[2] / "etc" / "clusterd.ini"
-    status, _, errors = check("@DIRS\n" + sample.read_text(encoding="utf-8"))
+    text = sample.read_text(encoding="utf-8")
+    assert text.count("[daemon]\n") == 1
+    status, _, errors = check(text.replace("[daemon]\n", "@DIRS\n"))
     assert (status, errors) == (0, ["c.ini: the configuration is good"])
 
 
