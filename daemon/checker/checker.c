@@ -100,7 +100,7 @@ before_opening(const struct conf_plugin *plugin, void *arg)
 	    KEY_PLUGIN_MODULE);
 
 	flush_findings(check);
-	deliver_opening(check->verdict, plugin);
+	deliver_opening(check->verdict, plugin, place);
 	guard_set(place, plugin->name, plugin->module);
 	(void)FP("checker.before_open");
 }
@@ -209,7 +209,7 @@ run(void *arg)
 	alarm(WALL_S);
 	modules_open(&check->modules, &check->schema, &check->policy,
 	    before_opening, check);
-	deliver_opening(check->verdict, NULL);
+	deliver_opening(check->verdict, NULL, (struct place){ "", 0 });
 	guard_clear();
 	flush_findings(check);
 	if (check->report.errors > REPORT_MAX && check->mode != MODE_RELOAD)

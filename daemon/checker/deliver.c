@@ -51,7 +51,8 @@ deliver_finding(int verdict, const struct finding *finding)
 }
 
 void
-deliver_opening(int verdict, const struct conf_plugin *plugin)
+deliver_opening(int verdict, const struct conf_plugin *plugin,
+    struct place place)
 {
 	struct verdict_packet packet;
 	size_t len;
@@ -60,6 +61,9 @@ deliver_opening(int verdict, const struct conf_plugin *plugin)
 		return;
 	len = verdict_begin(&packet, VERDICT_OPENING);
 	if (plugin != NULL) {
+		packet.body.opening.line = place.line;
+		record_put_text(packet.body.opening.file,
+		    sizeof(packet.body.opening.file), place.file);
 		record_put_text(packet.body.opening.name,
 		    sizeof(packet.body.opening.name), plugin->name);
 		record_put_text(packet.body.opening.module,

@@ -12,7 +12,8 @@ struct buf;
 
 /* On the verdict socket, if verdict >= 0. */
 void deliver_finding(int verdict, const struct finding *finding);
-void deliver_opening(int verdict, const struct conf_plugin *plugin);
+void deliver_opening(int verdict, const struct conf_plugin *plugin,
+    struct place place);
 /* PLUGINs, SNAPSHOT and DONE.  0 or an ERR_ code with words. */
 int deliver_result(int verdict, const struct conf *conf,
     const struct modules *modules, const struct buf *canonical,

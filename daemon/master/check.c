@@ -89,17 +89,24 @@ map_checked(int fd, uint64_t size, uint64_t max, const uint8_t *digest)
 	return NULL;
 }
 
+/* "FILE:LINE: ", or as much of it as is known. */
+static void
+put_place(char *out, size_t size, const char *file, uint32_t line)
+{
+	out[0] = '\0';
+	if (file[0] != '\0' && line > 0)
+		snprintf(out, size, "%s:%u: ", file, line);
+	else if (file[0] != '\0')
+		snprintf(out, size, "%s: ", file);
+}
+
 static void
 on_finding(struct check *check, const struct verdict_msg_error *finding,
     bool warning)
 {
-	char place[300] = "", line[2400];
+	char place[300], line[2400];
 
-	if (finding->file[0] != '\0' && finding->line > 0)
-		snprintf(place, sizeof(place), "%s:%u: ", finding->file,
-		    finding->line);
-	else if (finding->file[0] != '\0')
-		snprintf(place, sizeof(place), "%s: ", finding->file);
+	put_place(place, sizeof(place), finding->file, finding->line);
 	if (!warning) {
 		add_error(check, "%s%s", place, finding->text);
 		return;
@@ -180,6 +187,8 @@ on_packet(struct check *check, const struct verdict_packet *packet, int *fds)
 	case VERDICT_OPENING:
 		snprintf(check->opening, sizeof(check->opening), "%s",
 		    packet->body.opening.name);
+		put_place(check->opening_at, sizeof(check->opening_at),
+		    packet->body.opening.file, packet->body.opening.line);
 		break;
 	case VERDICT_PLUGIN:
 		on_plugin(check, &packet->body.plugin, &fds[0]);
@@ -255,20 +264,24 @@ check_free(struct check *check)
 static void
 explain_end(struct check *check)
 {
-	char during[80] = "", name[16];
+	char at[400] = "", during[80] = "", name[16];
 
 	if (check->error_count > 0 || check_is_good(check))
 		return;
-	if (check->opening[0] != '\0')
+	if (check->opening[0] != '\0') {
+		snprintf(at, sizeof(at), "%s[plugin %s] module: ",
+		    check->opening_at, check->opening);
 		snprintf(during, sizeof(during), " in the constructor of plugin %s",
 		    check->opening);
+	}
 	if (check->timed_out)
-		add_error(check, "the check took longer than 10 s%s", during);
+		add_error(check, "%sthe check took longer than 10 s%s", at,
+		    during);
 	else if (WIFSIGNALED(check->status))
-		add_error(check, "the check died of %s%s",
+		add_error(check, "%sthe check died of %s%s", at,
 		    rows_signal_name(WTERMSIG(check->status), name), during);
 	else
-		add_error(check, "the check ended with status %d%s%s%s",
+		add_error(check, "%sthe check ended with status %d%s%s%s", at,
 		    WEXITSTATUS(check->status), during,
 		    check->tail_len > 0 ? ": " : "", check->tail);
 }

@@ -38,6 +38,7 @@ struct check {
 	bool closed, exited, timed_out, complete;
 	int status;
 	char opening[33];		/* plugin whose code runs now */
+	char opening_at[300];		/* "FILE:LINE: " of its module */
 	struct buf errors, warnings;	/* lines "FILE:LINE: text" */
 	size_t error_count;
 	struct check_plugin plugins[CHECK_PLUGINS];

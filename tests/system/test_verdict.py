@@ -131,7 +131,9 @@ def test_constructor_that_does_not_return(checker, how, status):
     messages = list(process.messages())
     assert messages[-1][0] == OPENING
     assert words(messages[-1][1][:32]) == "evil_ctor_" + how
-    assert words(messages[-1][1][32:]).endswith("/evil_ctor_%s.so" % how)
+    assert words(messages[-1][1][32:288]).endswith("/evil_ctor_%s.so" % how)
+    assert struct.unpack_from("=I", messages[-1][1], 288) == (10,)
+    assert words(messages[-1][1][296:]).endswith("/c.ini")
     assert process.finish()[0] == status
 
 
