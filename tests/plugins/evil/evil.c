@@ -18,6 +18,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -317,6 +318,35 @@ do_spam(struct cluster_request *req, struct evil *evil, const char *arg)
 	return say(req, "spammed\n");
 }
 
+/* How often this process has asked for memory or given it back: of
+ * tests/preload/count_heap.c, without which it cannot be known. */
+extern const unsigned long heap_calls __attribute__((weak));
+
+static enum cluster_verdict
+do_heap(struct cluster_request *req, struct evil *evil, const char *arg)
+{
+	char text[32];
+
+	(void)evil;
+	(void)arg;
+	if (&heap_calls == NULL)
+		return say(req, "unknown\n");
+	snprintf(text, sizeof(text), "%lu\n", heap_calls);
+	return say(req, text);
+}
+
+static void *volatile piece;
+
+static enum cluster_verdict
+do_allocate(struct cluster_request *req, struct evil *evil, const char *arg)
+{
+	(void)evil;
+	(void)arg;
+	piece = malloc(100);
+	free(piece);
+	return say(req, "allocated\n");
+}
+
 static enum cluster_verdict
 do_log(struct cluster_request *req, struct evil *evil, const char *arg)
 {
@@ -327,13 +357,89 @@ do_log(struct cluster_request *req, struct evil *evil, const char *arg)
 
 /* ---- against the SDK ------------------------------------------------------------------------ */
 
+/* What the calls of the last misuse said, in order; told by /said. */
+static char said[512];
+
+static void
+note(int rc)
+{
+	size_t len = strlen(said);
+
+	snprintf(said + len, sizeof(said) - len, "%d\n", rc);
+}
+
+static enum cluster_verdict
+do_said(struct cluster_request *req, struct evil *evil, const char *arg)
+{
+	(void)evil;
+	(void)arg;
+	return say(req, said);
+}
+
+/* Answers, then does all that is possible only before. */
 static enum cluster_verdict
 do_double(struct cluster_request *req, struct evil *evil, const char *arg)
 {
 	(void)evil;
 	(void)arg;
+	said[0] = '\0';
 	say(req, "first\n");
-	cluster_reply_text(req, 200, "second\n");
+	note(cluster_reply_copy(req, 200, "text/plain", "second\n", 7));
+	note(cluster_reply_static(req, 200, "text/plain", "second\n", 7));
+	note(cluster_set_header(req, "X-Second", "yes"));
+	note(cluster_stream_begin(req, 200, "text/plain", 7));
+	note(cluster_stream_write(req, "second\n", 7));
+	note(cluster_stream_end(req));
+	return CLUSTER_DONE;
+}
+
+/* The same with an answer in pieces that is under way. */
+static enum cluster_verdict
+do_twofold(struct cluster_request *req, struct evil *evil, const char *arg)
+{
+	(void)evil;
+	(void)arg;
+	said[0] = '\0';
+	note(cluster_stream_write(req, "early\n", 6));
+	note(cluster_stream_end(req));
+	note(cluster_stream_begin(req, 200, "text/plain", -1));
+	note(cluster_stream_begin(req, 200, "text/plain", -1));
+	note(cluster_set_header(req, "X-Second", "yes"));
+	note(cluster_reply_copy(req, 200, "text/plain", "second\n", 7));
+	note(cluster_stream_write(req, "first\n", 6));
+	note(cluster_stream_end(req));
+	note(cluster_stream_write(req, "more\n", 5));
+	note(cluster_stream_end(req));
+	return CLUSTER_DONE;
+}
+
+/* Answers later and keeps at it when it is too late. */
+static void
+on_too_late(void *arg)
+{
+	struct cluster_request *req = arg;
+	const char *name;
+	size_t len;
+
+	note(cluster_reply_copy(req, 200, "text/plain", "late\n", 5));
+	note(cluster_set_header(req, "X-Late", "yes"));
+	note(cluster_stream_begin(req, 200, "text/plain", -1));
+	note(cluster_stream_write(req, "late\n", 5));
+	note(cluster_stream_end(req));
+	note(cluster_deadline(req, 1000));
+	note(cluster_header_at(req, 0, &name, &name));
+	note(cluster_path(req) == NULL && cluster_body(req, &len) == NULL &&
+	    cluster_alloc(req, 16) == NULL ? 0 : 1);
+}
+
+static enum cluster_verdict
+do_toolate(struct cluster_request *req, struct evil *evil, const char *arg)
+{
+	(void)evil;
+	(void)arg;
+	said[0] = '\0';
+	say(req, "in time\n");
+	cluster_timer(1, on_too_late, req);
 	return CLUSTER_DONE;
 }
 
@@ -410,6 +516,25 @@ do_header(struct cluster_request *req, struct evil *evil, const char *arg)
 		at += (size_t)snprintf(text + at, sizeof(text) - at, "%d\n",
 		    cluster_set_header(req, lines[i].name, lines[i].value));
 	return say(req, text);
+}
+
+/* A content type that would be two lines, and statuses that are none. */
+static enum cluster_verdict
+do_type(struct cluster_request *req, struct evil *evil, const char *arg)
+{
+	static const char *const types[] = { "a/b\r\nX-Evil: yes", "a/b\n",
+		"a/b\r", "\x7f", "a/b\x01" };
+	static const int statuses[] = { 199, 600, 0, -1 };
+
+	(void)evil;
+	(void)arg;
+	said[0] = '\0';
+	for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++)
+		note(cluster_reply_copy(req, 200, types[i], "x", 1));
+	note(cluster_stream_begin(req, 200, types[0], -1));
+	for (size_t i = 0; i < sizeof(statuses) / sizeof(statuses[0]); i++)
+		note(cluster_reply_copy(req, statuses[i], "a/b", "x", 1));
+	return say(req, said);
 }
 
 /* ---- streams ----------------------------------------------------------------------------------- */
@@ -499,12 +624,15 @@ static enum cluster_verdict
 do_length(struct cluster_request *req, struct evil *evil, const char *arg)
 {
 	(void)evil;
-	cluster_stream_begin(req, 200, "text/plain", 10);
-	cluster_stream_write(req, "12345", 5);
-	if (strcmp(arg, "long") == 0 &&
-	    cluster_stream_write(req, "1234567890", 10) == -ERANGE)
-		cluster_stream_write(req, "67890", 5);
-	cluster_stream_end(req);
+	said[0] = '\0';
+	note(cluster_stream_begin(req, 200, "text/plain", 10));
+	note(cluster_stream_write(req, "12345", 5));
+	if (strcmp(arg, "long") == 0) {
+		note(cluster_stream_write(req, "1234567890", 10));
+		note(cluster_stream_write(req, "67890", 5));
+		note(cluster_stream_write(req, "1", 1));
+	}
+	note(cluster_stream_end(req));
 	return CLUSTER_DONE;
 }
 
@@ -638,7 +766,10 @@ static const struct {
 	{ "/exit", do_exit }, { "/smash", do_smash }, { "/badsys", do_badsys },
 	{ "/threadsegv", do_threadsegv }, { "/leak", do_leak },
 	{ "/leakfd", do_leakfd }, { "/spam", do_spam }, { "/log", do_log },
-	{ "/double", do_double }, { "/late", do_late },
+	{ "/double", do_double }, { "/twofold", do_twofold },
+	{ "/toolate", do_toolate }, { "/said", do_said },
+	{ "/type", do_type }, { "/late", do_late },
+	{ "/heap", do_heap }, { "/allocate", do_allocate },
 	{ "/forget", do_forget }, { "/fail", do_fail }, { "/pass", do_pass },
 	{ "/status", do_status }, { "/header", do_header },
 	{ "/stream", do_stream }, { "/flood", do_flood },
@@ -649,13 +780,35 @@ static const struct {
 	{ "/blocksigs", do_blocksigs },
 };
 
+static int
+is_slot(const char *number)
+{
+	const char *slot = strrchr(cluster_worker_name(), '/');
+
+	return slot != NULL && strcmp(slot + 1, number) == 0;
+}
+
+/* Is this request the last one of this worker? */
+static int
+dies_now(const char *what)
+{
+	static unsigned long count;
+
+	count++;
+	if (strncmp(what, "segv_request=", 13) == 0)
+		return count == strtoul(what + 13, NULL, 10);
+	if (strncmp(what, "segv_slot=", 10) == 0)
+		return is_slot(what + 10);
+	return 0;
+}
+
 static enum cluster_verdict
 handle(struct cluster_request *req, void *self)
 {
 	const char *path = cluster_path(req), *query = cluster_query(req);
 	struct evil *evil = self;
 
-	if (strcmp(mode(evil), "segv_first_request") == 0)
+	if (dies_now(mode(evil)))
 		*nowhere = 1;
 	for (size_t i = 0; i < sizeof(behaviours) / sizeof(behaviours[0]); i++)
 		if (strcmp(path, behaviours[i].path) == 0)
@@ -672,6 +825,17 @@ on_die(void *arg)
 	abort();
 }
 
+/* Is this the first start in its slot?  A directory remembers. */
+static int
+is_first(const char *directory)
+{
+	char path[256];
+
+	snprintf(path, sizeof(path), "%s/%s", directory,
+	    strrchr(cluster_worker_name(), '/') + 1);
+	return mkdir(path, 0700) == 0;
+}
+
 static void
 hang(void)
 {
@@ -683,12 +847,17 @@ static int
 start(void *self)
 {
 	const char *what = mode(self);
-	const char *slot = strrchr(cluster_worker_name(), '/');
 
 	if (strcmp(what, "init_error") == 0)
 		return 1;
 	if (strncmp(what, "init_fail_slot=", 15) == 0)
-		return slot != NULL && strcmp(slot + 1, what + 15) == 0;
+		return is_slot(what + 15);
+	if (strncmp(what, "init_fail_once=", 15) == 0)
+		return is_first(what + 15);
+	/* those after it take their time: the roll lasts until it has died */
+	if (strncmp(what, "segv_slot=", 10) == 0 &&
+	    strcmp(strrchr(cluster_worker_name(), '/') + 1, what + 10) > 0)
+		poll(NULL, 0, 500);
 	if (strncmp(what, "init_fatal=", 11) == 0) {
 		cluster_fatal((enum cluster_fatal_class)atoi(what + 11),
 		    "as the test wished");
