@@ -273,6 +273,20 @@ response_begin(struct conn *conn, int status, const char *type, int64_t length)
 	return 0;
 }
 
+/* 0, or why this is no moment for a piece: the end was said already (a handler
+ * is still in it), or no answer was begun. */
+static int
+check_stream(const struct exchange *exchange)
+{
+	switch (exchange->answer) {
+	case ANSWER_STREAM:
+		return 0;
+	case ANSWER_COMPLETE:
+		return -EALREADY;
+	}
+	return -EINVAL;
+}
+
 static int
 add_piece(struct conn *conn, const void *data, size_t len)
 {
@@ -294,9 +308,10 @@ int
 response_write(struct conn *conn, const void *data, size_t len)
 {
 	struct exchange *exchange = conn->exchange;
+	int rc = check_stream(exchange);
 
-	if (exchange->answer == ANSWER_NONE)
-		return -EINVAL;
+	if (rc != 0)
+		return rc;
 	if (len > exchange->left)
 		return -ERANGE;
 	if (buf_len(&exchange->out) > 0 &&
@@ -320,9 +335,10 @@ int
 response_end(struct conn *conn)
 {
 	struct exchange *exchange = conn->exchange;
+	int rc = check_stream(exchange);
 
-	if (exchange->answer == ANSWER_NONE)
-		return -EINVAL;
+	if (rc != 0)
+		return rc;
 	if (exchange->left != UINT64_MAX && exchange->left > 0 &&
 	    !exchange->head_only) {
 		conn_abort(conn, true);

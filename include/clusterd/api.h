@@ -237,7 +237,8 @@ cluster_stream_begin(struct cluster_request *req, int status,
 }
 
 /* One piece, copied.  -EAGAIN: 1 MiB waits for the client, nothing was taken,
- * on_room() says when to go on; -ERANGE: more than the length announced. */
+ * on_room() says when to go on; -ERANGE: more than the length announced;
+ * -EALREADY: the answer is complete. */
 static inline int
 cluster_stream_write(struct cluster_request *req, const void *data, size_t len)
 {
