@@ -462,6 +462,16 @@ change_successor_gone(struct master *m, uint16_t slot, int kind,
 		roll_successor_gone(m->change, slot, text);
 }
 
+void
+change_worker_died(struct master *m, uint16_t slot, const char *text)
+{
+	uint32_t step = turn_look(m)->globals.trans_step;
+
+	if (m->change != NULL && change_is_reload(m) &&
+	    (step == TRANS_CANARY || step == TRANS_ROLL))
+		roll_worker_died(m->change, slot, text);
+}
+
 bool
 change_is_held(struct master *m)
 {

@@ -41,6 +41,9 @@ void change_adopt(struct master *m);
 /* A successor (life.h) ended before it could take over. */
 void change_successor_gone(struct master *m, uint16_t slot, int kind,
     const char *text);
+/* The current worker of a slot died: a successor may be meant that had taken
+ * over already. */
+void change_worker_died(struct master *m, uint16_t slot, const char *text);
 /* Stop the service; call may be NULL. */
 void change_stop(struct master *m, enum stop_kind kind,
     struct control_call *call);
@@ -50,7 +53,9 @@ bool change_is_reload(struct master *m);
 
 /* -- between the files change_*.c ----------------------------------------------- */
 
-enum roll_state { ROLL_TODO, ROLL_BUSY, ROLL_DONE, ROLL_FAILED };
+/* AGAIN: the successor died after its predecessor had left; the policy starts
+ * the slot's next worker. */
+enum roll_state { ROLL_TODO, ROLL_BUSY, ROLL_AGAIN, ROLL_DONE, ROLL_FAILED };
 
 struct roll_slot {
 	uint16_t pool, number;		/* pool: memo index */
@@ -121,6 +126,8 @@ int roll_add(struct change_run *run, uint16_t pool, uint16_t number,
 size_t roll_follow(struct change_run *run, size_t limit);
 size_t roll_count(const struct change_run *run, enum roll_state state);
 void roll_successor_gone(struct change_run *run, uint16_t slot,
+    const char *text);
+void roll_worker_died(struct change_run *run, uint16_t slot,
     const char *text);
 void roll_tell_progress(struct change_run *run, const char *what);
 

@@ -75,6 +75,7 @@ static void
 finish_slot(struct roll_slot *slot)
 {
 	slot->state = ROLL_DONE;
+	slot->canary = false;
 	slot->ready_ns = clock_now_ns();
 }
 
@@ -106,13 +107,28 @@ canary_fault(const struct process *process)
 	return NULL;
 }
 
+/* Two slots that failed say as much as one that failed twice; on the way back
+ * every slot has its own tries. */
+static bool
+may_try_again(const struct change_run *run, const struct roll_slot *slot)
+{
+	if (slot->tries >= TRIES || slot->canary)
+		return false;
+	if (turn_look(run->master)->globals.trans_step == TRANS_UNDO)
+		return true;
+	for (size_t i = 0; i < run->count; i++)
+		if (&run->slots[i] != slot && run->slots[i].tries > 0)
+			return false;
+	return true;
+}
+
 static void
-slot_failed(struct roll_slot *slot, const char *text)
+slot_failed(const struct change_run *run, struct roll_slot *slot,
+    const char *text)
 {
 	snprintf(slot->text, sizeof(slot->text), "%s", text);
 	slot->tries++;
-	slot->state = slot->tries < TRIES && !slot->canary ? ROLL_TODO :
-	    ROLL_FAILED;
+	slot->state = may_try_again(run, slot) ? ROLL_TODO : ROLL_FAILED;
 }
 
 static void
@@ -139,7 +155,7 @@ follow_busy(struct change_run *run, struct roll_slot *slot, uint16_t index)
 		}
 		fault = canary_fault(process);
 		if (fault != NULL) {
-			slot_failed(slot, fault);
+			slot_failed(run, slot, fault);
 			life_kill(m, row->other, CAUSE_OPERATOR, 1);
 			return;
 		}
@@ -148,6 +164,18 @@ follow_busy(struct change_run *run, struct roll_slot *slot, uint16_t index)
 	}
 	life_promote(m, index);
 	finish_slot(slot);
+}
+
+/* Nobody stands behind this one: it is the slot's only worker. */
+static void
+follow_again(struct change_run *run, struct roll_slot *slot, uint16_t index)
+{
+	const struct memo_copy *copy = turn_look(run->master);
+	const struct memo_slot *row = &copy->slot[index];
+
+	if (!row->wanted || row->drained || (row->current != MEMO_NONE &&
+	    copy->worker[row->current].state == WS_READY))
+		finish_slot(slot);
 }
 
 static void
@@ -168,7 +196,7 @@ begin_slot(struct change_run *run, struct roll_slot *slot, uint16_t index)
 	if (rc == ERR_BUSY)
 		return;		/* its predecessor leaves first */
 	if (rc != 0) {
-		slot_failed(slot, "no room for a successor");
+		slot_failed(run, slot, "no room for a successor");
 		return;
 	}
 	(void)FP("reload.roll_slot");
@@ -193,12 +221,14 @@ roll_follow(struct change_run *run, size_t limit)
 			finish_slot(slot);
 		else if (slot->state == ROLL_BUSY)
 			follow_busy(run, slot, index);
+		else if (slot->state == ROLL_AGAIN)
+			follow_again(run, slot, index);
 		else if (begun < limit && busy_in_pool(run, slot->pool) <
 		    surge_of(m, slot->pool)) {
 			begin_slot(run, slot, index);
 			begun += slot->state != ROLL_TODO;
 		}
-		left += slot->state == ROLL_TODO || slot->state == ROLL_BUSY;
+		left += slot->state != ROLL_DONE && slot->state != ROLL_FAILED;
 	}
 	return left;
 }
@@ -212,7 +242,24 @@ roll_successor_gone(struct change_run *run, uint16_t index, const char *text)
 		if (run->slots[i].state == ROLL_BUSY &&
 		    run->slots[i].pool == row->pool &&
 		    run->slots[i].number == row->number)
-			slot_failed(&run->slots[i], text);
+			slot_failed(run, &run->slots[i], text);
+}
+
+void
+roll_worker_died(struct change_run *run, uint16_t index, const char *text)
+{
+	const struct memo_slot *row = &turn_look(run->master)->slot[index];
+
+	for (size_t i = 0; i < run->count; i++) {
+		struct roll_slot *slot = &run->slots[i];
+
+		if (slot->pool != row->pool || slot->number != row->number ||
+		    (slot->state != ROLL_DONE && slot->state != ROLL_AGAIN))
+			continue;
+		slot_failed(run, slot, text);
+		if (slot->state == ROLL_TODO)
+			slot->state = ROLL_AGAIN;
+	}
 }
 
 void

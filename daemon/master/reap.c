@@ -212,6 +212,8 @@ row_exited(struct master *m, struct process *process)
 	if (before.transaction != SUCCESSOR_NONE && before.is_other)
 		change_successor_gone(m, before.slot, before.transaction,
 		    death.text);
+	else if (!before.is_other && policy_is_death(&gone))
+		change_worker_died(m, before.slot, death.text);
 	worker->pid = 0;
 	follow_policy(m, row, next, wait_ms, death.text);
 }
