@@ -52,14 +52,13 @@ static void
 begin_stall(struct process *process)
 {
 	struct master *m = process->master;
-	char doing[512], state;
+	char doing[512];
 
 	process->stalled = true;
 	m->stalls++;
-	sample_state(process, &state, &process->stall_cpu_ms,
-	    &process->stall_delay_ns);
 	turn_change(m)->slot[turn_look(m)->worker[process->row].slot]
 	    .had_trouble = 1;
+	life_await_stable(m, process->row);
 	describe_doing(process, doing, sizeof(doing));
 	turn_tell_worker(m, EVENT_WORKER_STALLED, process->row, doing, NULL);
 	turn_later(m, dispatch_take_back_later, 0);
@@ -70,29 +69,37 @@ end_stall(struct process *process)
 {
 	process->stalled = false;
 	process->hung_since_ns = 0;
+	life_await_stable(process->master, process->row);
 	dispatch_kick(process->master, process->pool);
 }
 
-/* What it seems to be at, and how many times handler_timeout it may be. */
+/*
+ * What it has been at since its beat is missing, and how many times
+ * handler_timeout it may be.  Who ran, or would have, for half of the time is
+ * not blocked: the larger part says which.
+ */
 static const char *
-kind_of_hang(struct process *process, uint64_t age, unsigned *factor)
+kind_of_hang(const struct process *process, unsigned *factor)
 {
-	uint64_t cpu_ms, delay_ns;
-	char state;
+	const struct sample_time *from = &process->silent;
+	uint64_t run_ns, delay_ns;
+	struct sample_time now;
 
 	*factor = 1;
-	if (!sample_state(process, &state, &cpu_ms, &delay_ns))
+	if (from->at_ns == 0 || !sample_take_time(process, &now))
 		return "blocked";
-	if (state == 'T' || state == 't')
+	if (now.state == 'T' || now.state == 't')
 		return "stopped";
-	if (state == 'D')
+	if (now.state == 'D')
 		return "uninterruptible";
-	if ((delay_ns - process->stall_delay_ns) / NS_PER_MS >= age / 2) {
-		*factor = STARVED_FACTOR;
-		return "starved of CPU";
-	}
-	return cpu_ms - process->stall_cpu_ms >= age / 2 ? "spinning" :
-	    "blocked";
+	run_ns = now.run_ns - from->run_ns;
+	delay_ns = now.delay_ns - from->delay_ns;
+	if (run_ns + delay_ns < (now.at_ns - from->at_ns) / 2)
+		return "blocked";
+	if (run_ns >= delay_ns)
+		return "spinning";
+	*factor = STARVED_FACTOR;
+	return "starved of CPU";
 }
 
 static void
@@ -103,7 +110,7 @@ judge_hang(struct process *process, uint64_t age, uint64_t limit)
 	const char *kind;
 	unsigned factor;
 
-	kind = kind_of_hang(process, age, &factor);
+	kind = kind_of_hang(process, &factor);
 	if (age < limit * factor)
 		return;
 	describe_doing(process, doing, sizeof(doing));
@@ -128,6 +135,16 @@ handler_timeout_ms(struct process *process)
 	return conf != NULL ? (uint64_t)conf->handler_timeout_ms : 30000;
 }
 
+/* A tick without a beat may become a hang: what it is at is counted from here. */
+static void
+watch_silence(struct process *process, uint64_t age)
+{
+	if (age < clock_scaled_ms(TICK_MS))
+		process->silent.at_ns = 0;
+	else if (process->silent.at_ns == 0)
+		(void)sample_take_time(process, &process->silent);
+}
+
 void
 hang_look(struct process *process)
 {
@@ -140,6 +157,7 @@ hang_look(struct process *process)
 	if ((row->state != WS_READY && row->state != WS_DRAINING) ||
 	    row->paused)
 		return;
+	watch_silence(process, age);
 	if (age < clock_scaled_ms(STALE_MS)) {
 		if (process->stalled)
 			end_stall(process);
@@ -150,6 +168,8 @@ hang_look(struct process *process)
 	if (process->has_report && process->report.busy_until_ns > now)
 		return;		/* cluster_busy(): it said so */
 	limit = handler_timeout_ms(process);
-	if (age >= limit && process->hung_since_ns == 0)
+	if (age >= limit && process->hung_since_ns == 0 &&
+	    process->silent.at_ns + clock_scaled_ms(TICK_MS) / 2 * NS_PER_MS <=
+	    now)
 		judge_hang(process, age, limit);
 }

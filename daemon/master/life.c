@@ -106,12 +106,30 @@ row_renew(struct master *m, struct memo_worker *row)
 	*row = fresh;
 }
 
+void
+life_await_stable(struct master *m, uint16_t row)
+{
+	struct memo_worker *worker = &turn_change(m)->worker[row];
+	struct policy_limits limits;
+
+	if (worker->state != WS_READY)
+		return;
+	life_limits(m, turn_look(m)->slot[worker->slot].pool, &limits);
+	worker->stable = 0;
+	worker->deadline_ns = clock_now_ns() +
+	    limits.stable_after_ms * NS_PER_MS;
+}
+
 static void
 note_stable(struct master *m, uint16_t row)
 {
 	struct memo_copy *copy = turn_change(m);
 	struct memo_slot *slot = &copy->slot[copy->worker[row].slot];
 
+	if (m->process[row] != NULL && m->process[row]->stalled) {
+		life_await_stable(m, row);
+		return;
+	}
 	slot->early = 0;
 	if (slot->had_trouble) {
 		slot->had_trouble = 0;

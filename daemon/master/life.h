@@ -35,6 +35,9 @@ void life_retry(struct master *m, uint16_t row);
 /* Give a pool `size' slots: missing ones are added, highest ones are not
  * wanted any more and drain.  0, or ERR_FULL. */
 int life_resize(struct master *m, uint16_t pool, unsigned size);
+/* A worker that stalls or comes back has to prove itself anew: it is stable
+ * when it has been well for stable_after from now. */
+void life_await_stable(struct master *m, uint16_t row);
 /* Take out or bring back one slot. */
 void life_set_drained(struct master *m, uint16_t slot, int drained);
 /* Start a successor of a slot with that generation.  0; ERR_BUSY if its other

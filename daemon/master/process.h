@@ -18,6 +18,7 @@
 #include "daemon/channel/channel.h"
 #include "daemon/master/link.h"
 #include "daemon/proto/log_frame.h"
+#include "daemon/master/sample.h"
 #include "daemon/proto/messages.h"
 #include "daemon/proto/page.h"
 #include "daemon/scoreboard/read.h"
@@ -70,7 +71,7 @@ struct process {
 	/* hang detection, by the tick */
 	uint64_t beat_seen_ns;		/* newest beat believed */
 	uint64_t clock_from_ns;		/* no staleness before this */
-	uint64_t stall_cpu_ms, stall_delay_ns;	/* when the beat stood still */
+	struct sample_time silent;	/* at the first beat that was missed */
 	uint64_t deaf_since_ns, deaf_taken;
 	uint64_t hung_since_ns;		/* worker.hung was said */
 	char evidence[256];

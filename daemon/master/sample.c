@@ -187,12 +187,11 @@ read_proc(const struct process *process, const char *name, char *buf,
 	return len;
 }
 
-bool
-sample_state(const struct process *process, char *state, uint64_t *cpu_ms,
-    uint64_t *delay_ns)
+/* State and CPU time of all its threads. */
+static bool
+read_stat(const struct process *process, char *state, uint64_t *cpu_ms)
 {
 	unsigned long utime, stime;
-	unsigned long long run, delay;
 	char buf[1024], *end;
 
 	if (process->fd[PFD_PROC] < 0 ||
@@ -204,10 +203,27 @@ sample_state(const struct process *process, char *state, uint64_t *cpu_ms,
 		return false;
 	*cpu_ms = (uint64_t)(utime + stime) * 1000 /
 	    (uint64_t)sysconf(_SC_CLK_TCK);
-	*delay_ns = 0;
+	return true;
+}
+
+bool
+sample_take_time(const struct process *process, struct sample_time *time)
+{
+	unsigned long long run, delay;
+	uint64_t cpu_ms;
+	char buf[128];
+
+	if (!read_stat(process, &time->state, &cpu_ms))
+		return false;
+	time->at_ns = clock_now_ns();
+	time->run_ns = cpu_ms * NS_PER_MS;
+	time->delay_ns = 0;
+	/* of the first thread alone, which is the loop's */
 	if (read_proc(process, "schedstat", buf, sizeof(buf)) > 0 &&
-	    sscanf(buf, "%llu %llu", &run, &delay) == 2)
-		*delay_ns = delay;
+	    sscanf(buf, "%llu %llu", &run, &delay) == 2) {
+		time->run_ns = run;
+		time->delay_ns = delay;
+	}
 	return true;
 }
 
@@ -215,7 +231,6 @@ void
 sample_proc(struct process *process)
 {
 	unsigned long long pages;
-	uint64_t delay_ns;
 	char buf[256], state;
 
 	if (process->fd[PFD_PROC] < 0)
@@ -224,5 +239,5 @@ sample_proc(struct process *process)
 	    sscanf(buf, "%*u %llu", &pages) == 1)
 		process->rss_kb = pages * (uint64_t)sysconf(_SC_PAGESIZE) /
 		    1024;
-	sample_state(process, &state, &process->cpu_ms, &delay_ns);
+	(void)read_stat(process, &state, &process->cpu_ms);
 }

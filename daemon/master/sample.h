@@ -21,10 +21,15 @@ struct process;
 void sample_page(struct process *process);
 /* Resident size and CPU time, into the process. */
 void sample_proc(struct process *process);
-/* State letter of /proc/PID/stat ('R', 'S', 'D', 'T' …), CPU time and time it
- * waited for a CPU; false if it cannot be read. */
-bool sample_state(const struct process *process, char *state,
-    uint64_t *cpu_ms, uint64_t *delay_ns);
+/* How its loop's thread spent its time: on a CPU, and waiting for one.  state is
+ * the letter of /proc/PID/stat ('R', 'S', 'D', 'T' …). */
+struct sample_time {
+	uint64_t at_ns;			/* when; 0: not taken */
+	uint64_t run_ns, delay_ns;
+	char state;
+};
+/* False if it cannot be read. */
+bool sample_take_time(const struct process *process, struct sample_time *time);
 /* Add the row's process to the totals of its slot: at its end, once. */
 void sample_fold(struct master *m, uint16_t row);
 
