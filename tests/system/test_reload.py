@@ -6,15 +6,21 @@ import shutil
 
 import pytest
 
-EVIL = {"/": "evil"}
-
 from harness import shows, wait
+
+EVIL = {"/": "evil"}
 
 
 def hello(c, module):
     """The plugin hello from that module."""
     c.plugins["hello"] = {"module": module}
     c.write_config()
+
+
+def built(c, name):
+    """The path of a plugin of the build."""
+    return next(os.path.join(d, name) for d in c.plugin_dirs
+                if os.path.exists(os.path.join(d, name)))
 
 
 def versions(c, count=8):
@@ -71,24 +77,40 @@ def test_what_the_canary_shows_is_rolled_back(cluster, module):
 
 
 @shows("B4")
-def test_overwriting_the_file_does_no_harm(cluster):
+@pytest.mark.parametrize("content", ["nothing", "another version"])
+def test_overwriting_the_file_does_no_harm(cluster, content):
+    """Whatever is written into the deployed file, in place: those that run and
+    those that come back have what was accepted, until a reload."""
     c = cluster(workers=2, start=False)
     deployed = c.dir + "/hello.so"
-    source = next(os.path.join(d, "hello.so") for d in c.plugin_dirs
-                  if os.path.exists(os.path.join(d, "hello.so")))
-    shutil.copy(source, deployed)
+    shutil.copy(built(c, "hello_v2.so"), deployed)
     os.chmod(deployed, 0o644)
     hello(c, deployed)
     c.start()
-    old = versions(c)
-    with open(deployed, "r+b") as f:
-        f.write(b"\0" * os.path.getsize(deployed))
-    seen = c.last_event()
-    assert c.ctl("restart", "web").code == 0
+    assert versions(c) == {"2"}
+    before = c.status()["generation"]
+    with open(built(c, "hello_v3.so"), "rb") as f:
+        new = f.read()
+    with c.load(keepalive=2, new=2, think=2) as ledger:
+        inode = os.stat(deployed).st_ino
+        with open(deployed, "r+b") as f:
+            f.write(b"\0" * len(new) if content == "nothing" else new)
+        assert os.stat(deployed).st_ino == inode
+        seen = c.last_event()
+        assert c.ctl("restart", "web").code == 0
+        ledger.await_more(20)
+    ledger.assert_nothing_lost()
+    assert versions(c) == {"2"}
     os.kill(c.worker("web/0")["pid"], 9)
-    c.await_event("worker.ready", after=c.await_event("worker.exited", after=seen,
-                                                      signal="SIGKILL"))
-    assert versions(c) == old
+    death = c.await_event("worker.exited", after=seen, worker="web/0", signal="SIGKILL")
+    c.await_event("worker.ready", after=death, worker="web/0")
+    answers = [c.get("/") for _ in range(8)]
+    assert "web/0" in {a.header("X-Worker") for a in answers}, "the one that came back"
+    assert {a.header("X-Version") for a in answers} == {"2"}
+    assert c.status()["generation"] == before
+    result = c.ctl("reload")
+    assert (result.code == 0) == (content != "nothing"), result
+    assert versions(c) == {"2" if content == "nothing" else "3"}
 
 
 def test_live_keys_replace_nobody(cluster):
@@ -255,9 +277,7 @@ def line_of(c, words):
 
 def misfits(c):
     """A directory with what is no plugin for this host."""
-    source = next(os.path.join(d, "hello_v2.so") for d in c.plugin_dirs
-                  if os.path.exists(os.path.join(d, "hello_v2.so")))
-    with open(source, "rb") as f:
+    with open(built(c, "hello_v2.so"), "rb") as f:
         data = f.read()
     note = data.index(b"clusterd\0") + 12 + 4     # abi_major, after the magic
     for name, content in (("other_machine.so", data[:18] + b"\x16\0" + data[20:]),
