@@ -152,7 +152,10 @@ fd_recv(int sock, void *data, size_t size, int fds[FD_PASS_MAX],
 	if (n < 0)
 		return -errno;
 	got = take_fds(&msg, fds);
-	if ((msg.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) != 0) {
+	/* Without a byte it would be taken for the end, and nobody looks for
+	 * descriptors there. */
+	if ((msg.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) != 0 ||
+	    (n == 0 && got > 0)) {
 		fd_close_all(fds, got);
 		return -EMSGSIZE;
 	}

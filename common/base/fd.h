@@ -42,8 +42,8 @@ int fd_send(int sock, const void *data, size_t len, const int *fds,
  * Receive one packet.  Descriptors (at most FD_PASS_MAX) are put into fds,
  * close-on-exec, their number into *count; they are the caller's.  Never
  * blocks.  Returns the length (0: peer closed), -EMSGSIZE for a packet that
- * is longer than size or carries too many descriptors (its descriptors are
- * closed), or another -errno.
+ * is longer than size, carries too many descriptors, or descriptors alone (they
+ * are closed), or another -errno.
  */
 ssize_t fd_recv(int sock, void *data, size_t size, int fds[FD_PASS_MAX],
     size_t *count);

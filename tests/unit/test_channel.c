@@ -134,6 +134,23 @@ what_is_no_message_is_refused(void **state)
 	assert_int_equal(receive(CHANNEL_FROM_MASTER, &err), CHANNEL_EMPTY);
 }
 
+/* An empty packet is read as the end: what came with it has no owner then. */
+static void
+descriptors_alone_are_refused_and_closed(void **state)
+{
+	struct errmsg err = { 0 };
+	int before, after;
+
+	(void)state;
+	before = dup(pair[0]);
+	close(before);
+	assert_int_equal(fd_send(pair[0], "", 0, pair, 2), 0);
+	assert_int_equal(receive(CHANNEL_FROM_MASTER, &err), ERR_FORMAT);
+	after = dup(pair[0]);
+	close(after);
+	assert_int_equal(after, before);
+}
+
 static void
 an_unknown_type_is_ignored_by_a_worker_only(void **state)
 {
@@ -224,6 +241,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		CASE(every_message_comes_back_the_same),
 		CASE(what_is_no_message_is_refused),
+		CASE(descriptors_alone_are_refused_and_closed),
 		CASE(an_unknown_type_is_ignored_by_a_worker_only),
 		CASE(what_does_not_fit_waits_in_order),
 		CASE(a_closed_end_is_told),
