@@ -351,8 +351,7 @@ conn_finish_request(struct conn *conn)
 	board_add_latency(http->board, now_ns - conn->since_ns);
 	http_end_doing(conn);
 	http->open--;
-	if (exchange->until_close && unsent(conn) == 0)
-		conn_set_reset(conn, false);
+	conn->until_close = exchange->until_close;
 	buf_consume(&exchange->in, exchange->raw_at);
 	if (buf_len(&exchange->in) > 0 && conn->close_after)
 		conn->linger = true;
@@ -473,6 +472,8 @@ settle(struct conn *conn)
 		write_out(conn);
 	if (!conn->dead && conn->close_after && conn->state == CONN_IDLE &&
 	    unsent(conn) == 0) {
+		if (conn->until_close)
+			conn_set_reset(conn, false);
 		if (conn->linger || http->draining)
 			start_linger(conn, false);
 		else

@@ -47,6 +47,8 @@ struct conn {
 	bool listed;			/* in http->idle */
 	bool writing;			/* write_event is added */
 	bool goodbye;			/* LINGER at the end of a drain */
+	bool until_close;		/* its end ends the answer: a reset until
+					 * all of it is sent */
 
 	/* the peer, as it was passed */
 	uint16_t family, port;

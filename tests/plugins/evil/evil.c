@@ -580,6 +580,20 @@ do_stream(struct cluster_request *req, struct evil *evil, const char *arg)
 	return CLUSTER_LATER;
 }
 
+/* Pieces of unknown length, all within the one call. */
+static enum cluster_verdict
+do_pieces(struct cluster_request *req, struct evil *evil, const char *arg)
+{
+	(void)evil;
+	(void)arg;
+	if (cluster_stream_begin(req, 200, "text/plain", -1) != 0)
+		return CLUSTER_FAIL;
+	cluster_stream_write(req, "one\n", 4);
+	cluster_stream_write(req, "two\n", 4);
+	cluster_stream_end(req);
+	return CLUSTER_DONE;
+}
+
 /* As many MB as the client takes: held back by -EAGAIN, on by on_room. */
 static uint64_t flood_left;
 
@@ -773,6 +787,7 @@ static const struct {
 	{ "/forget", do_forget }, { "/fail", do_fail }, { "/pass", do_pass },
 	{ "/status", do_status }, { "/header", do_header },
 	{ "/stream", do_stream }, { "/flood", do_flood },
+	{ "/pieces", do_pieces },
 	{ "/length", do_length }, { "/closefd", do_closefd },
 	{ "/listener", do_listener }, { "/attack", do_attack },
 	{ "/disconnect", do_disconnect }, { "/deadline", do_deadline },
