@@ -82,6 +82,13 @@ buf_consume(struct buf *buf, size_t len)
 		buf->start = buf->end = 0;
 }
 
+void
+buf_cut(struct buf *buf, size_t len)
+{
+	CHECK(len <= buf_len(buf));
+	buf->end = buf->start + len;
+}
+
 int
 buf_add(struct buf *buf, const void *data, size_t len)
 {

@@ -40,6 +40,7 @@ buf_at(const struct buf *buf)
 char *buf_reserve(struct buf *buf, size_t len);
 void buf_extend(struct buf *buf, size_t len);
 void buf_consume(struct buf *buf, size_t len);
+void buf_cut(struct buf *buf, size_t len);	/* keep the first len bytes */
 
 /* Appends.  0, or ERR_FULL or ERR_MEMORY, with failed set and nothing added,
  * so that a writer may append on and look at failed once at the end. */

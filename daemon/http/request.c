@@ -281,7 +281,11 @@ step_chunks(struct conn *conn)
 
 		switch (chunk_parse(&exchange->chunk, raw, len, &used, &data)) {
 		case CHUNK_MORE:
-			exchange->raw_at += used;
+			/* All of it was read: what framing took is free again,
+			 * else a body costs what a client says around it. */
+			exchange->raw_at = exchange->body_at +
+			    exchange->body_len;
+			buf_cut(&exchange->in, exchange->raw_at);
 			return STEP_MORE;
 		case CHUNK_DATA:
 			memmove(first + exchange->body_at + exchange->body_len,
