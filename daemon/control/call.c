@@ -387,6 +387,9 @@ call_begin_change(struct control_call *call)
 		call_make_id(call->id, sizeof(call->id));
 	if (call->who[0] == '\0')
 		permission_name(call->peer.uid, call->who, sizeof(call->who));
+	/* From here on it ends by its answer alone, also when the first
+	 * progress is one byte too much for the client. */
+	call->held = true;
 	call->recorded = true;
 	audit_started(call);
 	buf_init(&buf, 0);

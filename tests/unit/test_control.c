@@ -6,6 +6,8 @@
  * and the smallest of hosts: it keeps the last call until the test answers.
  */
 #include <errno.h>
+#include <event2/buffer.h>
+#include <event2/bufferevent.h>
 #include <event2/event.h>
 #include <fcntl.h>
 #include <setjmp.h>
@@ -464,6 +466,43 @@ a_line_without_end_is_refused(void **state)
 	close(fd);
 }
 
+/* The first progress may be what its client cannot take any more: the master
+ * has the call all the same. */
+static void
+a_change_outlives_a_client_that_does_not_read(void **state)
+{
+	struct house *house = *state;
+	const char *rollback = "{\"id\":1,\"command\":\"rollback\","
+	    "\"command_id\":\"r\"}\n";
+	struct client *client = house->control->clients;
+	int fd = client_connect(house), other;
+	static char text[CLIENT_UNREAD_MAX];
+
+	client_say(fd, "{\"id\":1,\"command\":\"ping\"}\n");
+	expect(house, fd, "pong");
+	while (client->bev == NULL)
+		client++;
+	for (int i = 0; i < 5; i++) {		/* the kernel takes some */
+		client_write(client, text, sizeof(text) - evbuffer_get_length(
+		    bufferevent_get_output(client->bev)));
+		turn(house);
+	}
+	client_say(fd, rollback);
+	while (client->bev != NULL)
+		turn(house);
+	assert_int_equal(house->started, 1);
+	for (int i = 0; i < 60; i++)		/* past the next sweep */
+		turn(house);
+	other = client_connect(house);
+	client_say(other, "{\"id\":2,\"command\":\"verdict\",\"args\":{"
+	    "\"command_id\":\"r\"}}\n");
+	turn(house);
+	control_done(house->call, "{\"generation\":1}");
+	expect(house, other, "\"generation\":1");
+	close(fd);
+	close(other);
+}
+
 static void
 idle_clients_make_way(void **state)
 {
@@ -503,6 +542,7 @@ main(void)
 		TEST(followers_are_fed_until_their_event),
 		TEST(a_follower_that_does_not_read_is_told_and_closed),
 		TEST(a_line_without_end_is_refused),
+		TEST(a_change_outlives_a_client_that_does_not_read),
 		TEST(idle_clients_make_way),
 	};
 
