@@ -11,6 +11,7 @@
 #include <event2/buffer.h>
 #include <event2/bufferevent.h>
 #include <event2/event.h>
+#include <poll.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -69,6 +70,10 @@ client_read(struct client *client)
 	client->reading = false;
 	if (client->bev == NULL)
 		return;
+	if (client->said_all && client->call == NULL && !client->more) {
+		client_close_later(client);
+		return;
+	}
 	if (client->call != NULL || client->more ||
 	    lines_rest(&client->lines) == 0)
 		client->line_ms = 0;
@@ -100,12 +105,29 @@ on_write(struct bufferevent *bev, void *arg)
 		call_go_on(client->call);
 }
 
+/* Nobody reads any more either. */
+static bool
+client_is_gone(const struct client *client)
+{
+	struct pollfd fd = { .fd = bufferevent_getfd(client->bev) };
+
+	return poll(&fd, 1, 0) > 0 && (fd.revents & (POLLHUP | POLLERR));
+}
+
+/* Whoever has said all, as `echo ... | socat' does, still wants his answers. */
 static void
 on_event(struct bufferevent *bev, short what, void *arg)
 {
+	struct client *client = arg;
+
 	(void)bev;
-	if (what & (BEV_EVENT_EOF | BEV_EVENT_ERROR))
-		client_close(arg);
+	if (what & BEV_EVENT_ERROR || client_is_gone(client)) {
+		client_close(client);
+		return;
+	}
+	client->said_all = true;
+	if (!client->more)
+		client_read(client);
 }
 
 /* The peer has read something: the clock of unread answers starts again. */
@@ -243,7 +265,9 @@ client_check_time(struct client *client, uint64_t now_ms)
 {
 	if (client->bev == NULL)
 		return;
-	if (client->unread_ms != 0 && now_ms > client->unread_ms +
+	if (client->said_all && client_is_gone(client))
+		client_close(client);
+	else if (client->unread_ms != 0 && now_ms > client->unread_ms +
 	    clock_scaled_ms(CLIENT_UNREAD_MS))
 		client_close(client);
 	else if (client->line_ms != 0 && now_ms > client->line_ms +

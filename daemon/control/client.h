@@ -31,6 +31,7 @@ struct client {
 	struct lines lines;
 	struct control_call *call;	/* the command that runs, or NULL */
 	bool closing;			/* as soon as all is written */
+	bool said_all;			/* its direction is closed: it listens */
 	bool more;			/* lines wait for the next turn */
 	bool reading;			/* inside its own read callback */
 	uint64_t since_ms;		/* connected */

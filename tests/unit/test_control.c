@@ -504,6 +504,45 @@ a_change_outlives_a_client_that_does_not_read(void **state)
 }
 
 static void
+who_has_said_all_still_hears_the_answer(void **state)
+{
+	struct house *house = *state;
+	int fd = client_connect(house);
+
+	client_say(fd, "{\"id\":1,\"command\":\"rollback\"}\n"
+	    "{\"id\":2,\"command\":\"ping\"}\n");
+	shutdown(fd, SHUT_WR);
+	expect(house, fd, "progress");
+	turn(house);
+	control_done(house->call, "{\"generation\":1}");
+	expect(house, fd, "{\"id\":1,\"ok\":true");
+	expect(house, fd, "{\"id\":2,\"ok\":true");
+	assert_string_equal(client_line(house, fd), "");
+	close(fd);
+}
+
+/* One that follows and has gone altogether does not keep its place. */
+static void
+who_has_gone_is_seen_to_be_gone(void **state)
+{
+	struct house *house = *state;
+	struct client *client = house->control->clients;
+	int fd = client_connect(house);
+
+	client_say(fd, "{\"id\":1,\"command\":\"events\","
+	    "\"args\":{\"follow\":true}}\n");
+	shutdown(fd, SHUT_WR);
+	for (int i = 0; i < 10; i++)
+		turn(house);
+	while (client->bev == NULL)
+		client++;
+	assert_non_null(client->call);
+	close(fd);
+	while (client->bev != NULL)
+		turn(house);
+}
+
+static void
 idle_clients_make_way(void **state)
 {
 	struct house *house = *state;
@@ -543,6 +582,8 @@ main(void)
 		TEST(a_follower_that_does_not_read_is_told_and_closed),
 		TEST(a_line_without_end_is_refused),
 		TEST(a_change_outlives_a_client_that_does_not_read),
+		TEST(who_has_said_all_still_hears_the_answer),
+		TEST(who_has_gone_is_seen_to_be_gone),
 		TEST(idle_clients_make_way),
 	};
 
