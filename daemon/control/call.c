@@ -253,6 +253,26 @@ on_recorded(void *arg, const struct store_answer *answer)
 	call_finish(call, &body);
 }
 
+void
+call_finish_all(struct control *control)
+{
+	struct control_call *call = control->calls;
+
+	while (call != NULL) {
+		struct buf body = call->body;
+
+		if (buf_len(&body) == 0) {
+			call = call->next;
+			continue;
+		}
+		store_cancel(control->store, call->job);
+		call->job = 0;
+		buf_init(&call->body, 0);
+		call_finish(call, &body);
+		call = control->calls;	/* it may have taken others along */
+	}
+}
+
 /*
  * End a call, a recorded one when its record is on the disk: who has lost the
  * answer asks the next master, and must not hear "it never began".  A store

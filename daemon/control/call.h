@@ -106,7 +106,9 @@ bool call_join(struct control_call *call, const char *id);
 const struct command *call_command_of(const struct control *control,
     const char *id);
 
-/* At the end of the server: drop all without a word. */
+/* At the end of the server: what waits for the disk alone is answered … */
+void call_finish_all(struct control *control);
+/* … and the rest is dropped without a word. */
 void call_free_all(struct control *control);
 
 #endif

@@ -275,6 +275,7 @@ control_stop(struct control *control)
 	if (control == NULL)
 		return;
 	verdict_load_cancel(control);
+	call_finish_all(control);
 	for (size_t i = 0; i < SERVER_CLIENTS; i++)
 		client_flush_and_close(&control->clients[i]);
 	call_free_all(control);

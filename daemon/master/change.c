@@ -77,18 +77,37 @@ enqueue(struct control_call *call, const struct change *change)
 	queued++;
 }
 
+/* One transaction at a time, and one checker, which a mere check has as well. */
+static bool
+must_wait(struct master *m, const struct change *change)
+{
+	bool checks = change->command == COMMAND_CONFIG_CHECK ||
+	    change->command == COMMAND_CONFIG_DIFF ||
+	    (change->command == COMMAND_RELOAD && !change->go_on);
+
+	return (m->change != NULL && !change_is_held(m)) ||
+	    (m->check != NULL && checks);
+}
+
+/* One that is refused, or is over at once, holds up nobody behind it. */
 static void
 start_next(struct master *m, uint64_t unused)
 {
-	struct waiting *waiting = queue;
+	struct waiting *waiting;
 
 	(void)unused;
-	if (waiting == NULL || m->change != NULL)
-		return;
-	queue = waiting->next;
-	queued--;
-	begin(m, waiting->call, &waiting->change);
-	free(waiting);
+	while ((waiting = queue) != NULL && !must_wait(m, &waiting->change)) {
+		queue = waiting->next;
+		queued--;
+		begin(m, waiting->call, &waiting->change);
+		free(waiting);
+	}
+}
+
+void
+change_next(struct master *m)
+{
+	turn_later(m, start_next, 0);
 }
 
 static bool
@@ -110,7 +129,7 @@ begin(struct master *m, struct control_call *call, const struct change *change)
 		    "--continue' or `rollback' first");
 		return;
 	}
-	if (m->change != NULL && !change_is_held(m)) {
+	if (must_wait(m, change)) {
 		enqueue(call, change);
 		return;
 	}
@@ -194,7 +213,7 @@ end(struct master *m)
 	globals->trans_step = 0;
 	globals->trans_generation = 0;
 	globals->trans_command[0] = '\0';
-	turn_later(m, start_next, 0);
+	change_next(m);
 }
 
 /* Answers are given after the flip, so that they are never taken back. */

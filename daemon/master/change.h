@@ -98,6 +98,8 @@ void change_fail(struct master *m, const struct errmsg *err,
 void change_step(struct master *m, enum trans_step step);
 /* All was put; true when it is on the disk or a second has passed. */
 bool change_is_stored(struct master *m);
+/* Something is over: those that wait in line have their turn. */
+void change_next(struct master *m);
 /* Answer one that is not (or not yet) a transaction. */
 void change_refuse(struct control_call *call, int code, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));

@@ -277,10 +277,6 @@ void
 reload_start(struct master *m, struct control_call *call,
     const struct change *change)
 {
-	if (m->check != NULL) {
-		change_refuse(call, ERR_BUSY, "a check is running");
-		return;
-	}
 	change_begin(m, call, change, TRANS_RELOAD);
 	turn_change(m)->globals.trans_hold_percent =
 	    change->hold_percent < 0 ? 0 : (uint32_t)change->hold_percent;
@@ -569,6 +565,7 @@ begin_hold(struct master *m)
 	if (run->call != NULL)
 		control_done(run->call, text);
 	run->call = NULL;
+	change_next(m);		/* what waits hears of it */
 }
 
 static void
@@ -756,6 +753,7 @@ on_config_checked(struct master *m, struct check *check)
 	char line[400], *json;
 
 	check_call = NULL;
+	change_next(m);
 	if (call == NULL)
 		return;
 	if (!check_is_good(check)) {
@@ -781,10 +779,6 @@ void
 config_check_start(struct master *m, struct control_call *call,
     const struct change *change)
 {
-	if (m->check != NULL) {
-		change_refuse(call, ERR_BUSY, "a check is running");
-		return;
-	}
 	check_call = call;
 	check_wants_diff = change->command == COMMAND_CONFIG_DIFF;
 	check_start(m, (uint32_t)m->conf->daemon.worker_account,

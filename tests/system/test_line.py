@@ -1,0 +1,76 @@
+# SPDX-License-Identifier: MIT
+"""Changes that wait in line for one another."""
+
+import signal
+
+from harness import wait
+
+
+def held_up(c, seconds="2s"):
+    """A reload that takes that long, with its canary on trial."""
+    c.write_config(max_requests="100000", canary_hold=seconds)
+    reload = c.ctl_start("reload")
+    c.await_event("reload.canary")
+    return reload
+
+
+def ask_later(c, *args):
+    """A command that has reached the line."""
+    seq = c.last_event()
+    client = c.ctl_start(*args)
+    if args[0] != "config":
+        c.await_event("command.started", after=seq, command=" ".join(args[:1]))
+    return client
+
+
+def end_of(client, timeout=20):
+    out, err = client.communicate(timeout=timeout)
+    return client.returncode, out + err
+
+
+def test_who_is_refused_holds_up_nobody(cluster):
+    c = cluster(workers=1)
+    reload = held_up(c)
+    refused = ask_later(c, "scale", "web", "9999")
+    scale = ask_later(c, "scale", "web", "2")
+    assert end_of(reload)[0] == 0
+    assert end_of(refused)[0] == 1
+    assert end_of(scale)[0] == 0
+    assert c.pool()["desired"] == 2
+
+
+def test_a_mere_check_holds_up_nobody(cluster):
+    c = cluster(workers=1, env={"CLUSTERD_FP": "checker.before_open:sleep=1000"})
+    before = c.status()["generation"]
+    c.write_config(max_requests="100000")
+    check = c.ctl_start("config", "check")
+    wait.until(lambda: "checker" in names_of_children(c), 10, "checker")
+    c.signal(signal.SIGHUP)
+    reload = ask_later(c, "reload")
+    assert end_of(check)[0] == 0
+    assert end_of(reload)[0] == 0
+    assert c.status()["generation"] == before + 1
+
+
+def names_of_children(c):
+    with open("/proc/%d/task/%d/children" % (c.pid(), c.pid())) as f:
+        children = f.read().split()
+    names = []
+    for pid in children:
+        try:
+            with open("/proc/%s/cmdline" % pid) as f:
+                names.append(f.read())
+        except OSError:
+            continue
+    return " ".join(names)
+
+
+def test_stop_answers_all_who_wait(cluster):
+    c = cluster(workers=1)
+    clients = [held_up(c, "10s")]
+    clients += [ask_later(c, "restart", "web") for _ in range(3)]
+    c.signal(signal.SIGTERM)
+    for client in clients:
+        code, said = end_of(client)
+        assert code == 1 and "stopping" in said, said
+    assert c.await_exit() == 0
