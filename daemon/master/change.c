@@ -354,6 +354,14 @@ stop_row(struct master *m, uint16_t row, enum stop_kind kind)
 		    life_drain_deadline(m, row));
 }
 
+/* Without a deadline, with one, now: each may follow the one before. */
+static unsigned
+gravity(uint32_t kind)
+{
+	return kind == STOP_NOW ? 3 : kind == STOP_DRAIN ? 2 :
+	    kind == STOP_QUIT ? 1 : 0;
+}
+
 void
 change_stop(struct master *m, enum stop_kind kind, struct control_call *call)
 {
@@ -365,8 +373,7 @@ change_stop(struct master *m, enum stop_kind kind, struct control_call *call)
 		control_done(call, "{\"text\":\"it is stopping already\"}");
 	else if (call != NULL)
 		stop_call = call;
-	if (globals->stopping == STOP_NOW || (globals->stopping != 0 &&
-	    kind != STOP_NOW))
+	if (gravity(kind) <= gravity(globals->stopping))
 		return;
 	if (m->change != NULL) {
 		errmsg_set(&err, ERR_CONFLICT, "the daemon is stopping");

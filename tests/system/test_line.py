@@ -3,7 +3,7 @@
 
 import signal
 
-from harness import wait
+from harness import http, wait
 
 
 def held_up(c, seconds="2s"):
@@ -74,3 +74,15 @@ def test_stop_answers_all_who_wait(cluster):
         code, said = end_of(client)
         assert code == 1 and "stopping" in said, said
     assert c.await_exit() == 0
+
+
+def test_a_stop_with_a_deadline_after_one_without(cluster):
+    c = cluster(workers=1, routes={"/": "evil"}, drain_timeout="300ms")
+    with http.connect(c.address()) as sock:
+        sock.sendall(b"GET /sleep?20000 HTTP/1.1\r\nHost: a\r\n\r\n")
+        c.await_state(lambda status: status["workers"][0]["connections"] == 1)
+        c.signal(signal.SIGQUIT)
+        c.await_event("worker.draining")
+        c.signal(signal.SIGTERM)
+        c.await_event("worker.disconnected", timeout=3)
+        assert c.await_exit() == 0
