@@ -250,6 +250,16 @@ choose(struct master *m, uint16_t pool)
 	return choose_round_robin(candidates.choice, candidates.count, last);
 }
 
+static int
+send_connection(const struct process *process,
+    const struct connection_passed *message, int fd)
+{
+	int rc = FP("dispatch.send");
+
+	return rc > 0 ? -rc : fd_send(process->fd[PFD_CONNECTIONS], message,
+	    sizeof(*message), &fd, 1);
+}
+
 /*
  * Send one connection to the best candidate; they must have been collected.
  * 1: sent; 0: nobody could take it.
@@ -263,8 +273,7 @@ pass(struct master *m, uint16_t pool, struct connection_passed *message,
 	while ((i = choose(m, pool)) >= 0) {
 		struct process *process = candidates.process[i];
 
-		rc = fd_send(process->fd[PFD_CONNECTIONS], message,
-		    sizeof(*message), &fd, 1);
+		rc = send_connection(process, message, fd);
 		if (rc == 0) {
 			m->pool[pool].last_slot = candidates.choice[i].slot;
 			process->passed++;
@@ -343,11 +352,12 @@ take_back(struct master *m, uint16_t pool)
 	const struct memo_copy *copy = turn_look(m);
 	int rc = 1;
 
-	for (struct process *p = m->graves; p != NULL; p = p->next)
+	for (struct process *p = m->graves; p != NULL; p = p->next) {
 		while (p->pool == pool && (rc = take_back_one(m, p)) == 1)
 			;
-	if (rc < 0)
-		return false;
+		if (rc < 0)
+			return false;
+	}
 	for (uint16_t i = 0; i < copy->workers; i++) {
 		struct process *p = m->process[i];
 
@@ -514,7 +524,7 @@ dispatch_accept(struct listener *listener)
 		listener->armed = false;
 		return;
 	}
-	if (!take_back(m, pool) || !send_hand(m, pool)) {
+	if (!send_hand(m, pool) || !take_back(m, pool)) {
 		await_room(m, pool);
 		return;
 	}
@@ -542,7 +552,7 @@ dispatch_kick(struct master *m, uint16_t pool)
 {
 	if (pool == MEMO_NONE || m->ending)
 		return;
-	if (!take_back(m, pool) || !send_hand(m, pool)) {
+	if (!send_hand(m, pool) || !take_back(m, pool)) {
 		await_room(m, pool);
 		return;
 	}
