@@ -284,8 +284,12 @@ pass(struct master *m, uint16_t pool, struct connection_passed *message,
 			return 1;
 		}
 		candidates.choice[i].room = 0;
-		if (rc == -EPIPE || rc == -ECONNRESET)
-			process->on = false;	/* its exit follows */
+		if (rc == -EPIPE || rc == -ECONNRESET) {
+			/* Its end is ours too: only it can have shut it. */
+			process->on = false;
+			life_violation(process,
+			    "its connections socket is shut");
+		}
 	}
 	return 0;
 }

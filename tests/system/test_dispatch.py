@@ -26,3 +26,12 @@ def test_what_could_not_be_sent_goes_before_what_is_taken_back(cluster):
         assert client.recv(100).startswith(b"HTTP/1.1 200 "), "none is lost"
         client.close()
     os.kill(pids[1], signal.SIGCONT)
+
+
+def test_a_worker_that_shuts_its_own_socket_is_replaced(cluster):
+    c = cluster(workers=1, routes={"/": "hello", "/shutdown": "evil"})
+    before = c.worker("web/0")["id"]
+    assert c.get("/shutdown").status == 200
+    assert c.get("/").status == 200
+    assert c.worker("web/0")["id"] != before
+    assert c.json("deaths")[-1]["cause"] == "protocol"

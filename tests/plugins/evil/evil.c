@@ -743,6 +743,15 @@ do_page(struct cluster_request *req, struct evil *evil, const char *arg)
 	return say(req, "lied\n");
 }
 
+/* Its connections socket, which stays open. */
+static enum cluster_verdict
+do_shutdown(struct cluster_request *req, struct evil *evil, const char *arg)
+{
+	(void)evil;
+	(void)arg;
+	return say_result(req, shutdown(4, SHUT_RDWR));
+}
+
 /* Bytes on the control channel that are no message. */
 static enum cluster_verdict
 do_frame(struct cluster_request *req, struct evil *evil, const char *arg)
@@ -792,7 +801,7 @@ static const struct {
 	{ "/listener", do_listener }, { "/attack", do_attack },
 	{ "/disconnect", do_disconnect }, { "/deadline", do_deadline },
 	{ "/page", do_page }, { "/frame", do_frame },
-	{ "/blocksigs", do_blocksigs },
+	{ "/blocksigs", do_blocksigs }, { "/shutdown", do_shutdown },
 };
 
 static int
