@@ -383,6 +383,7 @@ listeners_arm(struct master *m, uint16_t pool, bool on)
 
 	for (struct listener *l = m->listeners; l != NULL; l = l->next) {
 		if (l->readable == NULL || l->armed == on ||
+		    (on && (l->remaking || l->broken)) ||
 		    strcmp(l->pool, name) != 0)
 			continue;
 		if (on)
@@ -412,15 +413,34 @@ listeners_tell_worker(struct process *process, bool on)
 /* -- repair -------------------------------------------------------------------------- */
 
 static void
+tell_healed(struct listener *l)
+{
+	struct event_fields fields = { .pool = l->pool, .text = l->address };
+
+	l->healed++;
+	l->broken = false;
+	turn_tell(l->master, EVENT_LISTENER_HEALED, &fields);
+}
+
+static void
 on_remade(struct master *m, uint64_t id, const struct link_packet *answer)
 {
 	const struct keeper_packet *p = answer->packet;
 	struct listener *l = find_id(m, (uint32_t)id);
-	bool was;
 
-	if (l == NULL || p->header.type != KEEPER_BOUND)
+	if (l == NULL)
 		return;
-	was = l->armed;
+	l->remaking = false;
+	if (p->header.type != KEEPER_BOUND) {
+		/* The next tick tries again. */
+		if (!l->broken)
+			log_error("listener %s of pool %s is broken and cannot "
+			    "be made again: %s", l->address, l->pool,
+			    p->body.error.text);
+		l->broken = true;
+		return;
+	}
+	tell_healed(l);
 	listener_own(l, answer, p->body.bound.address,
 	    p->body.bound.address_len);
 	for (size_t i = 0; i < MEMO_WORKERS; i++) {
@@ -431,17 +451,22 @@ on_remade(struct master *m, uint64_t id, const struct link_packet *answer)
 			process_say_listener(process, l->id, LISTENER_ADD,
 			    l->fd);
 	}
-	if (was)
-		dispatch_kick(m, state_find_pool(turn_look(m), l->pool));
+	dispatch_kick(m, state_find_pool(turn_look(m), l->pool));
 }
 
+/* Nothing can be accepted from it, and poll would say so without end. */
 static void
-tell_healed(struct listener *l)
+remake(struct listener *l)
 {
-	struct event_fields fields = { .pool = l->pool, .text = l->address };
+	struct keeper_packet packet;
 
-	l->healed++;
-	turn_tell(l->master, EVENT_LISTENER_HEALED, &fields);
+	if (l->armed)
+		event_del(l->readable);
+	l->armed = false;
+	l->remaking = true;
+	keeper_begin(&packet, KEEPER_REMAKE, 0);
+	packet.body.remake.listener = l->id;
+	link_request(l->master->link, &packet, NULL, 0, on_remade, l->id);
 }
 
 /* A port that the kernel had chosen goes with the shutdown of its socket:
@@ -463,30 +488,40 @@ has_moved(const struct listener *l)
 	    at.any.sa_family == AF_INET6 ? at.in6.sin6_port : at.in.sin_port);
 }
 
+/* A Unix socket goes on to call itself listening when it has been shut down. */
+static bool
+is_shut(const struct listener *l)
+{
+	struct pollfd one = { .fd = l->fd };
+	socklen_t len = sizeof(int);
+	int listening = 1;
+
+	return getsockopt(l->fd, SOL_SOCKET, SO_ACCEPTCONN, &listening, &len)
+	    != 0 || !listening || (poll(&one, 1, 0) > 0 &&
+	    (one.revents & POLLHUP) != 0);
+}
+
 void
 listeners_heal(struct listener *l)
 {
-	struct keeper_packet packet;
 	socklen_t len = sizeof(int);
-	int type = 0, listening = 1, flags = fcntl(l->fd, F_GETFL);
+	int type = 0, flags = fcntl(l->fd, F_GETFL);
 	bool healed = false;
 
+	if (l->remaking)
+		return;
 	getsockopt(l->fd, SOL_SOCKET, SO_TYPE, &type, &len);
 	if (flags >= 0 && !(flags & O_NONBLOCK)) {
 		fcntl(l->fd, F_SETFL, flags | O_NONBLOCK);
 		healed = true;
 	}
-	len = sizeof(listening);
-	if (type == SOCK_STREAM && (getsockopt(l->fd, SOL_SOCKET,
-	    SO_ACCEPTCONN, &listening, &len) != 0 || !listening)) {
-		healed = true;
+	if (type == SOCK_STREAM && is_shut(l)) {
 		if (strncmp(l->address, "unix:", 5) == 0 ||
 		    listen(l->fd, (int)l->backlog) != 0 || has_moved(l)) {
-			keeper_begin(&packet, KEEPER_REMAKE, 0);
-			packet.body.remake.listener = l->id;
-			link_request(l->master->link, &packet, NULL, 0,
-			    on_remade, l->id);
+			remake(l);
+			return;
 		}
+		healed = true;
 	}
 	if (healed)
 		tell_healed(l);

@@ -35,6 +35,8 @@ struct listener {
 	bool armed;
 	bool adding;			/* bound for a change not committed */
 	bool leaving;			/* its address left the configuration */
+	bool remaking;			/* the keeper is asked for another socket */
+	bool broken;			/* and could not make it: said once */
 	uint64_t empty_since_ns;	/* leaving: queue empty since then */
 	uint64_t leave_by_ns;
 	uint64_t accepted, healed;

@@ -35,3 +35,52 @@ def test_a_worker_that_shuts_its_own_socket_is_replaced(cluster):
     assert c.get("/").status == 200
     assert c.worker("web/0")["id"] != before
     assert c.json("deaths")[-1]["cause"] == "protocol"
+
+
+def shut_listeners(c):
+    """A plugin shuts down every listener that it can find."""
+    seq = c.last_event()
+    c.get("/listener")
+    return seq
+
+
+def test_a_unix_listener_that_was_shut_is_made_again(cluster):
+    c = cluster(workers=1, routes={"/": "hello", "/listener": "evil"}, start=False)
+    path = "unix:" + c.dir + "/run/web.sock"
+    c.write_config(listen=["127.0.0.1:0", path])
+    c.start()
+    seq = shut_listeners(c)
+    c.await_event("listener.healed", after=seq, text=path)
+    with http.connect(path) as sock:
+        sock.sendall(REQUEST)
+        assert sock.recv(100).startswith(b"HTTP/1.1 200 ")
+
+
+def cpu_ticks(pid):
+    with open("/proc/%d/stat" % pid) as f:
+        fields = f.read().rsplit(")", 1)[1].split()
+    return int(fields[11]) + int(fields[12])
+
+
+def test_one_that_cannot_be_made_again_costs_no_more_than_itself(cluster):
+    c = cluster(workers=1, routes={"/": "hello", "/listener": "evil"}, start=False)
+    directory = c.dir + "/sockets"
+    path = "unix:" + directory + "/web.sock"
+    os.mkdir(directory)
+    c.write_config(listen=["127.0.0.1:0", path])
+    c.start()
+    os.unlink(directory + "/web.sock")
+    os.rmdir(directory)
+    before = cpu_ticks(c.master_pid())
+    seq = shut_listeners(c)
+    c.await_log("cannot be made again")
+    c.await_event("listener.healed", after=seq, text=c.address())
+    for _ in range(50):
+        assert c.get("/").status == 200
+    assert cpu_ticks(c.master_pid()) - before < 50, "the master spins"
+    assert c.log().count("cannot be made again") == 1
+    os.mkdir(directory)
+    c.await_event("listener.healed", after=seq, text=path)
+    with http.connect(path) as sock:
+        sock.sendall(REQUEST)
+        assert sock.recv(100).startswith(b"HTTP/1.1 200 ")
