@@ -122,23 +122,30 @@ listener_free(struct listener *listener)
 	free(listener);
 }
 
+/* To all workers of its pool. */
+static void
+tell_workers(const struct listener *l, enum listener_op op, int fd)
+{
+	struct master *m = l->master;
+
+	for (size_t i = 0; i < MEMO_WORKERS; i++) {
+		struct process *process = m->process[i];
+
+		if (process != NULL && process->pool != MEMO_NONE && strcmp(
+		    turn_look(m)->pool[process->pool].name, l->pool) == 0)
+			process_say_listener(process, l->id, op, fd);
+	}
+}
+
 static void
 unbind(struct master *m, struct listener *listener)
 {
 	struct keeper_packet packet;
-	static struct process *process;
 
 	keeper_begin(&packet, KEEPER_UNBIND, 0);
 	packet.body.unbind.listener = listener->id;
 	link_request(m->link, &packet, NULL, 0, NULL, 0);
-	for (size_t i = 0; i < MEMO_WORKERS; i++) {
-		process = m->process[i];
-		if (process != NULL && process->pool != MEMO_NONE &&
-		    strcmp(turn_look(m)->pool[process->pool].name,
-		    listener->pool) == 0)
-			process_say_listener(process, listener->id,
-			    LISTENER_DROP, -1);
-	}
+	tell_workers(listener, LISTENER_DROP, -1);
 	listener_free(listener);
 }
 
@@ -273,6 +280,9 @@ void
 listeners_settle(struct master *m, const struct conf *conf)
 {
 	for (struct listener *l = m->listeners; l != NULL; l = l->next) {
+		/* A new address replaces no worker: they get it as they are. */
+		if (l->adding && l->fd >= 0)
+			tell_workers(l, LISTENER_ADD, l->fd);
 		l->adding = false;
 		if (!l->leaving && !is_named(conf, l)) {
 			l->leaving = true;
@@ -443,14 +453,7 @@ on_remade(struct master *m, uint64_t id, const struct link_packet *answer)
 	tell_healed(l);
 	listener_own(l, answer, p->body.bound.address,
 	    p->body.bound.address_len);
-	for (size_t i = 0; i < MEMO_WORKERS; i++) {
-		struct process *process = m->process[i];
-
-		if (process != NULL && process->pool != MEMO_NONE && strcmp(
-		    turn_look(m)->pool[process->pool].name, l->pool) == 0)
-			process_say_listener(process, l->id, LISTENER_ADD,
-			    l->fd);
-	}
+	tell_workers(l, LISTENER_ADD, l->fd);
 	dispatch_kick(m, state_find_pool(turn_look(m), l->pool));
 }
 

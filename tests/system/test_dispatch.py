@@ -4,6 +4,8 @@
 import os
 import signal
 
+import pytest
+
 from harness import http
 
 REQUEST = b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"
@@ -81,6 +83,24 @@ def test_one_that_cannot_be_made_again_costs_no_more_than_itself(cluster):
     assert c.log().count("cannot be made again") == 1
     os.mkdir(directory)
     c.await_event("listener.healed", after=seq, text=path)
+    with http.connect(path) as sock:
+        sock.sendall(REQUEST)
+        assert sock.recv(100).startswith(b"HTTP/1.1 200 ")
+
+
+@pytest.mark.parametrize("schedule", ["round-robin", "shared"])
+def test_a_new_address_is_served_by_the_workers_there_are(cluster, schedule):
+    c = cluster(workers=1, schedule=schedule)
+    before = c.worker("web/0")["id"]
+    path = "unix:" + c.dir + "/run/web.sock"
+    c.write_config(listen=["127.0.0.1:0", path])
+    assert c.ctl("reload").code == 0
+    assert c.worker("web/0")["id"] == before
+    with http.connect(path) as sock:
+        sock.sendall(REQUEST)
+        assert sock.recv(100).startswith(b"HTTP/1.1 200 ")
+    # and by them alone, when there is no master
+    os.kill(c.master_pid(), signal.SIGSTOP)
     with http.connect(path) as sock:
         sock.sendall(REQUEST)
         assert sock.recv(100).startswith(b"HTTP/1.1 200 ")
