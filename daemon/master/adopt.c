@@ -164,6 +164,13 @@ take_found(struct master *m)
 		    turn_look(m)->worker[row].state != WS_WAITING &&
 		    turn_look(m)->worker[row].state != WS_HELD) {
 			life_own(m, row, p);
+			/* The answer to its SPAWN went to a master that did not
+			 * live to write it down. */
+			if (turn_look(m)->worker[row].forked_ns == 0) {
+				life_note_spawned(m, row);
+				turn_tell_worker(m, EVENT_WORKER_FORKED, row,
+				    NULL, NULL);
+			}
 			if (p->exited)
 				life_exited(m, p->id, p->status, p->utime_us,
 				    p->stime_us, p->maxrss_kb, p->core);

@@ -286,7 +286,6 @@ life_spawned(struct master *m, uint64_t id, const struct link_packet *answer)
 {
 	const struct keeper_packet *packet = answer->packet;
 	uint16_t row = state_find_worker(turn_look(m), id);
-	struct memo_worker *worker;
 	struct process *process;
 
 	if (packet->header.type != KEEPER_SPAWNED) {
@@ -311,13 +310,21 @@ life_spawned(struct master *m, uint64_t id, const struct link_packet *answer)
 		kill_stray(m, id);
 		return;
 	}
-	worker = &turn_change(m)->worker[row];
-	turn_change(m)->slot[worker->slot].spawn_failures = 0;
-	worker->pid = process->pid;
-	worker->forked_ns = clock_now_ns();
 	life_own(m, row, process);
+	life_note_spawned(m, row);
 	life_feed(m, row, WE_SPAWNED, NULL);
 	turn_tell_worker(m, EVENT_WORKER_FORKED, row, NULL, NULL);
+}
+
+void
+life_note_spawned(struct master *m, uint16_t row)
+{
+	struct memo_copy *copy = turn_change(m);
+	struct memo_worker *worker = &copy->worker[row];
+
+	copy->slot[worker->slot].spawn_failures = 0;
+	worker->pid = m->process[row]->pid;
+	worker->forked_ns = clock_now_ns();
 }
 
 void

@@ -1,0 +1,22 @@
+# SPDX-License-Identifier: MIT
+"""What a master was at when it died, and the next one goes on with."""
+
+import os
+from signal import SIGKILL
+
+
+def test_a_worker_whose_start_is_under_way(cluster):
+    # the child waits before its exec, so the answer to SPAWN is for the next
+    c = cluster(workers=1, env={"CLUSTERD_FP": "keeper.before_exec:sleep=1000/web/1"})
+    scale = c.ctl_start("scale", "web", "2")
+    c.await_state(lambda status: len(status["workers"]) == 2)
+    os.kill(c.master_pid(), SIGKILL)
+    assert scale.wait(20) == 0
+    first = c.worker("web/1")
+    assert first["state"] == "ready" and first["uptime_ms"] is not None
+    os.kill(first["pid"], SIGKILL)
+    death = c.await_event("worker.exited", worker="web/1")
+    assert (death["id"], death["pid"]) == (first["id"], first["pid"])
+    c.await_state(lambda status: status["pools"][0]["ready"] == 2 and
+                  status["workers"][1]["pid"] != first["pid"])
+    assert c.worker("web/1")["id"] > first["id"], "an id is used once"
