@@ -160,6 +160,7 @@ life_detach(struct master *m, uint16_t row)
 	struct memo_worker *worker = &copy->worker[row];
 	struct policy_exit gone = { .asked = worker->asked,
 		.fatal_class = worker->fatal_class };
+	const struct memo_worker before = *worker;
 	enum worker_event next;
 	uint64_t wait_ms;
 
@@ -170,6 +171,9 @@ life_detach(struct master *m, uint16_t row)
 	copy->slot[worker->slot].replacements += worker->asked != 0;
 	part(m, row);
 	ask_policy(m, row, &gone, &next, &wait_ms);
+	if (before.transaction != SUCCESSOR_NONE && before.is_other)
+		change_successor_gone(m, before.slot, before.transaction,
+		    "its process cannot be ended");
 	worker->pid = 0;
 	follow_policy(m, row, next, wait_ms, "its process cannot be ended");
 }

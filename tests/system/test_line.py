@@ -86,3 +86,15 @@ def test_a_stop_with_a_deadline_after_one_without(cluster):
         c.signal(signal.SIGTERM)
         c.await_event("worker.disconnected", timeout=3)
         assert c.await_exit() == 0
+
+
+def test_a_successor_that_cannot_be_ended_ends_its_change(cluster):
+    c = cluster(workers=1, start_timeout="500ms",
+                env={"CLUSTERD_FP": "keeper.kill9:skip@1"})
+    c.plugins["evil"] = {"mode": "init_block"}
+    c.pools["web"][1]["/evil"] = "evil"
+    c.write_config()
+    code, said = end_of(c.ctl_start("reload"))
+    assert code == 1 and "cannot be ended" in said
+    assert c.get("/").status == 200
+    assert c.ctl("scale", "web", "2").code == 0, "the next one has its turn"

@@ -889,6 +889,13 @@ start(void *self)
 	}
 	if (strcmp(what, "init_hang") == 0)
 		hang();
+	if (strcmp(what, "init_block") == 0) {
+		sigset_t all;
+
+		sigfillset(&all);
+		sigprocmask(SIG_BLOCK, &all, NULL);
+		hang();
+	}
 	if (strcmp(what, "init_segv") == 0)
 		*nowhere = 1;
 	if (strcmp(what, "die_after_ready") == 0)
