@@ -126,11 +126,7 @@ judge_hang(struct process *process, uint64_t age, uint64_t limit)
 static uint64_t
 handler_timeout_ms(struct process *process)
 {
-	struct master *m = process->master;
-	const struct memo_copy *copy = turn_look(m);
-	const struct conf_pool *conf = master_pool_conf(m,
-	    copy->worker[process->row].generation,
-	    copy->pool[process->pool].name);
+	const struct conf_pool *conf = life_conf(process->master, process->row);
 
 	return conf != NULL ? (uint64_t)conf->handler_timeout_ms : 30000;
 }

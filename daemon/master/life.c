@@ -41,14 +41,21 @@ life_new_id(struct master *m)
 	return id;
 }
 
-static const struct conf_pool *
-row_conf(struct master *m, const struct memo_copy *copy, uint16_t row)
+const struct conf_pool *
+life_conf(struct master *m, uint16_t row)
 {
+	const struct memo_copy *copy = turn_look(m);
 	const struct memo_worker *worker = &copy->worker[row];
-	const struct memo_slot *slot = &copy->slot[worker->slot];
+	const char *pool = copy->pool[copy->slot[worker->slot].pool].name;
+	const struct conf_pool *conf = NULL;
 
-	return master_pool_conf(m, worker->generation,
-	    copy->pool[slot->pool].name);
+	/* What we time are live keys: those in force, also for a worker that
+	 * was there before them.  One on trial has its own. */
+	if (worker->generation != copy->globals.trans_generation &&
+	    m->conf != NULL)
+		conf = conf_pool_by_name(m->conf, pool);
+	return conf != NULL ? conf :
+	    master_pool_conf(m, worker->generation, pool);
 }
 
 void
@@ -76,10 +83,9 @@ life_limits(struct master *m, uint16_t pool, struct policy_limits *limits)
 /* -- feeding ------------------------------------------------------------------- */
 
 static void
-input_fill(struct master *m, const struct memo_copy *copy, uint16_t row,
-    struct step_input *input)
+input_fill(struct master *m, uint16_t row, struct step_input *input)
 {
-	const struct conf_pool *conf = row_conf(m, copy, row);
+	const struct conf_pool *conf = life_conf(m, row);
 
 	input->now_ns = clock_now_ns();
 	input->start_ms = conf != NULL ? (uint64_t)conf->start_timeout_ms :
@@ -185,7 +191,7 @@ life_feed(struct master *m, uint16_t row, enum worker_event event,
 
 	if (input == NULL)
 		input = &none;
-	input_fill(m, copy, row, input);
+	input_fill(m, row, input);
 	result = worker_step(&copy->worker[row], event, input);
 	if (result.kind == EDGE_NEVER || result.kind == EDGE_MISSING)
 		never(m, row, event);
@@ -206,7 +212,7 @@ life_feed(struct master *m, uint16_t row, enum worker_event event,
 uint64_t
 life_drain_deadline(struct master *m, uint16_t row)
 {
-	const struct conf_pool *conf = row_conf(m, turn_look(m), row);
+	const struct conf_pool *conf = life_conf(m, row);
 
 	return clock_now_ns() + (conf != NULL ?
 	    (uint64_t)conf->drain_timeout_ms : 30000) * NS_PER_MS;

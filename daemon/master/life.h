@@ -16,6 +16,7 @@
 #include "daemon/proto/messages.h"
 #include "daemon/supervisor/worker_fsm.h"
 
+struct conf_pool;
 struct link_packet;
 struct master;
 struct memo_copy;
@@ -46,6 +47,8 @@ int life_start_successor(struct master *m, uint16_t slot, uint64_t generation,
     int transaction);
 /* The READY successor becomes current, the predecessor drains. */
 void life_promote(struct master *m, uint16_t slot);
+/* The configuration by which a row is timed; NULL if there is none. */
+const struct conf_pool *life_conf(struct master *m, uint16_t row);
 /* D of a drain that begins now, by the row's configuration. */
 uint64_t life_drain_deadline(struct master *m, uint16_t row);
 
