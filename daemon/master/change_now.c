@@ -200,6 +200,9 @@ change_now(struct master *m, struct control_call *call,
 			return true;
 		}
 		log_set_level((enum log_level)level);
+		for (size_t i = 0; i < MEMO_WORKERS; i++)
+			if (m->process[i] != NULL)
+				process_say_log_level(m->process[i]);
 		if (call != NULL)
 			control_done(call, "{}");
 		return true;

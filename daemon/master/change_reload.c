@@ -409,12 +409,26 @@ finish_undo(struct master *m)
 
 /* -- commit ------------------------------------------------------------------------------------- */
 
+static void
+send_section(struct process *process, enum key_scope scope, const void *before,
+    const void *after)
+{
+	for (size_t i = 0; i < KEY__COUNT; i++) {
+		const struct key *key = &keys[i];
+
+		if (key->scope == scope && key_is_number(key) &&
+		    key->applies == APPLIES_LIVE &&
+		    conf_number(key, before) != conf_number(key, after))
+			process_say_key(process, key->number,
+			    conf_number(key, after));
+	}
+}
+
 /* Live keys of the workers that stay. */
 static void
 send_live_keys(struct master *m, const struct conf *before,
     const struct conf *after)
 {
-	static struct channel_packet packet;
 	const struct memo_copy *copy = turn_look(m);
 
 	for (size_t i = 0; i < MEMO_WORKERS; i++) {
@@ -427,18 +441,10 @@ send_live_keys(struct master *m, const struct conf *before,
 		name = copy->pool[process->pool].name;
 		old = conf_pool_by_name(before, name);
 		new = conf_pool_by_name(after, name);
-		for (size_t k = 0; k < KEY__COUNT && old && new; k++) {
-			const struct key *key = &keys[k];
-
-			if (key->scope != SCOPE_POOL || !key_is_number(key) ||
-			    key->applies != APPLIES_LIVE ||
-			    conf_number(key, old) == conf_number(key, new))
-				continue;
-			channel_begin(&packet, CHANNEL_SET, 0);
-			packet.body.set.key = key->number;
-			packet.body.set.value = conf_number(key, new);
-			process_say(process, &packet, 0, -1);
-		}
+		send_section(process, SCOPE_DAEMON, &before->daemon,
+		    &after->daemon);
+		if (old != NULL && new != NULL)
+			send_section(process, SCOPE_POOL, old, new);
 	}
 }
 

@@ -70,6 +70,9 @@ on_ready(struct process *process)
 	if (result.to != WS_READY || result.from != WS_STARTING)
 		return;
 	listeners_tell_worker(process, true);
+	if (m->conf != NULL && (int64_t)log_get_level() !=
+	    m->conf->daemon.log_level)	/* by command, after its snapshot */
+		process_say_log_level(process);
 	turn_tell_worker(m, EVENT_WORKER_READY, row, NULL, NULL);
 }
 

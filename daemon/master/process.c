@@ -229,6 +229,24 @@ process_say_drain(struct process *process, uint64_t deadline_ns)
 }
 
 bool
+process_say_key(struct process *process, uint32_t key, int64_t value)
+{
+	static struct channel_packet packet;
+
+	channel_begin(&packet, CHANNEL_SET, 0);
+	packet.body.set.key = key;
+	packet.body.set.value = value;
+	return process_say(process, &packet, 0, -1);
+}
+
+bool
+process_say_log_level(struct process *process)
+{
+	return process_say_key(process, keys[KEY_DAEMON_LOG_LEVEL].number,
+	    log_get_level());
+}
+
+bool
 process_say_listener(struct process *process, uint32_t listener,
     enum listener_op op, int fd)
 {

@@ -110,6 +110,9 @@ bool process_say(struct process *process, struct channel_packet *packet,
     size_t tail, int fd);
 bool process_say_stop(struct process *process);
 bool process_say_drain(struct process *process, uint64_t deadline_ns);
+bool process_say_key(struct process *process, uint32_t key, int64_t value);
+/* The level that is in force here, for what its plugins say. */
+bool process_say_log_level(struct process *process);
 bool process_say_listener(struct process *process, uint32_t listener,
     enum listener_op op, int fd);
 

@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: MIT
 """A live key holds for the workers there are."""
 
+import os
+import signal
+
 from harness import http
 
 SLEEP = {"/": "hello", "/sleep": "evil"}
@@ -31,3 +34,27 @@ def test_handler_timeout(cluster):
     c.request("GET", "/block", expect="connection lost")
     c.await_state(lambda status: status["workers"][0]["id"] != before)
     assert c.json("deaths")[-1]["cause"] == "hang"
+
+
+def said(c, word):
+    assert c.get("/log?" + word).status == 200
+    return c.await_log("said: " + word, timeout=3)
+
+
+def test_log_level(cluster):
+    c = cluster(workers=1, routes={"/": "hello", "/log": "evil"},
+                daemon={"log_level": "error"})
+    assert c.get("/log?unheard").status == 200
+    assert c.ctl("log", "level", "notice").code == 0
+    said(c, "by-command")
+    pid = c.worker("web/0")["pid"]
+    os.kill(pid, signal.SIGKILL)
+    c.await_state(lambda status: status["pools"][0]["ready"] == 1 and
+                  status["workers"][0]["pid"] != pid)
+    said(c, "by-the-next-worker")
+    assert "unheard" not in c.log()
+    c.daemon_keys["log_level"] = "error"
+    c.restart_daemon()
+    c.daemon_keys["log_level"] = "notice"
+    reload_live(c)
+    said(c, "by-reload")
