@@ -413,8 +413,9 @@ settle_orphans(struct master *m)
 			continue;
 		if (other->generation != slot->generation ||
 		    other->state == WS_KILLING) {
+			/* It may be at work for somebody. */
 			other->transaction = SUCCESSOR_NONE;
-			life_stop(m, slot->other);
+			life_send_off(m, slot->other);
 		} else if (other->state == WS_READY) {
 			life_promote(m, i);
 		}

@@ -370,7 +370,7 @@ begin_undo(struct master *m)
 		    .transaction == SUCCESSOR_CHANGE) {
 			copy->worker[slot->other].transaction =
 			    SUCCESSOR_NONE;
-			life_stop(m, slot->other);
+			life_send_off(m, slot->other);
 		}
 		if (slot->generation == from)
 			roll_add(run, slot->pool, slot->number, to, false);

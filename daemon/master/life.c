@@ -254,6 +254,12 @@ life_retry(struct master *m, uint16_t row)
 	life_feed(m, row, WE_RETRY, NULL);
 }
 
+void
+life_send_off(struct master *m, uint16_t row)
+{
+	life_drain(m, row, life_drain_deadline(m, row));
+}
+
 static int
 slot_begin(struct master *m, uint16_t pool, uint16_t number)
 {
@@ -286,11 +292,9 @@ slot_end(struct master *m, uint16_t index)
 
 	slot->wanted = 0;
 	if (slot->current != MEMO_NONE)
-		life_drain(m, slot->current,
-		    life_drain_deadline(m, slot->current));
+		life_send_off(m, slot->current);
 	if (slot->other != MEMO_NONE)
-		life_drain(m, slot->other,
-		    life_drain_deadline(m, slot->other));
+		life_send_off(m, slot->other);
 }
 
 int
@@ -318,10 +322,9 @@ life_set_drained(struct master *m, uint16_t index, int drained)
 	if (!drained)
 		return;
 	if (slot->current != MEMO_NONE)
-		life_drain(m, slot->current,
-		    life_drain_deadline(m, slot->current));
+		life_send_off(m, slot->current);
 	if (slot->other != MEMO_NONE)
-		life_stop(m, slot->other);
+		life_send_off(m, slot->other);
 }
 
 int
@@ -357,8 +360,7 @@ life_promote(struct master *m, uint16_t index)
 	copy->worker[slot->current].transaction = SUCCESSOR_NONE;
 	slot->early = 0;
 	if (slot->other != MEMO_NONE)
-		life_drain(m, slot->other,
-		    life_drain_deadline(m, slot->other));
+		life_send_off(m, slot->other);
 }
 
 /* -- turns ---------------------------------------------------------------------------- */

@@ -30,6 +30,8 @@ struct step_result life_feed(struct master *m, uint16_t row,
 
 void life_drain(struct master *m, uint16_t row, uint64_t drain_ns);
 void life_stop(struct master *m, uint16_t row);
+/* Drain with the usual deadline; one that does not serve yet is stopped. */
+void life_send_off(struct master *m, uint16_t row);
 void life_kill(struct master *m, uint16_t row, enum death_cause cause,
     int asked);
 void life_retry(struct master *m, uint16_t row);

@@ -4,6 +4,8 @@
 import os
 from signal import SIGKILL
 
+from harness import http
+
 
 def test_a_worker_whose_start_is_under_way(cluster):
     # the child waits before its exec, so the answer to SPAWN is for the next
@@ -20,3 +22,24 @@ def test_a_worker_whose_start_is_under_way(cluster):
     c.await_state(lambda status: status["pools"][0]["ready"] == 2 and
                   status["workers"][1]["pid"] != first["pid"])
     assert c.worker("web/1")["id"] > first["id"], "an id is used once"
+
+
+def test_requests_of_a_canary_that_is_taken_back(cluster):
+    c = cluster(workers=1, routes={"/": "hello", "/sleep": "evil"},
+                canary_hold="10s", drain_timeout="10s")
+    c.write_config(max_requests="100000")
+    reload = c.ctl_start("reload")
+    c.await_state(lambda status: [w["state"] for w in status["workers"]] ==
+                  ["ready", "ready"])
+    clients = [http.connect(c.address()) for _ in range(4)]
+    for client in clients:
+        client.sendall(b"GET /sleep?1000 HTTP/1.1\r\nHost: a\r\n\r\n")
+    c.await_state(lambda status: [w["connections"] for w in status["workers"]] ==
+                  [2, 2])
+    os.kill(c.master_pid(), SIGKILL)
+    for client in clients:
+        assert client.recv(100).startswith(b"HTTP/1.1 200 ")
+        client.close()
+    assert reload.wait(20) == 1
+    c.await_state(lambda status: len(status["workers"]) == 1)
+    assert c.worker("web/0")["generation"] == 1
