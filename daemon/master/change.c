@@ -124,6 +124,10 @@ begin(struct master *m, struct control_call *call, const struct change *change)
 		change_refuse(call, ERR_CONFLICT, "the daemon is stopping");
 		return;
 	}
+	if (!m->attached) {
+		change_refuse(call, ERR_CONFLICT, "the daemon is starting");
+		return;
+	}
 	if (change_is_held(m) && !may_interrupt_held(change)) {
 		change_refuse(call, ERR_CONFLICT, "a reload is held: `reload "
 		    "--continue' or `rollback' first");
@@ -382,6 +386,8 @@ change_stop(struct master *m, enum stop_kind kind, struct control_call *call)
 	if (globals->stopping == 0)
 		turn_tell(m, EVENT_MASTER_STOPPING, NULL);
 	globals->stopping = kind;
+	if (!m->attached)		/* nothing has been started yet */
+		turn_later(m, finish_stop, 0);
 	for (uint16_t i = 0; i < turn_look(m)->workers; i++)
 		if (turn_look(m)->worker[i].id != 0)
 			stop_row(m, i, kind);

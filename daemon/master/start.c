@@ -226,10 +226,12 @@ start_add_pool(struct master *m, const struct conf_pool *conf,
 void
 start_open_log(struct master *m, bool again)
 {
-	const char *target = m->conf->daemon.log;
+	const char *target = m->conf != NULL ? m->conf->daemon.log : NULL;
 	struct errmsg err;
 	int rc;
 
+	if (target == NULL)
+		return;		/* a signal, before the first check is over */
 	if (strcmp(target, m->log_target) == 0 && !again)
 		return;
 	rc = m->log_target[0] == '\0' ? logthread_start(target, &err) :
@@ -352,6 +354,8 @@ on_control_bound(struct master *m, uint64_t unused,
 	const struct keeper_packet *p = answer->packet;
 
 	(void)unused;
+	if (m->ending)
+		return;
 	if (p->header.type != KEEPER_BOUND) {
 		master_end(m, EXIT_BIND, "cannot bind the control socket: %s",
 		    p->body.error.text);
@@ -389,6 +393,8 @@ start_bind_control(struct master *m)
 static void
 on_bound(struct master *m, int code, const char *text)
 {
+	if (m->ending)
+		return;		/* stopped meanwhile */
 	if (code != 0) {
 		master_end(m, EXIT_BIND, "%s", text);
 		return;
@@ -464,6 +470,8 @@ print_lines(const struct buf *lines, bool error)
 static void
 on_first_check(struct master *m, struct check *check)
 {
+	if (m->ending)
+		return;		/* stopped meanwhile */
 	if (!check->heard && !check_is_good(check) && m->number > 1) {
 		/* Its words went to a master that is gone: ask again. */
 		check_start(m, m->checker_account, on_first_check);

@@ -11,7 +11,7 @@ import sqlite3
 
 import pytest
 
-from harness import wait
+from harness import processes, wait
 
 BALANCED = {"/": "evil"}
 
@@ -135,6 +135,30 @@ def test_sigterm_to_a_worker_is_a_persons_wish(cluster):
     c.await_event("worker.exited", after=seen, asked=True)
     c.await_event("worker.ready", after=seen)
     assert c.worker("web/0")["restarts"] == before["restarts"]
+
+
+def in_its_check(c):
+    """A first start whose check does not come to an end by itself."""
+    c.plugins["hello"] = {"module": "evil_ctor_loop.so"}
+    c.write_config()
+    c.start(ready=False)
+    wait.until(lambda: [pid for pid in processes.descendants(c.pid())
+                        if processes.name(pid) == "clusterd: master"],
+               what="a master")
+    return c
+
+
+def test_a_stop_ends_a_first_start_at_once(cluster):
+    c = in_its_check(cluster(workers=1, start=False, scale=1))
+    assert c.stop(timeout=6) == 0
+
+
+def test_signals_during_a_first_start_do_no_harm(cluster):
+    c = in_its_check(cluster(workers=1, start=False, scale=1))
+    for number in (signal.SIGUSR1, signal.SIGHUP, signal.SIGTTIN):
+        c.signal(number)
+    assert c.stop(timeout=6) == 0
+    assert "lost" not in c.log()
 
 
 def test_failpoints_are_listed(cluster):
