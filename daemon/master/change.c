@@ -17,6 +17,7 @@
 #include "common/base/log.h"
 #include "daemon/control/control.h"
 #include "daemon/journal/journal.h"
+#include "daemon/master/disk.h"
 #include "daemon/master/life.h"
 #include "daemon/master/master.h"
 #include "daemon/master/process.h"
@@ -207,6 +208,8 @@ end(struct master *m)
 
 	if (run->sync_job > 0)
 		store_cancel(m->store, run->sync_job);
+	if (run->storing)
+		disk_cancel(m->disk);
 	if (run->warnings != NULL)
 		buf_done(run->warnings);
 	free(run->warnings);

@@ -84,6 +84,7 @@ struct change_run {
 	struct errmsg err;
 	struct generation *target;	/* reload: what it brings */
 	struct buf *warnings;
+	bool storing;			/* TRANS_CHECK: its files are written */
 	/* the wait for the disk, at the end */
 	int sync_job;
 	bool synced, stored;

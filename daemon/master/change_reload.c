@@ -21,6 +21,7 @@
 #include "daemon/journal/journal.h"
 #include "daemon/master/change.h"
 #include "daemon/master/check.h"
+#include "daemon/master/disk.h"
 #include "daemon/master/generations.h"
 #include "daemon/master/life.h"
 #include "daemon/master/listeners.h"
@@ -112,6 +113,7 @@ reject(struct master *m, const char *text, const char *result)
 		put_generation(m, m->change->target, "rejected", text);
 	change_fail(m, &err, result);
 	listeners_drop_added(m);
+	turn_later(m, generations_tidy_later, 0);
 }
 
 /* -- plan ---------------------------------------------------------------------------------- */
@@ -187,14 +189,19 @@ on_bound(struct master *m, int code, const char *text)
 	turn_change(m);
 }
 
+static void
+set_target(struct master *m, struct generation *target)
+{
+	m->change->target = target;
+	turn_change(m)->globals.trans_generation = target->number;
+}
+
 /* C3 to C4: the target is stored; its addresses are bound, its canaries start. */
 static void
-go(struct master *m, struct generation *target)
+go(struct master *m)
 {
-	struct memo_globals *globals = &turn_change(m)->globals;
+	const struct generation *target = m->change->target;
 
-	m->change->target = target;
-	globals->trans_generation = target->number;
 	change_step(m, TRANS_BIND);
 	(void)FP("reload.after_plan");
 	tell(m, EVENT_RELOAD_STARTED, target->number, NULL);
@@ -202,18 +209,61 @@ go(struct master *m, struct generation *target)
 }
 
 static void
-accept_check(struct master *m, struct check *check, const struct diff *diff)
+on_stored(struct master *m, const struct errmsg *err)
 {
 	struct change_run *run = m->change;
+	struct errmsg why;
+
+	run->storing = false;
+	if (err->code != 0) {
+		reject(m, err->text, NULL);
+	} else if (generations_keep(m, run->target, &why) != 0) {
+		reject(m, why.text, NULL);
+	} else {
+		(void)FP("reload.after_store");
+		go(m);
+	}
+	turn_change(m);
+}
+
+/* C2: plugins and snapshots go to the disk, in its own time. */
+static void
+store_target(struct master *m, struct check *check)
+{
+	struct disk_job *job = disk_job_new();
 	struct generation *target;
 	struct errmsg err;
+	int rc;
+
+	rc = generations_add(m, check->conf, generations_next(m), check->text,
+	    check->text_len, &target, &err);
+	if (rc == 0) {
+		set_target(m, target);
+		rc = check_store_plugins(check, m->conf->daemon.state_dir, job,
+		    &err);
+	}
+	if (rc == 0)
+		rc = generations_store(target, job, &err);
+	if (rc != 0)
+		disk_job_free(job);
+	else
+		rc = disk_start(m->disk, job, on_stored, &err);
+	if (rc == 0)
+		m->change->storing = true;
+	else
+		reject(m, err.text, NULL);
+}
+
+static void
+accept_check(struct master *m, struct check *check, const struct diff *diff)
+{
 	char *json;
 
 	if (diff->refused > 0) {
 		reject_restart_keys(m, diff);
 		return;
 	}
-	if (run->change.plan) {
+	if (m->change->change.plan) {
 		json = plan_json(diff, check->conf);
 		change_succeed(m, json);
 		free(json);
@@ -223,14 +273,7 @@ accept_check(struct master *m, struct check *check, const struct diff *diff)
 		change_succeed(m, "{\"changed\":false}");
 		return;
 	}
-	if (check_store_plugins(check, m->conf->daemon.state_dir, &err) != 0 ||
-	    generations_add(m, check->conf, generations_next(m), check->text,
-	    check->text_len, &target, &err) != 0) {
-		reject(m, err.text, NULL);
-		return;
-	}
-	(void)FP("reload.after_store");
-	go(m, target);
+	store_target(m, check);
 }
 
 static void
@@ -631,7 +674,8 @@ rollback_start(struct master *m, struct control_call *call,
 		return;
 	}
 	change_begin(m, call, change, TRANS_ROLLBACK);
-	go(m, target);
+	set_target(m, target);
+	go(m);
 }
 
 /* -- turns ------------------------------------------------------------------------------------------- */

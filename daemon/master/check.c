@@ -10,7 +10,6 @@
 
 #include <errno.h>
 #include <event2/event.h>
-#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -28,6 +27,7 @@
 #include "daemon/conf/conf.h"
 #include "daemon/conf/snapshot.h"
 #include "daemon/master/actions.h"
+#include "daemon/master/disk.h"
 #include "daemon/master/life.h"
 #include "daemon/master/master.h"
 #include "daemon/proto/snapshot.h"
@@ -479,60 +479,23 @@ check_exited(struct master *m, int status)
 
 /* -- plugin store -------------------------------------------------------------------- */
 
-static int
-copy_plugin(const struct check_plugin *plugin, const char *file,
-    struct errmsg *err)
-{
-	uint8_t digest[SHA256_SIZE];
-	char hex[SHA256_HEX];
-	struct sha256 sha;
-	const char *data;
-	int fd, rc = 0;
-
-	data = mmap(NULL, plugin->size, PROT_READ, MAP_SHARED, plugin->fd, 0);
-	if (data == MAP_FAILED)
-		return errmsg_errno(err, "cannot read %s", plugin->name);
-	sha256_init(&sha);
-	sha256_add(&sha, data, plugin->size);
-	sha256_end(&sha, digest);
-	sha256_hex(digest, hex);
-	unlink(file);
-	fd = open(file, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0444);
-	if (strcmp(hex, plugin->hex) != 0)
-		rc = errmsg_set(err, ERR_FAILED, "plugin %s is not what was "
-		    "checked", plugin->name);
-	else if (fd < 0 || fchmod(fd, 0444) != 0 ||
-	    fd_write_all(fd, data, plugin->size) != 0 || fsync(fd) != 0)
-		rc = errmsg_errno(err, "cannot write %s", file);
-	fd_close(&fd);
-	munmap((void *)data, plugin->size);
-	if (rc != 0)
-		unlink(file);
-	return rc;
-}
-
 int
 check_store_plugins(const struct check *check, const char *state_dir,
-    struct errmsg *err)
+    struct disk_job *job, struct errmsg *err)
 {
-	char dir[300], file[400], temporary[420];
+	char dir[300], file[400], name[48];
+	int rc = 0;
 
 	snprintf(dir, sizeof(dir), "%s/store", state_dir);
-	if (mkdir(dir, 0755) != 0 && errno != EEXIST)
-		return errmsg_errno(err, "cannot make %s", dir);
-	chmod(dir, 0755);	/* whatever our umask is */
-	for (size_t i = 0; i < check->plugin_count; i++) {
+	disk_add_folder(job, dir, 0755);
+	for (size_t i = 0; i < check->plugin_count && rc == 0; i++) {
 		const struct check_plugin *plugin = &check->plugins[i];
-		int rc;
 
 		snprintf(file, sizeof(file), "%s/%s.so", dir, plugin->hex);
-		snprintf(temporary, sizeof(temporary), "%s.new", file);
-		/* Always anew: what lies there may have been damaged. */
-		rc = copy_plugin(plugin, temporary, err);
-		if (rc != 0)
-			return rc;
-		if (rename(temporary, file) != 0)
-			return errmsg_errno(err, "cannot write %s", file);
+		snprintf(name, sizeof(name), "plugin %s", plugin->name);
+		rc = disk_add_file(job, &(struct disk_file){ .path = file,
+		    .mode = 0444, .fd = plugin->fd, .size = plugin->size,
+		    .sha256 = plugin->hex, .name = name }, err);
 	}
-	return 0;
+	return rc;
 }

@@ -18,6 +18,7 @@
 #include "daemon/master/link.h"
 
 struct conf;
+struct disk_job;
 struct event;
 struct master;
 
@@ -69,10 +70,10 @@ void check_start(struct master *m, uint32_t account,
 void check_exited(struct master *m, int status);
 
 /*
- * Put the plugins into state_dir/store, hashing them again.
+ * Work for the disk: the plugins go to state_dir/store, hashed again.
  * 0, or an ERR_ code with words.
  */
 int check_store_plugins(const struct check *check, const char *state_dir,
-    struct errmsg *err);
+    struct disk_job *job, struct errmsg *err);
 
 #endif

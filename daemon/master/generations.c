@@ -17,6 +17,7 @@
 #include "common/base/fd.h"
 #include "common/base/log.h"
 #include "daemon/conf/snapshot.h"
+#include "daemon/master/disk.h"
 #include "daemon/master/master.h"
 #include "daemon/master/turn.h"
 #include "daemon/proto/snapshot.h"
@@ -78,29 +79,85 @@ free_place(struct master *m)
 
 /* -- with the keeper --------------------------------------------------------------- */
 
+/* Sealed memory with that content, or an ERR_ code. */
 static int
-keep(struct master *m, uint64_t number, const struct buf *data,
-    struct errmsg *err)
+seal(const void *data, size_t len, struct errmsg *err)
 {
-	struct keeper_packet packet;
 	int fd = fd_memfd("clusterd-snapshot"), rc;
 
 	if (fd < 0)
 		return errmsg_set(err, ERR_SYSTEM, "no memory for a snapshot");
-	rc = fd_write_all(fd, buf_at(data), buf_len(data));
+	rc = fd_write_all(fd, data, len);
 	if (rc == 0)
 		rc = fd_seal(fd);
-	if (rc != 0) {
-		close(fd);
-		return errmsg_set(err, ERR_SYSTEM, "a snapshot cannot be "
-		    "kept: %s", strerror(-rc));
-	}
+	if (rc == 0)
+		return fd;
+	close(fd);
+	return errmsg_set(err, ERR_SYSTEM, "a snapshot cannot be kept: %s",
+	    strerror(-rc));
+}
+
+static int
+keep(struct master *m, uint64_t number, const void *data, size_t len,
+    struct errmsg *err)
+{
+	struct keeper_packet packet;
+	int fd = seal(data, len, err);
+
+	if (fd < 0)
+		return fd;
 	keeper_begin(&packet, KEEPER_KEEP, 0);
 	packet.body.keep.number = number;
 	packet.body.keep.kind = KEPT_SNAPSHOT;
 	link_request(m->link, &packet, &fd, 1, NULL, 0);
 	close(fd);
 	return 0;
+}
+
+static int
+encode(const struct conf *conf, int pool, struct buf *data, struct errmsg *err)
+{
+	int rc;
+
+	buf_init(data, SNAPSHOT_SIZE_MAX);
+	rc = snapshot_encode(conf, pool, data);
+	if (rc == 0)
+		return 0;
+	return errmsg_set(err, rc, "the configuration is too large");
+}
+
+/* What people read of it is only kept where that is possible. */
+static void
+keep_text(struct master *m, const struct generation *generation)
+{
+	struct errmsg err;
+
+	if (keep(m, KEEPER_SNAPSHOT_NUMBER(generation->number, TEXT_NUMBER),
+	    generation->text, generation->text_len, &err) != 0)
+		log_warn("master: the text of generation %llu: %s",
+		    (unsigned long long)generation->number, err.text);
+}
+
+int
+generations_keep(struct master *m, struct generation *generation,
+    struct errmsg *err)
+{
+	const struct conf *conf = generation->conf;
+	struct buf data;
+	int rc = 0;
+
+	generation->kept = true;
+	for (int pool = SNAPSHOT_ALL; pool < (int)conf->pool_count && rc == 0;
+	    pool++) {
+		rc = encode(conf, pool, &data, err);
+		if (rc == 0)
+			rc = keep(m, KEEPER_SNAPSHOT_NUMBER(generation->number,
+			    pool + 1), buf_at(&data), buf_len(&data), err);
+		buf_done(&data);
+	}
+	if (rc == 0 && generation->text != NULL)
+		keep_text(m, generation);
+	return rc;
 }
 
 static void
@@ -133,54 +190,57 @@ file_of(const struct conf *conf, uint64_t number, const char *suffix,
 }
 
 static int
-write_file(const struct conf *conf, uint64_t number, const char *suffix,
-    const struct buf *data, struct errmsg *err)
+add_file(struct disk_job *job, const struct generation *generation,
+    const char *suffix, const void *data, size_t len, struct errmsg *err)
 {
-	char dir[300], file[340], temporary[360];
-	int fd;
+	char file[340];
+	int fd = seal(data, len, err), rc;
 
-	snprintf(dir, sizeof(dir), "%s/snapshots", conf->daemon.state_dir);
-	if (mkdir(dir, 0700) != 0 && errno != EEXIST)
-		return errmsg_errno(err, "cannot make %s", dir);
-	file_of(conf, number, suffix, file, sizeof(file));
-	snprintf(temporary, sizeof(temporary), "%s.new", file);
-	unlink(temporary);
-	fd = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
 	if (fd < 0)
-		return errmsg_errno(err, "cannot write %s", temporary);
-	if (fd_write_all(fd, buf_at(data), buf_len(data)) != 0 ||
-	    fsync(fd) != 0 || rename(temporary, file) != 0) {
-		close(fd);
-		return errmsg_errno(err, "cannot write %s", file);
-	}
+		return fd;
+	file_of(generation->conf, generation->number, suffix, file,
+	    sizeof(file));
+	rc = disk_add_file(job, &(struct disk_file){ .path = file,
+	    .mode = 0600, .fd = fd, .size = len,
+	    .name = "a snapshot", .optional = suffix[0] != '\0' }, err);
 	close(fd);
-	return 0;
+	return rc;
+}
+
+/* What people read of it: only where that is possible. */
+static void
+add_text(struct disk_job *job, const struct generation *generation)
+{
+	struct errmsg err;
+
+	if (add_file(job, generation, ".txt", generation->text,
+	    generation->text_len, &err) != 0)
+		log_warn("master: the text of generation %llu: %s",
+		    (unsigned long long)generation->number, err.text);
+}
+
+int
+generations_store(const struct generation *generation, struct disk_job *job,
+    struct errmsg *err)
+{
+	char dir[300];
+	struct buf data;
+	int rc;
+
+	snprintf(dir, sizeof(dir), "%s/snapshots",
+	    generation->conf->daemon.state_dir);
+	disk_add_folder(job, dir, 0700);
+	rc = encode(generation->conf, SNAPSHOT_ALL, &data, err);
+	if (rc == 0)
+		rc = add_file(job, generation, "", buf_at(&data),
+		    buf_len(&data), err);
+	buf_done(&data);
+	if (rc == 0 && generation->text != NULL)
+		add_text(job, generation);
+	return rc;
 }
 
 /* -- making and reading ----------------------------------------------------------------- */
-
-static int
-keep_all(struct master *m, const struct conf *conf, uint64_t number,
-    struct errmsg *err)
-{
-	struct buf data;
-	int rc = 0;
-
-	for (int pool = SNAPSHOT_ALL; pool < (int)conf->pool_count && rc == 0;
-	    pool++) {
-		buf_init(&data, SNAPSHOT_SIZE_MAX);
-		rc = snapshot_encode(conf, pool, &data);
-		if (rc != 0)
-			errmsg_set(err, rc, "the configuration is too large");
-		else
-			rc = keep(m, KEEPER_SNAPSHOT_NUMBER(number, pool + 1),
-			    &data, err);
-		if (rc == 0 && pool == SNAPSHOT_ALL)
-			rc = write_file(conf, number, "", &data, err);
-		buf_done(&data);
-	}
-	return rc;
-}
 
 static void
 set_text(struct generation *generation, const char *text, size_t len)
@@ -195,44 +255,21 @@ set_text(struct generation *generation, const char *text, size_t len)
 	generation->text_len = len;
 }
 
-/* What people read of it is only kept where that is possible. */
-static void
-keep_text(struct master *m, const struct conf *conf, uint64_t number,
-    const char *text, size_t len)
-{
-	struct errmsg err;
-	struct buf data;
-
-	buf_init(&data, 0);
-	if (buf_add(&data, text, len) != 0 ||
-	    keep(m, KEEPER_SNAPSHOT_NUMBER(number, TEXT_NUMBER), &data, &err)
-	    != 0 || write_file(conf, number, ".txt", &data, &err) != 0)
-		log_warn("master: the text of generation %llu is not kept",
-		    (unsigned long long)number);
-	buf_done(&data);
-}
-
 int
 generations_add(struct master *m, struct conf *conf, uint64_t number,
     const char *text, size_t text_len, struct generation **out,
     struct errmsg *err)
 {
 	struct generation *generation = free_place(m);
-	int rc;
 
 	if (generation == NULL)
 		return errmsg_set(err, ERR_FULL, "too many generations are in "
 		    "use at once");
 	conf->generation = number;
-	rc = keep_all(m, conf, number, err);
-	if (rc != 0)
-		return rc;
 	generation->number = number;
 	generation->conf = conf_ref(conf);
-	if (text != NULL) {
-		keep_text(m, conf, number, text, text_len);
+	if (text != NULL)
 		set_text(generation, text, text_len);
-	}
 	if (number > turn_look(m)->globals.last_generation)
 		turn_change(m)->globals.last_generation = number;
 	*out = generation;
@@ -303,6 +340,7 @@ generations_have(struct master *m, const struct link_packet *packet)
 	if (place == NULL)
 		return;
 	place->number = number;
+	place->kept = true;
 	if (part == TEXT_NUMBER) {
 		read_text(place, packet->fds[0]);
 		return;
@@ -321,36 +359,46 @@ generations_end_inventory(struct master *m)
 			forget(&m->generations[i]);
 }
 
+static int
+open_file(const struct conf *conf, uint64_t number, const char *suffix)
+{
+	char file[340];
+
+	file_of(conf, number, suffix, file, sizeof(file));
+	return open(file, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+}
+
 int
 generations_load(struct master *m, uint64_t number, struct generation **out,
     struct errmsg *err)
 {
-	char file[340];
+	struct generation *generation;
 	struct conf *conf;
 	int fd, rc;
 
 	if ((*out = master_generation(m, number)) != NULL)
 		return 0;
-	file_of(m->conf, number, "", file, sizeof(file));
-	fd = open(file, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-	if (fd < 0)
+	if ((fd = open_file(m->conf, number, "")) < 0)
 		return errmsg_set(err, ERR_NOT_FOUND, "generation %llu is not "
 		    "kept any more", (unsigned long long)number);
 	conf = decode_fd(fd, err);
 	close(fd);
 	if (conf == NULL)
 		return err->code != 0 ? err->code : ERR_FORMAT;
-	rc = generations_add(m, conf, number, NULL, 0, out, err);
+	rc = generations_add(m, conf, number, NULL, 0, &generation, err);
 	conf_unref(conf);
-	file_of(m->conf, number, ".txt", file, sizeof(file));
-	fd = rc == 0 ? open(file, O_RDONLY | O_CLOEXEC | O_NOFOLLOW) : -1;
-	if (fd >= 0)
-		read_text(*out, fd);
+	if (rc != 0)
+		return rc;
+	if ((fd = open_file(m->conf, number, ".txt")) >= 0)
+		read_text(generation, fd);
 	fd_close(&fd);
-	if (rc == 0 && (*out)->text != NULL)
-		keep_text(m, (*out)->conf, number, (*out)->text,
-		    (*out)->text_len);
-	return rc;
+	if ((rc = generations_keep(m, generation, err)) != 0) {
+		drop(m, generation);
+		forget(generation);
+		return rc;
+	}
+	*out = generation;
+	return 0;
 }
 
 static bool
@@ -382,7 +430,8 @@ generations_tidy(struct master *m)
 		if (generation->number == 0 ||
 		    is_referred(m, generation->number))
 			continue;
-		drop(m, generation);
+		if (generation->kept)
+			drop(m, generation);
 		forget(generation);
 	}
 }

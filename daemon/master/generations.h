@@ -15,22 +15,30 @@
 #include "daemon/master/link.h"
 
 struct conf;
+struct disk_job;
 struct generation;
 struct master;
 
 /*
- * Give conf a number, keep its snapshots with the keeper and in
- * state_dir/snapshots.  Takes one more reference of conf; text is copied.
- * 0 and *out, or an ERR_ code.
+ * A new one begins in three steps, as the disk has its own time between them:
+ * added, stored, kept.  All return 0 or an ERR_ code.
  */
+/* Give conf that number and a place.  Takes one more reference of conf; text
+ * is copied. */
 int generations_add(struct master *m, struct conf *conf, uint64_t number,
     const char *text, size_t text_len, struct generation **out,
+    struct errmsg *err);
+/* Work for the disk: its files in state_dir/snapshots. */
+int generations_store(const struct generation *generation,
+    struct disk_job *job, struct errmsg *err);
+/* Hand its snapshots to the keeper. */
+int generations_keep(struct master *m, struct generation *generation,
     struct errmsg *err);
 /* One that the keeper has kept (HAVE_KEPT). */
 void generations_have(struct master *m, const struct link_packet *packet);
 /* The inventory is complete: what came in pieces and is not whole goes. */
 void generations_end_inventory(struct master *m);
-/* Read an earlier one from state_dir/snapshots. */
+/* Read an earlier one from state_dir/snapshots, and keep it again. */
 int generations_load(struct master *m, uint64_t number,
     struct generation **out, struct errmsg *err);
 /* Forget those that no slot, worker or transaction refers to. */

@@ -26,6 +26,7 @@
 #include "daemon/control/control.h"
 #include "daemon/journal/journal.h"
 #include "daemon/journal/logthread.h"
+#include "daemon/master/disk.h"
 #include "daemon/master/dispatch.h"
 #include "daemon/master/life.h"
 #include "daemon/master/link.h"
@@ -129,6 +130,7 @@ init(struct master *m)
 		m->pool[i].hand_fd = -1;
 	m->deadline = evtimer_new(m->base, life_on_deadline, m);
 	CHECK(m->deadline != NULL);
+	m->disk = disk_new(m);
 	srandom((unsigned)m->began_ns ^ (unsigned)getpid());
 	m->connection_number = (uint64_t)m->began_ms << 16;
 	dispatch_measure(m);

@@ -23,6 +23,7 @@
 struct change_run;
 struct check;
 struct control;
+struct disk;
 struct event;
 struct event_base;
 struct journal;
@@ -59,12 +60,13 @@ struct pool_run {
 	char drained_by[64];
 };
 
-/* A configuration whose snapshots the keeper holds. */
+/* An accepted configuration; its snapshots are with the keeper, or soon. */
 struct generation {
 	uint64_t number;		/* 0: free */
 	struct conf *conf;
 	char *text;			/* canonical, secrets masked */
 	size_t text_len;
+	bool kept;			/* by the keeper, at least in part */
 };
 
 struct master {
@@ -74,6 +76,7 @@ struct master {
 	struct store *store;
 	struct journal *journal;
 	struct control *control;
+	struct disk *disk;		/* writes the files of a generation */
 	struct check *check;		/* the checker that runs now, or NULL */
 	struct change_run *change;	/* the transaction that runs, or NULL */
 

@@ -27,6 +27,7 @@
 #include "daemon/master/adopt.h"
 #include "daemon/master/change.h"
 #include "daemon/master/check.h"
+#include "daemon/master/disk.h"
 #include "daemon/master/dispatch.h"
 #include "daemon/master/generations.h"
 #include "daemon/master/host.h"
@@ -417,7 +418,41 @@ init_marks(struct master *m)
 	globals->previous = loaded->committed;
 }
 
-/* The verdict is in: plugin store, store, snapshots, listeners. */
+/* Everything is on the disk: listeners, then pools. */
+static void
+on_first_stored(struct master *m, const struct errmsg *err)
+{
+	struct generation *generation = master_generation(m,
+	    turn_look(m)->globals.generation);
+	struct errmsg why = *err;
+
+	if (m->ending)
+		return;
+	if (why.code != 0 || generations_keep(m, generation, &why) != 0) {
+		master_end(m, 1, "%s", why.text);
+		return;
+	}
+	start_apply_conf(m);
+	listeners_bind(m, m->conf, false, on_bound);
+}
+
+static int
+store_first(struct master *m, const struct check *check,
+    const struct generation *generation, struct errmsg *err)
+{
+	struct disk_job *job = disk_job_new();
+	int rc;
+
+	rc = check_store_plugins(check, m->conf->daemon.state_dir, job, err);
+	if (rc == 0)
+		rc = generations_store(generation, job, err);
+	if (rc == 0)
+		return disk_start(m->disk, job, on_first_stored, err);
+	disk_job_free(job);
+	return rc;
+}
+
+/* The verdict is in: store, plugin store, snapshots. */
 static void
 accept_first(struct master *m, struct check *check)
 {
@@ -425,11 +460,6 @@ accept_first(struct master *m, struct check *check)
 	struct errmsg err;
 	int rc;
 
-	if (check_store_plugins(check, check->conf->daemon.state_dir, &err) !=
-	    0) {
-		master_end(m, 1, "%s", err.text);
-		return;
-	}
 	m->conf = check->conf;
 	rc = start_open_store(m, check->conf->daemon.state_dir, &err);
 	if (rc == 0) {
@@ -437,16 +467,16 @@ accept_first(struct master *m, struct check *check)
 		rc = generations_add(m, check->conf, generations_next(m),
 		    check->text, check->text_len, &generation, &err);
 	}
-	if (rc != 0) {
+	if (rc == 0) {
+		m->conf = generation->conf;
+		turn_change(m)->globals.generation = generation->number;
+		rc = store_first(m, check, generation, &err);
+	} else {
 		m->conf = NULL;
+	}
+	if (rc != 0)
 		master_end(m, rc == ERR_VERSION ? EXIT_NEWER : 1, "%s",
 		    err.text);
-		return;
-	}
-	m->conf = generation->conf;
-	turn_change(m)->globals.generation = generation->number;
-	start_apply_conf(m);
-	listeners_bind(m, m->conf, false, on_bound);
 }
 
 static void

@@ -166,9 +166,9 @@ def test_failpoints_are_listed(cluster):
     names = c.run_program("clusterd-master", "--list-failpoints").out.split()
     for name in ("master.loop", "master.adopt", "master.after_inventory",
                  "master.before_flip", "master.after_flip",
-                 "dispatch.after_accept", "dispatch.after_send",
-                 "dispatch.take_back", "reload.after_check",
-                 "reload.after_store", "reload.after_plan",
+                 "disk.before_write", "dispatch.after_accept",
+                 "dispatch.after_send", "dispatch.take_back",
+                 "reload.after_check", "reload.after_store", "reload.after_plan",
                  "reload.canary_started", "reload.canary_ready",
                  "reload.roll_slot", "reload.held", "reload.before_commit",
                  "reload.after_commit", "scale.after_store", "scale.roll"):
