@@ -267,6 +267,16 @@ class Daemon:
         except AssertionError as error:
             raise AssertionError("%s; status is %r" % (error, last["status"])) from None
 
+    def death(self, worker_id, timeout=5):
+        """The death record of a process, as soon as it is stored."""
+        def stored():
+            rows = self.json("deaths")
+            for row in rows if isinstance(rows, list) else [rows]:
+                if row["id"] == worker_id:
+                    return row
+            return None
+        return wait.until(stored, timeout, "death record of %d" % worker_id)
+
     # ---- events -----------------------------------------------------------------
 
     def events(self, since=0):
