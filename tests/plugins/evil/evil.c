@@ -860,6 +860,14 @@ is_first(const char *directory)
 	return mkdir(path, 0700) == 0;
 }
 
+/* Sick as long as there is a file of that name. */
+static void
+on_die_while(void *arg)
+{
+	if (access(arg, F_OK) == 0)
+		abort();
+}
+
 static void
 hang(void)
 {
@@ -900,6 +908,8 @@ start(void *self)
 		*nowhere = 1;
 	if (strcmp(what, "die_after_ready") == 0)
 		cluster_timer(50, on_die, NULL);
+	if (strncmp(what, "die_while=", 10) == 0)
+		cluster_timer(20, on_die_while, (void *)(what + 10));
 	if (strcmp(what, "ignore_lifeline") == 0)
 		signal(SIGTERM, SIG_IGN);
 	return 0;
