@@ -19,14 +19,32 @@
 #include "common/base/log.h"
 #include "daemon/master/master.h"
 #include "daemon/master/process.h"
+#include "daemon/master/turn.h"
 #include "daemon/proto/log_frame.h"
+#include "daemon/supervisor/policy.h"
+#include "daemon/supervisor/state.h"
 
 enum { BUDGET = 65536 };	/* bytes a second */
+
+/* In a crash loop each process says the same again: what it says is in its
+ * death record, and in the log of who wants more than what is noteworthy. */
+static bool
+is_one_of_many(const struct process *process)
+{
+	const struct memo_copy *copy = turn_look(process->master);
+
+	return process->row != MEMO_NONE &&
+	    copy->slot[copy->worker[process->row].slot].early >=
+	    POLICY_CRASH_LOOP;
+}
 
 static void
 put(struct process *process, enum log_level level, const char *text, size_t len)
 {
 	char who[96];
+
+	if (level < LL_INFO && is_one_of_many(process))
+		level = LL_INFO;
 
 	snprintf(who, sizeof(who), "%s[%d]", process->name, process->pid);
 	log_foreign(level, who, text, len);

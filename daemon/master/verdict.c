@@ -81,6 +81,31 @@ start_timeout_ms(struct master *m, const char *pool)
 	return conf != NULL ? (uint64_t)conf->start_timeout_ms : 60000;
 }
 
+/*
+ * Is there a worker to count on?  In a crash loop one counts when it has lived
+ * as long as a pool may be without any: else each of the short lives would be
+ * two changes of the verdict, and two lines of the log.
+ */
+static bool
+has_capacity(const struct memo_copy *copy, uint16_t pool)
+{
+	uint64_t t = clock_now_ns();
+
+	for (uint16_t i = 0; i < copy->slots; i++) {
+		const struct memo_slot *slot = &copy->slot[i];
+		const struct memo_worker *worker;
+
+		if (slot->pool != pool || slot->current == MEMO_NONE)
+			continue;
+		worker = &copy->worker[slot->current];
+		if (worker->state == WS_READY &&
+		    (slot->early < POLICY_CRASH_LOOP || t - worker->ready_ns >=
+		    (uint64_t)clock_scaled_ms(EMPTY_MS) * NS_PER_MS))
+			return true;
+	}
+	return false;
+}
+
 static void
 look_at_pool(struct master *m, uint16_t index)
 {
@@ -94,8 +119,8 @@ look_at_pool(struct master *m, uint16_t index)
 	    clock_now_ns() - run->started_ns <
 	    start_timeout_ms(m, pool->name) * NS_PER_MS &&
 	    state_sum_restarts(copy, index) == run->restarts_at_start;
-	bool empty = since(&run->empty_since_ns, ready == 0 && wanted > 0,
-	    EMPTY_MS);
+	bool empty = since(&run->empty_since_ns, wanted > 0 &&
+	    !has_capacity(copy, index), EMPTY_MS);
 	bool few = since(&run->short_since_ns, ready < wanted, SHORT_MS);
 
 	now.state = VIEW_OK;
@@ -107,8 +132,8 @@ look_at_pool(struct master *m, uint16_t index)
 		    wanted);
 	else if (empty)
 		add(VIEW_FAILED, REASON_NO_CAPACITY, pool->name, NULL,
-		    "pool %s has no worker ready, %u wanted", pool->name,
-		    wanted);
+		    "pool %s has no worker %s, %u wanted", pool->name,
+		    ready > 0 ? "that lives on" : "ready", wanted);
 	else if (few)
 		add(VIEW_DEGRADED, REASON_SHORT_OF_WORKERS, pool->name, NULL,
 		    "pool %s has %u of %u workers ready", pool->name, ready,

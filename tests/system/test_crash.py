@@ -228,6 +228,25 @@ def test_the_delays_of_a_crash_loop(cluster):
     assert delays[0] == 0 and backoffs[:len(delays) - 1] == delays[1:]
 
 
+@shows("A7")
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_crash_loop_is_told_once(cluster, workers):
+    """A line says that it began; each further death is in `events' alone.  The
+    master looks often enough to see each of the short lives, and waits are
+    longer than what makes a pool without a worker `failed'."""
+    c = sick(cluster, workers=workers, scale=20)
+    c.await_state(lambda s: len(crash_loops(s)) == workers)
+    wait.until(lambda: [e["state"] for e in c.events()
+                        if e["event"] == "state.changed"][-1:] == ["failed"],
+               10, "word that nothing is served")
+    seen, said = c.last_event(), len(c.log().splitlines())
+    await_deaths(c, 10, after=seen)
+    lines = c.log().splitlines()[said:]
+    # what goes on is said again, in one line, every 30 s
+    assert not [line for line in lines if "still failed: " not in line], lines
+    assert not [e for e in c.events(seen) if e["event"] == "state.changed"]
+    # who asks is told about each, with its last words
+    assert "worker web/0" in c.json("deaths", "web/0")[-1]["output_tail"]
 @pytest.mark.parametrize("path", [pytest.param("/block", marks=shows("B8")),
                                   pytest.param("/deadlock", marks=shows("B9"))])
 def test_a_blocked_worker_is_ended(cluster, path):
