@@ -216,9 +216,9 @@ def test_the_delays_of_a_crash_loop(cluster):
         least, most = DELAYS.get(number, LONGEST)
         assert record["n"] == number and record["state"] == "ready", record
         assert least <= record["next_ms"] <= most, record
-        # and that is how long it does wait; a second for a busy machine
+        # and that is how long it does wait, and some more on a busy machine
         waited = following["time"] - record["time"]
-        assert record["next_ms"] - 2 <= waited <= record["next_ms"] + 1000, \
+        assert record["next_ms"] - 2 <= waited <= record["next_ms"] + 3000, \
             (record, following)
         delays.append(record["next_ms"])
     assert len(delays) >= 8

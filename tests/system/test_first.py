@@ -11,7 +11,7 @@ import sqlite3
 
 import pytest
 
-from harness import processes, wait
+from harness import http, processes, wait
 
 BALANCED = {"/": "evil"}
 
@@ -27,42 +27,141 @@ def test_one_worker_per_usable_cpu(cluster):
     assert c.get("/").text == "Hello, World!\n"
 
 
+@pytest.fixture
+def affinity():
+    """affinity(CPUS): this process and what it starts run on those alone."""
+    before = os.sched_getaffinity(0)
+    yield lambda cpus: os.sched_setaffinity(0, cpus)
+    os.sched_setaffinity(0, before)
+
+
+@pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="needs two CPUs")
+def test_cpus_are_those_of_the_affinity(cluster, affinity):
+    cpus = sorted(os.sched_getaffinity(0))
+    c = cluster(workers="auto", start=False)
+    for usable in (cpus[-1:], cpus[:2]):
+        affinity(usable)
+        c.start()
+        assert c.pool()["desired"] == c.pool()["ready"] == len(usable)
+        assert c.stop() == 0
+
+
+@pytest.fixture
+def cpu_group():
+    """A control group of our own, with our process in it: its file of the quota
+    (version 2 and 1 of control groups)."""
+    with open("/proc/self/cgroup", encoding="ascii") as f:
+        rows = [line.rstrip("\n").split(":", 2) for line in f]
+    if os.path.exists("/sys/fs/cgroup/cgroup.controllers"):
+        root, file = "/sys/fs/cgroup", "cpu.max"
+        home = next(row[2] for row in rows if row[0] == "0")
+    else:
+        root, file = "/sys/fs/cgroup/cpu", "cpu.cfs_quota_us"
+        home = next((row[2] for row in rows if "cpu" in row[1].split(",")), None)
+    own = "%s/clusterd-test-%d" % (root, os.getpid())
+
+    def enter(group):
+        with open(group + "/cgroup.procs", "w", encoding="ascii") as f:
+            f.write(str(os.getpid()))
+    try:
+        os.mkdir(own)
+        os.stat("%s/%s" % (own, file))
+        enter(own)
+    except OSError as error:
+        if os.path.isdir(own):
+            os.rmdir(own)
+        pytest.skip("no control group of CPUs to be made: %s" % error)
+    yield "%s/%s" % (own, file)
+    enter(root + home)
+    os.rmdir(own)
+
+
+@pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="needs two CPUs")
+@pytest.mark.parametrize("quota, workers", [
+    (50000, 1), (100000, 1),            # half of a CPU, and one
+    (100001, 2)])                       # a part of a CPU is one
+def test_cpus_are_those_of_the_quota(cluster, cpu_group, quota, workers):
+    with open(cpu_group, "w", encoding="ascii") as f:
+        f.write("%d 100000" % quota if cpu_group.endswith("cpu.max") else str(quota))
+    c = cluster(workers="auto")
+    assert c.pool()["desired"] == c.pool()["ready"] == workers
+    assert c.stop() == 0                # a group with a process stays
+
+
+def ps(pid):
+    """What ps says of a process: (COMMAND in full, its short name, parent)."""
+    with open("/proc/%d/cmdline" % pid, encoding="ascii") as f:
+        args = f.read().rstrip("\0").split("\0")
+    with open("/proc/%d/comm" % pid, encoding="ascii") as f:
+        comm = f.read().rstrip("\n")
+    with open("/proc/%d/stat" % pid, encoding="ascii") as f:
+        parent = int(f.read().rpartition(")")[2].split()[1])
+    return args, comm, parent
+
+
 def test_every_process_says_what_it_is(cluster):
     c = cluster(workers=2)
-    titles = {}
-    for row in c.workers():
-        with open("/proc/%d/cmdline" % row["pid"], encoding="ascii") as f:
-            titles[row["worker"]] = f.read().split("\0")[0]
-    assert titles == {"web/0": "clusterd: worker web/0",
-                      "web/1": "clusterd: worker web/1"}
-    with open("/proc/%d/cmdline" % c.master_pid(), encoding="ascii") as f:
-        assert f.read().split("\0")[0] == "clusterd: master"
+    args, comm, _ = ps(c.pid())
+    assert os.path.basename(args[0]) == "clusterd" and comm == "clusterd"
+    assert args[1:] == ["-c", c.config_file]
+    # 15 letters is what the kernel keeps of a short name
+    assert ps(c.master_pid()) == (["clusterd: master"], "clusterd: maste", c.pid())
+    workers = {row["worker"]: ps(row["pid"]) for row in c.workers()}
+    assert workers == {
+        "web/0": (["clusterd: worker web/0"], "w:web/0", c.pid()),
+        "web/1": (["clusterd: worker web/1"], "w:web/1", c.pid())}
 
 
 def test_workers_have_address_layouts_of_their_own(cluster):
+    """Stack, heap, program and the first library: none where the other's is."""
     c = cluster(workers=2)
-    stacks = set()
+    places = []
     for row in c.workers():
         with open("/proc/%d/maps" % row["pid"], encoding="ascii") as f:
-            stacks.add(re.search(r"^(\w+)-\w+ .*\[stack\]", f.read(), re.M).group(1))
-    assert len(stacks) == 2, "they were forked, and not executed"
+            maps = f.read()
+        places.append([re.search(r"^(\w+)-\w+ .*%s" % what, maps, re.M).group(1)
+                       for what in (r"\[stack\]", r"\[heap\]", "/clusterd-worker$",
+                                    r"/libc\.so")])
+    for one, other in zip(*places):
+        assert one != other, "they were forked, and not executed: %r" % places
 
 
-def test_connections_go_round_evenly(cluster):
+def test_connections_go_round_exactly(cluster):
+    """Each is opened after the first answer on the one before, and stays."""
     c = cluster(workers=4, routes=BALANCED)
-    taken = collections.Counter(worker_of(c) for _ in range(400))
-    assert set(taken.values()) == {100}, taken
+    address, held = c.address(), []
+    taken = collections.Counter()
+    for _ in range(400):
+        held.append(http.Connection(address))
+        taken[held[-1].request("GET", "/").header("X-Worker")] += 1
+    for connection in held:
+        connection.close()
+    assert taken == {"web/0": 100, "web/1": 100, "web/2": 100, "web/3": 100}
+
+
+def burst(address, count):
+    """Open so many, then send a request on each: who answered how many."""
+    held = [http.Connection(address) for _ in range(count)]
+    for connection in held:
+        connection.send(http.head("GET", "/", address))
+    taken = collections.Counter(
+        connection.response().header("X-Worker") for connection in held)
+    for connection in held:
+        connection.close()
+    assert sum(taken.values()) == count
+    return [taken["web/%d" % slot] for slot in range(4)]
 
 
 def test_a_burst_goes_round_evenly(cluster):
     c = cluster(workers=4, routes=BALANCED, dispatch_window=64)
-    connections = [c.connect() for _ in range(400)]
-    taken = collections.Counter(
-        conn.request("GET", "/").header("X-Worker") for conn in connections)
-    for conn in connections:
-        conn.close()
-    assert sum(taken.values()) == 400
-    assert all(90 <= count <= 110 for count in taken.values()), taken
+    address = c.address()
+    taken = [burst(address, 400)]
+    # A worker that stands in a callback is passed over on purpose, and one that
+    # gets no CPU looks like that: on a busy machine a burst may be uneven once.
+    # Then another one must be even to the last connection.
+    while not all(90 <= count <= 110 for count in taken[0]) and taken[-1] != [100] * 4:
+        assert len(taken) < 5, taken
+        taken.append(burst(address, 400))
 
 
 def test_fewest_connections(cluster):

@@ -136,15 +136,76 @@ def test_other_build_is_refused(build, cluster, tmp_path):
     assert done.returncode == 1 and "clusterd-worker is of another build" in done.stderr
 
 
+# What a worker of a pool with one address is given, by number, and what it
+# opens for itself: kinds as /proc says, sockets by their type.
+GIVEN = ["/dev/null", "pipe", "pipe", "unix seqpacket", "unix seqpacket", "pipe",
+         "/memfd:clusterd-page", "/memfd:clusterd-master-page",
+         "/memfd:clusterd-snapshot", "pipe", "workers.lock", "tcp listener"]
+OPENED = ["/dev/null", "eventfd", "eventpoll", "pipe", "pipe"]
+SHARED = {0: "/dev/null", 5: "lifeline", 7: "master's page", 8: "snapshot",
+          10: "lock", 11: "listener"}
+
+
+def kinds(pid):
+    """{number: kind} of the descriptors of a process."""
+    sockets = {}
+    with open("/proc/%d/net/unix" % pid, encoding="ascii") as f:
+        for line in f.read().splitlines()[1:]:
+            words = line.split()
+            sockets[words[6]] = "unix " + {"0001": "stream", "0005": "seqpacket"}.get(
+                words[4], words[4])
+    with open("/proc/%d/net/tcp" % pid, encoding="ascii") as f:
+        for line in f.read().splitlines()[1:]:
+            words = line.split()
+            sockets[words[9]] = "tcp listener" if words[3] == "0A" else "tcp"
+    found = {}
+    for number in os.listdir("/proc/%d/fd" % pid):
+        link = os.readlink("/proc/%d/fd/%s" % (pid, number))
+        kind, _, inode = link.partition(":[")
+        if kind == "socket":
+            kind = sockets.get(inode.rstrip("]"), "socket")
+        kind = kind.replace(" (deleted)", "")
+        if link.startswith("anon_inode:"):
+            kind = link[len("anon_inode:"):].strip("[]")
+        found[int(number)] = "workers.lock" if link.endswith("/run/workers.lock") else kind
+    return found
+
+
+def test_a_worker_holds_what_its_list_says_and_no_more(cluster):
+    c = cluster(workers=2)
+    for row in c.workers():
+        held = kinds(row["pid"])
+        assert [held.pop(n, None) for n in range(len(GIVEN))] == GIVEN
+        assert sorted(held.values()) == OPENED, held
+    # of all these, two workers have in common only what is for all
+    one, other = [{number: os.stat("/proc/%d/fd/%d" % (row["pid"], number)).st_ino
+                   for number in range(len(GIVEN))} for row in c.workers()]
+    assert {n for n in one if one[n] == other[n]} == set(SHARED)
+    # and the lifeline ends in the keeper's hands alone
+    writers = [pid for pid in [c.pid()] + processes.descendants(c.pid())
+               if writes(pid, one[5])]
+    assert writers == [c.pid()]
+
+
+def writes(pid, inode):
+    """Has this process a write end of that pipe?"""
+    for number in os.listdir("/proc/%d/fd" % pid):
+        try:
+            if os.stat("/proc/%d/fd/%s" % (pid, number)).st_ino != inode:
+                continue
+            with open("/proc/%d/fdinfo/%s" % (pid, number), encoding="ascii") as f:
+                flags = int(next(line for line in f if "flags" in line).split()[1], 8)
+        except FileNotFoundError:
+            continue                    # closed meanwhile
+        if flags & os.O_ACCMODE != os.O_RDONLY:
+            return True
+    return False
+
+
 def test_descriptors_of_each_role(cluster):
-    """A worker holds what its list says, and nothing of the keeper's."""
+    """What the keeper holds for a worker goes with it."""
     c = cluster(workers=2, scale=1)
     keeper = len(os.listdir("/proc/%d/fd" % c.pid()))
-    for row in c.workers():
-        links = os.listdir("/proc/%d/fd" % row["pid"])
-        names = {os.readlink("/proc/%d/fd/%s" % (row["pid"], n)) for n in links}
-        assert not [n for n in names if "memo" in n or n.endswith("/lock")], names
-        assert any(n.endswith("/workers.lock") for n in names)
     for row in c.workers():
         processes.Process(row["pid"]).send(signal.SIGKILL)
     c.await_state(lambda s: all(w["restarts"] == 1 and w["state"] == "ready"
