@@ -4,7 +4,6 @@ call of it fails, none returns."""
 
 import glob
 import os
-import signal
 
 import pytest
 
