@@ -111,7 +111,10 @@ POOL = {
                    "": '"" has no port; it must be ADDRESS:PORT',
                    "127.0.0.1:65536": '"65536" is not a port, which is 0-65535',
                    "unix:x": 'the path of a Unix socket must be absolute, not "x"'}),
-    "protocol": words("http", "http", "tcp", "udp"),
+    "protocol": Key("http", ["http"],
+                    {"tcp": '"tcp" is not in this version',
+                     "udp": '"udp" is not in this version',
+                     "HTTP": 'must be one of http, tcp, udp, not "HTTP"'}),
     "workers": Key("auto", ["auto", "0", "8", "1..8"],
                    {"": 'must be auto, N or MIN..MAX of 0-1024, not ""',
                     "1025": 'must be auto, N or MIN..MAX of 0-1024, not "1025"',
@@ -244,6 +247,11 @@ def check(build, tmp_path):
     return run
 
 
+def is_warning(finding):
+    """That of a key that does nothing yet (test_config.py has their words)."""
+    return ": warning: " in finding and "in this version" in finding
+
+
 @pytest.mark.parametrize("scope, name", KEYS, ids=lambda word: word)
 def test_what_it_may_be(check, scope, name):
     """Each good value is taken as it stands and shown by -T; each bad one is
@@ -251,12 +259,13 @@ def test_what_it_may_be(check, scope, name):
     key = SCOPES[scope][name]
     for written, shown in key.good:
         status, out, findings, _ = check(scope, name, check.fill(written), key.given)
-        assert (status, findings) == (0, []), written
+        assert (status, [one for one in findings if not is_warning(one)]) == (0, []), written
         if shown is not None:
             assert "\n%s = %s\n" % (name, check.fill(shown)) in out, written
     for value, finding in key.bad.items():
         status, out, findings, line = check(scope, name, value, key.given)
         assert (status, out) == (78, ""), value
+        findings = [one for one in findings if not is_warning(one)]
         assert findings[0] == "%s[%s] %s: %s" % (line, TITLES[scope], name, check.fill(finding))
         # no other key is blamed
         assert all("] module: hello.so is not in" in one for one in findings[1:]), findings

@@ -570,7 +570,7 @@ def test_master_that_dies_at_each_start(keeper):
 
 
 def test_first_start_that_never_comes_to_be(keeper):
-    k = keeper(scale=100)
+    k = keeper(scale=20)                # a master is silent after half a second
     k.check()
     for number in range(5):
         master = k.peer("master") if number == 0 else None

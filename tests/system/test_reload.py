@@ -225,7 +225,9 @@ OPTIONS = {"module": "options.so", "name": "x"}
     ({"module": "evil_ctor_exit0.so"}, "module",
      "module: the check ended with status 0 in the constructor of plugin hello"),
     ({"module": "evil_ctor_loop.so"}, "module",
-     "module: the check died of SIGXCPU in the constructor of plugin hello"),
+     # 5 s of CPU, or 10 s in all where others have the CPUs
+     ("module: the check died of SIGXCPU in the constructor of plugin hello",
+      "module: the check took longer than 10 s in the constructor of plugin hello")),
     ({"module": "evil_symbol.so"}, "module", "undefined symbol: nobody_has_this"),
     ({"module": "other_abi.so"}, "module", "is made for ABI 99.0, this clusterd has 1.0"),
     ({"module": "other_machine.so"}, "module", "other_machine.so: is not a shared object of this machine"),
@@ -258,13 +260,15 @@ def test_what_the_check_refuses_changes_nothing(cluster, options, key, reason):
     assert result.code == 1, result
     where = "%s:%d: [plugin hello]" % (c.config_file, line_of(c, key))
     said = [line for line in result.err.splitlines() if where in line]
-    assert said and reason in said[0], result
+    reasons = (reason,) if isinstance(reason, str) else reason
+    assert said and any(words in said[0] for words in reasons), result
     ledger.assert_nothing_lost()
     after = c.status()
     assert after["generation"] == before["generation"]
     assert [w["id"] for w in after["workers"]] == [w["id"] for w in before["workers"]]
     rejected = c.await_event("config.rejected", after=seen)
-    assert where in rejected["text"] and reason in rejected["text"]
+    assert where in rejected["text"]
+    assert any(words in rejected["text"] for words in reasons), rejected
     assert after["master"]["restarts"] == 0
 
 
