@@ -297,7 +297,9 @@ finish(struct check *check)
 		return;
 	explain_end(check);
 	m->check = NULL;
-	life_release(m, check->id);
+	/* The first one is let go when its service has begun. */
+	if (check->id != KEEPER_FIRST_CHECKER)
+		life_release(m, check->id);
 	check->done(m, check);
 	check_free(check);
 }

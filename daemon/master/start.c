@@ -293,6 +293,15 @@ put_generation(struct master *m, const char *state, const char *who,
 	store_put_generation(m->store, &row);
 }
 
+/* Up to here a master that dies is followed by a first start anew, from here
+ * on by one that continues. */
+static void
+end_first_start(struct master *m, uint64_t unused)
+{
+	(void)unused;
+	life_release(m, KEEPER_FIRST_CHECKER);
+}
+
 /* Everything is bound: pools start. */
 static void
 begin_service(struct master *m)
@@ -302,6 +311,7 @@ begin_service(struct master *m)
 		.generation = copy->globals.generation,
 	};
 
+	turn_later(m, end_first_start, 0);
 	for (size_t i = 0; i < m->conf->pool_count; i++)
 		if (start_add_pool(m, &m->conf->pools[i],
 		    copy->globals.generation) != 0)
@@ -433,6 +443,7 @@ on_first_stored(struct master *m, const struct errmsg *err)
 		return;
 	}
 	start_apply_conf(m);
+	listeners_adopt(m, m->conf);	/* of a first start that was cut off */
 	listeners_bind(m, m->conf, false, on_bound);
 }
 

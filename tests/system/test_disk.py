@@ -7,7 +7,7 @@ import os
 
 import pytest
 
-from harness import sanitized, threads, wait
+from harness import processes, sanitized, threads, wait
 
 # Two threads share what is tested here.
 pytestmark = [threads, sanitized]
@@ -170,3 +170,14 @@ def test_a_first_start_is_stopped_at_the_disk(cluster):
     c = cluster(workers=1, start=False, env=stands_still(30000, 1), scale=1)
     begin_first_start(c)
     assert c.stop(timeout=5) == 0
+
+
+def test_a_master_killed_at_the_disk_of_a_first_start_is_followed(cluster):
+    c = cluster(workers=1, start=False, env=stands_still(1000, 1))
+    begin_first_start(c)
+    master, = [pid for pid in processes.descendants(c.pid())
+               if processes.name(pid) == "clusterd: master"]
+    os.kill(master, 9)
+    c.await_ready()
+    assert c.status()["master"]["pid"] != master
+    assert c.get("/").status == 200
