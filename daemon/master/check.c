@@ -65,17 +65,25 @@ add_error(struct check *check, const char *fmt, ...)
 
 /* -- what it sends ---------------------------------------------------------------- */
 
+/* A sealed memfd of exactly that size: what is mapped of it is there. */
+static bool
+is_sealed_size(int fd, uint64_t size, uint64_t max)
+{
+	struct stat st;
+
+	return size > 0 && size <= max && fd_is_sealed(fd) &&
+	    fstat(fd, &st) == 0 && (uint64_t)st.st_size == size;
+}
+
 /* Map a sealed memfd of exactly that size and digest.  NULL: it is not. */
 static void *
 map_checked(int fd, uint64_t size, uint64_t max, const uint8_t *digest)
 {
 	uint8_t real[SHA256_SIZE];
 	struct sha256 sha;
-	struct stat st;
 	void *data;
 
-	if (size == 0 || size > max || !fd_is_sealed(fd) ||
-	    fstat(fd, &st) != 0 || (uint64_t)st.st_size != size)
+	if (!is_sealed_size(fd, size, max))
 		return NULL;
 	data = mmap(NULL, size, PROT_READ, MAP_SHARED, fd, 0);
 	if (data == MAP_FAILED)
@@ -121,8 +129,8 @@ on_plugin(struct check *check, const struct verdict_msg_plugin *said, int *fd)
 {
 	struct check_plugin *plugin;
 
-	if (check->plugin_count == CHECK_PLUGINS || said->size > PLUGIN_MAX ||
-	    !fd_is_sealed(*fd)) {
+	if (check->plugin_count == CHECK_PLUGINS ||
+	    !is_sealed_size(*fd, said->size, PLUGIN_MAX)) {
 		add_error(check, "the checker's copy of %s is not usable",
 		    said->name);
 		return;
