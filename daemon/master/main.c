@@ -49,6 +49,16 @@ on_ended(evutil_socket_t fd, short what, void *arg)
 	_exit(1);		/* the keeper did not end us in time */
 }
 
+static void
+on_end_taken(struct master *m, uint64_t unused,
+    const struct link_packet *answer)
+{
+	(void)m;
+	(void)unused;
+	(void)answer;
+	_exit(0);
+}
+
 void
 master_end(struct master *m, int status, const char *fmt, ...)
 {
@@ -78,7 +88,7 @@ master_end(struct master *m, int status, const char *fmt, ...)
 	vsnprintf(packet.body.exit.text, sizeof(packet.body.exit.text), fmt,
 	    args);
 	va_end(args);
-	link_request(m->link, &packet, NULL, 0, NULL, 0);
+	link_request(m->link, &packet, NULL, 0, on_end_taken, 0);
 	event_base_once(m->base, -1, EV_TIMEOUT, on_ended, m, &limit);
 }
 

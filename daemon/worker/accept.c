@@ -244,8 +244,7 @@ is_due(const struct worker *worker, const struct listener *listener)
 	if (listener->fd < 0 || worker->phase != PHASE_SERVE ||
 	    event_pending(&worker->retry_event, EV_TIMEOUT, NULL))
 		return false;
-	return worker->alone || listener->wanted ||
-	    worker->pool->schedule == SCHEDULE_SHARED;
+	return worker->alone || listener->wanted;
 }
 
 void

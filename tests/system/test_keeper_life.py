@@ -235,6 +235,7 @@ def test_another_worker_account(cluster):
 @pytest.mark.parametrize("call", ["capset", "setgroups", "setresgid", "setresuid", "prctl"])
 def test_privileges_that_cannot_be_dropped_are_no_start(cluster, call):
     c = cluster(start=False)
+    before = processes.descendants(os.getpid())
     trace = ["strace", "-D", "-f", "-qq", "-o", "/dev/null", "-e", "trace=" + call,
              "-e", "inject=%s:error=EPERM" % call]
     done = subprocess.run([*trace, c.build + "/clusterd", "-c", c.config_file], timeout=20,
@@ -242,6 +243,9 @@ def test_privileges_that_cannot_be_dropped_are_no_start(cluster, call):
     assert done.returncode == 1, done
     assert "clusterd: cannot " in done.stderr
     assert not os.path.exists(c.dir + "/run")
+    # -D: the tracer is nobody's child and ends after what it traced
+    wait.until(lambda: set(processes.descendants(os.getpid())) <= set(before), 5,
+               "end of strace")
 
 
 @shows("P12")
