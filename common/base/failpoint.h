@@ -5,7 +5,8 @@
  * failpoint.h: places where a test makes a process die, stop or fail.
  *   CLUSTERD_FP="name:action[@n][/slot],…"
  * actions: kill abort exit spin sleep=MS err=ERRNO skip.  @n: only the n-th
- * time (default: each time); /slot: only in the process of that worker name.
+ * time (default: each time); /slot: only in the process of that worker name, or
+ * in the master of that number (the first is 1).
  * Exists in builds with --enable-failpoints; elsewhere FP() is 0 and costs
  * nothing.  Names are listed by `PROGRAM --list-failpoints`.
  */
@@ -34,7 +35,7 @@ struct failpoint {
 	unsigned hits;
 };
 
-/* Which worker this process is, for the /slot part; borrowed for ever. */
+/* Who this process is, for the /slot part; borrowed for ever. */
 void failpoint_set_slot(const char *name);
 int failpoint_hit(struct failpoint *failpoint);
 

@@ -665,6 +665,9 @@ map_page(struct master *m, int fd)
 	tick_beat(m);
 }
 
+/* A failpoint may be meant for one of the masters that follow each other. */
+static char number_text[12];
+
 static void
 on_welcome(struct master *m, uint64_t unused, const struct link_packet *answer)
 {
@@ -682,6 +685,8 @@ on_welcome(struct master *m, uint64_t unused, const struct link_packet *answer)
 	m->flags = welcome->flags;
 	m->keeper_pid = welcome->keeper_pid;
 	m->number = welcome->number;
+	snprintf(number_text, sizeof(number_text), "%u", m->number);
+	failpoint_set_slot(number_text);
 	m->keeper_started_ms = welcome->started_wall_ms;
 	m->orphan_grace_ms = welcome->orphan_grace_ms;
 	snprintf(m->config_file, sizeof(m->config_file), "%s",
