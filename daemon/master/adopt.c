@@ -123,12 +123,10 @@ rebuild(struct master *m)
 	struct memo_copy *copy = turn_change(m);
 	const struct store_loaded *loaded = store_load(m->store);
 
-	copy->globals.next_id = loaded->id_mark != 0 ? loaded->id_mark :
-	    (uint64_t)clock_wall_ms() * 1000;
+	copy->globals.next_id = start_unused(loaded->id_mark,
+	    m->salvage != NULL ? m->salvage->globals.next_id : 0);
 	copy->globals.previous = loaded->previous;
 	if (m->salvage != NULL) {
-		if (m->salvage->globals.next_id > copy->globals.next_id)
-			copy->globals.next_id = m->salvage->globals.next_id;
 		copy->globals.last_generation =
 		    m->salvage->globals.last_generation;
 		copy->globals.previous = m->salvage->globals.previous;

@@ -61,6 +61,16 @@ on_wake(evutil_socket_t fd, short what, void *arg)
 	store_poll(m->store);
 }
 
+uint64_t
+start_unused(uint64_t stored, uint64_t salvaged)
+{
+	uint64_t now = (uint64_t)clock_wall_ms() * 1000;
+
+	if (salvaged > stored)
+		stored = salvaged;
+	return now > stored ? now : stored;
+}
+
 int
 start_open_store(struct master *m, const char *state_dir, struct errmsg *err)
 {
@@ -93,6 +103,9 @@ start_open_store(struct master *m, const char *state_dir, struct errmsg *err)
 	seq = store_load(m->store)->seq_mark;
 	if (turn_look(m)->globals.next_seq > seq)
 		seq = turn_look(m)->globals.next_seq;
+	if (m->adopted && !m->memo_recovered)
+		seq = start_unused(seq, m->salvage != NULL ?
+		    m->salvage->globals.next_seq : 0);
 	m->journal = journal_new(m->store, seq);
 	return m->journal != NULL ? 0 :
 	    errmsg_set(err, ERR_MEMORY, "out of memory");

@@ -22,6 +22,13 @@ void start_attach(struct master *m);
 int start_open_store(struct master *m, const char *state_dir,
     struct errmsg *err);
 
+/*
+ * The next of numbers that never repeat (seq, id) without a memo to say it:
+ * what the store knows may be older than what was used while it was locked.
+ * Numbers begin at Unix microseconds and are used up more slowly than these.
+ */
+uint64_t start_unused(uint64_t stored, uint64_t salvaged);
+
 struct conf_pool;
 /* A pool of the configuration gets its rows, with what the store remembers of
  * it.  0 or ERR_FULL. */

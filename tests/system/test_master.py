@@ -4,7 +4,6 @@
 import os
 import signal
 import sqlite3
-import sqlite3
 
 import pytest
 
@@ -28,6 +27,60 @@ def kill_master(c):
     seen = c.last_event()
     os.kill(pid, signal.SIGKILL)
     return seen
+
+
+class Store:
+    """What is done to the database while masters die, and undone afterwards."""
+
+    def __init__(self, c, how):
+        self.lock = None
+        if how == "locked":
+            self.lock = sqlite3.connect(c.dir + "/state/state.db", isolation_level=None)
+            self.lock.execute("BEGIN EXCLUSIVE")
+        elif how == "deleted":
+            for part in ("", "-wal", "-shm"):
+                os.unlink(c.dir + "/state/state.db" + part)
+
+    def release(self):
+        if self.lock is not None:
+            self.lock.execute("ROLLBACK")
+            self.lock.close()
+
+
+# Where the memo is whole, it is made anew after the fifth early death in a row.
+@pytest.mark.parametrize("memo, deaths", [("whole", 6), ("poisoned", 2)])
+def test_numbers_do_not_repeat_while_the_database_is_locked(cluster, memo, deaths):
+    c = cluster(workers=1, routes=EVIL)
+    held, seen, ids = Store(c, "locked"), [c.last_event()], [c.worker("web/0")["id"]]
+    for n in range(1, deaths + 1):
+        pid = c.master_pid()
+        os.kill(pid, signal.SIGSTOP)
+        if memo == "poisoned":
+            poison(c)
+        os.kill(pid, signal.SIGKILL)
+        c.await_state(lambda s, n=n: s["master"]["restarts"] == n)
+        new = c.await_event("master.adopted", after=seen[-1])
+        seen.append(c.last_event())
+        assert seen[-2] < new["seq"] <= seen[-1]
+        os.kill(c.worker("web/0")["pid"], signal.SIGKILL)
+        c.await_event("worker.ready", after=seen[-1])
+        ids.append(c.worker("web/0")["id"])
+    assert ids == sorted(set(ids))
+    held.release()
+
+
+def poison(c):
+    """Both copies of the memo, and its head, under the hands of its owner."""
+    for number in os.listdir("/proc/%d/fd" % c.pid()):
+        path = "/proc/%d/fd/%s" % (c.pid(), number)
+        if "clusterd-memo" in os.readlink(path):
+            with open(path, "r+b") as memo:
+                size = os.fstat(memo.fileno()).st_size
+                memo.write(b"\xff" * 4096)
+                memo.seek(size // 2)
+                memo.write(b"\xff" * 4096)
+            return
+    raise AssertionError("the keeper holds no memo")
 
 
 @shows("P5")
