@@ -10,13 +10,9 @@ import time
 import pytest
 
 from harness import http, processes, shows, wait
+from harness.config import LOAD
 
 EVIL = {"/": "evil"}
-
-
-# Fifty clients that hold a connection, and fifty new connections a second; most
-# of them have a request in a worker's hands at any moment.
-LOAD = {"keepalive": 50, "rate": 50, "path": "/sleep?100", "pause": 0.05}
 
 
 def assert_only_the_victims(ledger, victim, ended, record):

@@ -39,19 +39,6 @@ def test_master_is_killed_under_load(cluster):
     assert all(row["restarts"] == 0 for row in c.workers())
 
 
-@shows("D3")
-def test_master_is_stopped(cluster):
-    c = cluster(workers=2, scale=10)
-    before, master = pids(c), c.master_pid()
-    with c.load(new=2) as ledger:
-        processes.Process(master).send(signal.SIGSTOP)
-        ledger.await_more(50)           # workers accept for themselves
-        await_new_master(c, master)
-    # the one that it had in its hand, between accepting and passing on
-    assert len([e for e in ledger.entries if not e.ok]) <= 1
-    assert pids(c) == before
-
-
 @shows("P9")
 def test_keeper_is_killed(cluster):
     """Everything leaves in orphan_grace, and the next start is clean."""

@@ -7,6 +7,9 @@ import shutil
 import pytest
 
 from harness import shows, wait
+from harness.config import LOAD
+
+EVIL = {"/": "evil"}
 
 EVIL = {"/": "evil"}
 
@@ -177,24 +180,40 @@ def test_held_continued_and_taken_back(cluster):
     assert len(versions(c, 16)) == 1 and versions(c) <= new
 
 
-@pytest.mark.parametrize("point", [
+# Every step of a reload at which a master is made to die.
+STEPS = [
     "reload.after_check", "reload.after_store", "reload.after_plan",
     "reload.canary_started", "reload.canary_ready", "reload.roll_slot",
-    "reload.before_commit", "reload.after_commit"])
-def test_killed_at_each_step(cluster, point):
-    c = cluster(workers=2, env={"CLUSTERD_FP": point + ":kill@1"})
+    "reload.held", "reload.before_commit", "reload.after_commit"]
+
+
+@pytest.mark.parametrize("masters", ["the first", "all"])
+@pytest.mark.parametrize("point", STEPS)
+def test_killed_at_each_step(cluster, point, masters):
+    rule = point + (":kill@1" if masters == "all" else ":kill@1/1")
+    c = cluster(workers=4, env={"CLUSTERD_FP": rule})
     old = versions(c)
     before = c.status()["generation"]
-    with c.load(keepalive=2, new=2) as ledger:
+    with c.load(**dict(LOAD, pause=0.15)) as ledger:
+        ledger.await_each()
         hello(c, "hello_v2.so")
-        first = c.ctl("reload")
-        c.await_state(lambda s: s["pools"][0]["ready"] == 2
-                      and len(s["workers"]) == 2, timeout=15)
+        first = c.ctl("reload", *(["--hold", "50%"] if point == "reload.held" else []))
+        if point == "reload.held" and first.code == 0:
+            # the canary and one more are new, and wait for a word
+            assert len(versions(c, 16)) == 2
+            first = c.ctl("reload", "--continue")
+        c.await_state(lambda s: s["pools"][0]["ready"] == 4
+                      and len(s["workers"]) == 4, timeout=15)
+        ledger.await_each()
     ledger.assert_nothing_lost()
-    assert c.status()["master"]["restarts"] >= 1
-    generation = c.status()["generation"]
+    status = c.status()
+    assert status["master"]["restarts"] >= 1
+    if masters == "the first":
+        assert status["master"]["restarts"] == 1
+    assert status["pools"][0]["restarts"] == 0
+    generation = status["generation"]
     assert (generation == before) == (versions(c) == old), "one or the other"
-    assert len(versions(c)) == 1
+    assert len(versions(c, 16)) == 1
     assert (first.code == 0) == (generation != before), first
 
 

@@ -16,6 +16,10 @@ QUICK = {
 FAULT = dict(QUICK, workers=4, start_timeout="2s", handler_timeout="1s",
              request_timeout="1s")
 
+# Fifty clients that hold a connection, and fifty new connections a second; most
+# of them have a request in a worker's hands at any moment (plugin evil).
+LOAD = {"keepalive": 50, "rate": 50, "path": "/sleep?100", "pause": 0.05}
+
 
 def pool_section(name, keys, routes):
     """[pool NAME]; a list as a value repeats the key."""
