@@ -3,27 +3,49 @@
 
 import json
 
+from harness.config import LOAD
+
+
+def scale(c, size):
+    """The command over its socket: (progress told, result)."""
+    answers = c.ask("scale", {"pool": "web", "workers": str(size)}, timeout=30)
+    assert answers[-1]["ok"] is True, answers
+    told = [a["progress"]["done"] for a in answers[:-1] if "done" in a.get("progress", {})]
+    assert told == sorted(set(told)), answers
+    return told, answers[-1]["result"]
+
 
 def test_up_and_down_under_load(cluster):
     c = cluster(workers=2, routes={"/": "evil"}, daemon={"max_workers": 16})
-    with c.load(keepalive=4, new=4) as ledger:
+    before = 2
+    with c.load(**LOAD) as ledger:
+        ledger.await_each()
         for size in (8, 1, 4):
-            result = c.ctl("scale", "web", size)
-            assert result.code == 0, result
-            assert c.pool()["desired"] == size
-            ledger.await_more(50)
-        c.await_state(lambda s: s["pools"][0]["ready"] == 4)
+            told, result = scale(c, size)
+            status = c.status()
+            # the verdict comes when it is done: new ones serve, old ones drain
+            pool, = status["pools"]
+            assert (pool["desired"], pool["ready"]) == (size, size), status
+            current = [w["worker"] for w in status["workers"] if w["wanted"]]
+            assert current == ["web/%d" % slot for slot in range(size)]
+            assert (result["from"], result["to"]) == (before, size)
+            if size > before:
+                assert told[-1] == size - before, told
+            before = size
+            ledger.await_each(2)
     ledger.assert_nothing_lost()
+    # those that were to drain have ended
+    c.await_state(lambda s: len(s["workers"]) == 4 and s["state"] == "ok")
     assert c.pool()["restarts"] == 0
+    assert {e.worker for e in ledger.requests()} == {"web/%d" % n for n in range(8)}
 
 
 def test_progress_is_told(cluster):
     c = cluster(workers=1)
-    answers = c.ask("scale", {"pool": "web", "workers": "3"})
-    assert answers[-1]["ok"] is True, answers
-    done = [a["progress"]["done"] for a in answers if "done" in a.get("progress", {})]
-    assert done and done == sorted(done) and done[-1] == 2, answers
-    assert answers[-1]["result"]["to"] == 3
+    told, result = scale(c, 3)
+    assert told[-1] == 2 and result["to"] == 3
+    shown = c.ctl("scale", "web", "5")
+    assert shown.code == 0 and "2 of 2 new workers are ready" in shown, shown
 
 
 def test_relative_and_auto(cluster):
