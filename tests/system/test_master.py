@@ -17,8 +17,9 @@ EVIL = {"/": "evil"}
 
 
 def identity(status):
+    """Who serves; not one that drains after a change of size."""
     return {row["worker"]: (row["pid"], row["id"], row["restarts"])
-            for row in status["workers"]}
+            for row in status["workers"] if row["wanted"]}
 
 
 def adopted(c, seen, number):
