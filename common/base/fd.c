@@ -135,9 +135,9 @@ take_fds(struct msghdr *msg, int fds[FD_PASS_MAX])
 	return count;
 }
 
-ssize_t
-fd_recv(int sock, void *data, size_t size, int fds[FD_PASS_MAX],
-    size_t *count)
+static ssize_t
+receive(int sock, void *data, size_t size, int fds[FD_PASS_MAX],
+    size_t *count, int flags)
 {
 	struct iovec iov = { .iov_base = data, .iov_len = size };
 	union control control;
@@ -147,7 +147,8 @@ fd_recv(int sock, void *data, size_t size, int fds[FD_PASS_MAX],
 	size_t got;
 
 	do {
-		n = recvmsg(sock, &msg, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+		n = recvmsg(sock, &msg, flags | MSG_DONTWAIT |
+		    MSG_CMSG_CLOEXEC);
 	} while (n < 0 && errno == EINTR);
 	if (n < 0)
 		return -errno;
@@ -161,6 +162,20 @@ fd_recv(int sock, void *data, size_t size, int fds[FD_PASS_MAX],
 	}
 	*count = got;
 	return n;
+}
+
+ssize_t
+fd_recv(int sock, void *data, size_t size, int fds[FD_PASS_MAX],
+    size_t *count)
+{
+	return receive(sock, data, size, fds, count, 0);
+}
+
+ssize_t
+fd_peek(int sock, void *data, size_t size, int fds[FD_PASS_MAX],
+    size_t *count)
+{
+	return receive(sock, data, size, fds, count, MSG_PEEK);
 }
 
 int

@@ -47,6 +47,9 @@ int fd_send(int sock, const void *data, size_t len, const int *fds,
  */
 ssize_t fd_recv(int sock, void *data, size_t size, int fds[FD_PASS_MAX],
     size_t *count);
+/* The same, and the packet stays where it is: the descriptors are copies. */
+ssize_t fd_peek(int sock, void *data, size_t size, int fds[FD_PASS_MAX],
+    size_t *count);
 
 /* Write all of it to a blocking descriptor.  0 or -errno. */
 int fd_write_all(int fd, const void *data, size_t len);

@@ -313,31 +313,86 @@ await_room(struct master *m, uint16_t pool)
 
 /* -- taking back ------------------------------------------------------------------- */
 
-/* One connection from the queue of `from' to another worker.  1: moved; 0: its
- * queue is empty; -1: nobody has room. */
-static int
-take_back_one(struct master *m, struct process *from)
+static bool
+has_message(int fd)
+{
+	struct pollfd end = { .fd = fd, .events = POLLIN };
+
+	return fd >= 0 && poll(&end, 1, 0) > 0 && end.revents & POLLIN;
+}
+
+static void
+count_taken_back(struct master *m, struct process *from)
+{
+	from->taken_back++;
+	m->pool[from->pool].taken_back++;
+}
+
+static void
+drop_message(int end)
 {
 	struct connection_passed message;
-	struct pollfd end = { .fd = from->fd[PFD_CONNECTIONS_END],
-		.events = POLLIN };
 	int fds[FD_PASS_MAX];
 	size_t count = 0;
-	ssize_t len;
 
-	if (end.fd < 0 || poll(&end, 1, 0) <= 0 || !(end.revents & POLLIN))
-		return 0;
-	collect(m, from->pool, from);
-	if (choose(m, from->pool) < 0)
-		return -1;
-	len = fd_recv(end.fd, &message, sizeof(message), fds, &count);
+	if (fd_recv(end, &message, sizeof(message), fds, &count) > 0)
+		fd_close_all(fds, count);
+}
+
+/*
+ * One from a dead worker.  Nobody else reads there, so it is sent on first and
+ * taken out then, and a master that dies in between loses nothing: its number
+ * in our page tells the next one what was sent on already.  Returns as
+ * take_back_one().
+ */
+static int
+give_away_one(struct master *m, struct process *from)
+{
+	uint64_t *given_away = &m->page->beat.given_away;
+	struct connection_passed message;
+	int end = from->fd[PFD_CONNECTIONS_END], fds[FD_PASS_MAX], rc = 1;
+	size_t count = 0;
+	ssize_t len = fd_peek(end, &message, sizeof(message), fds, &count);
+
+	if (len == sizeof(message) && count == 1 && message.number !=
+	    __atomic_load_n(given_away, __ATOMIC_RELAXED)) {
+		uint64_t number = message.number;
+
+		(void)FP("dispatch.take_back");
+		message.flags |= CONNECTION_TAKEN_BACK;
+		__atomic_store_n(given_away, number, __ATOMIC_RELAXED);
+		rc = pass(m, from->pool, &message, fds[0]) ? 1 : -1;
+		(void)FP("dispatch.taken_back");
+		if (rc < 0)
+			__atomic_store_n(given_away, UINT64_MAX,
+			    __ATOMIC_RELAXED);
+		else
+			count_taken_back(m, from);
+	}
+	if (len > 0)
+		fd_close_all(fds, count);
+	if (rc > 0)
+		drop_message(end);
+	return rc;
+}
+
+/* One from a worker that may wake up and read as well: a message has exactly
+ * one reader, so it is taken out first.  Returns as take_back_one(). */
+static int
+read_back_one(struct master *m, struct process *from)
+{
+	struct connection_passed message;
+	int fds[FD_PASS_MAX];
+	size_t count = 0;
+	ssize_t len = fd_recv(from->fd[PFD_CONNECTIONS_END], &message,
+	    sizeof(message), fds, &count);
+
 	if (len <= 0)
 		return 0;
-	(void)FP("dispatch.take_back");
+	(void)FP("dispatch.read_back");
 	if (len == sizeof(message) && count == 1) {
 		message.flags |= CONNECTION_TAKEN_BACK;
-		from->taken_back++;
-		m->pool[from->pool].taken_back++;
+		count_taken_back(m, from);
 		if (!pass(m, from->pool, &message, fds[0])) {
 			/* In hand, sent before anything else. */
 			m->pool[from->pool].hand_fd = fds[0];
@@ -347,6 +402,19 @@ take_back_one(struct master *m, struct process *from)
 	}
 	fd_close_all(fds, count);
 	return 1;
+}
+
+/* One connection from the queue of `from' to another worker.  1: moved; 0: its
+ * queue is empty; -1: nobody has room. */
+static int
+take_back_one(struct master *m, struct process *from)
+{
+	if (!has_message(from->fd[PFD_CONNECTIONS_END]))
+		return 0;
+	collect(m, from->pool, from);
+	if (choose(m, from->pool) < 0)
+		return -1;
+	return from->exited ? give_away_one(m, from) : read_back_one(m, from);
 }
 
 /* True if nothing is left to be taken back in this pool. */
@@ -374,15 +442,6 @@ take_back(struct master *m, uint16_t pool)
 	return true;
 }
 
-static bool
-queue_is_empty(const struct process *process)
-{
-	struct pollfd end = { .fd = process->fd[PFD_CONNECTIONS_END],
-		.events = POLLIN };
-
-	return end.fd < 0 || poll(&end, 1, 0) <= 0 || !(end.revents & POLLIN);
-}
-
 /* Dead and empty: the keeper may forget it. */
 static void
 release_empty(struct master *m)
@@ -390,7 +449,7 @@ release_empty(struct master *m)
 	struct process **at = &m->graves, *process;
 
 	while ((process = *at) != NULL) {
-		if (!process->exited || !queue_is_empty(process)) {
+		if (!process->exited || has_message(process->fd[PFD_CONNECTIONS_END])) {
 			at = &process->next;
 			continue;
 		}

@@ -700,6 +700,7 @@ on_welcome(struct master *m, uint64_t unused, const struct link_packet *answer)
 	m->number = welcome->number;
 	snprintf(number_text, sizeof(number_text), "%u", m->number);
 	failpoint_set_slot(number_text);
+	m->connection_number = (uint64_t)m->number << 40;
 	m->keeper_started_ms = welcome->started_wall_ms;
 	m->orphan_grace_ms = welcome->orphan_grace_ms;
 	snprintf(m->config_file, sizeof(m->config_file), "%s",

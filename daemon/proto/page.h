@@ -43,7 +43,9 @@ struct page_beat {
 	uint32_t zero;
 	uint64_t busy_until_ns;	/* said by a callback: it holds the loop until
 				 * then; at most 10 x handler_timeout ahead */
-	uint8_t reserved[16];
+	uint64_t given_away;	/* the master's page: number of the connection
+				 * last sent on from a dead worker's queue */
+	uint8_t reserved[8];
 };
 
 struct page_gauges {

@@ -134,7 +134,7 @@ def hang(c):
 
 
 # Each failpoint of the master: which master dies there, when, and what makes it
-# come by.  Those of a reload are in test_reload.py.
+# come by.  More are in GIVEN_AWAY and, those of a reload, in test_reload.py.
 KILLED = {
     "master.loop": ("kill@300/1", nothing),
     "master.before_flip": ("kill@50/1", resize),
@@ -144,7 +144,7 @@ KILLED = {
     "dispatch.after_accept": ("kill@120/1", nothing),
     "dispatch.after_send": ("kill@120/1", nothing),
     "dispatch.outq": ("kill@600/1", nothing),
-    "dispatch.take_back": ("kill@1/1", stall),
+    "dispatch.read_back": ("kill@1/1", stall),
     "ladder.k1": ("kill@1/1", hang),
     "scale.roll": ("kill@1/1", resize),
     "scale.after_store": ("kill@1/1", resize),
@@ -158,7 +158,7 @@ KILLED = {
 def test_no_failpoint_is_forgotten(cluster):
     listed = cluster(start=False).run_program(
         "clusterd-master", "--list-failpoints").out.split()
-    assert sorted(listed) == sorted([*KILLED, *test_reload.STEPS])
+    assert sorted(listed) == sorted({*KILLED, *GIVEN_AWAY, *test_reload.STEPS})
 
 
 @shows("D1")
@@ -185,8 +185,9 @@ def test_killed_once_at_each_failpoint_under_load(cluster, point):
     if cause is hang:
         only_the_hung_one(c, ledger, before)
         return
-    # what it has in its hand, in between, is with nobody else
-    in_hand = 1 if point in ("dispatch.after_accept", "dispatch.take_back") else 0
+    # What it has in its hand is with nobody else: accepted and not yet sent, or
+    # read from a worker that may wake up and read, too.
+    in_hand = 1 if point in ("dispatch.after_accept", "dispatch.read_back") else 0
     assert len(ledger.failures()) <= in_hand, ledger.failures()
     kept = [row for row in before["workers"] if row["slot"] < 3]
     for row in kept:
@@ -347,6 +348,29 @@ def test_what_a_stopped_worker_had_not_taken_is_given_to_the_other(cluster):
     assert answers(clients) == {("web/1", other["id"]): 128}
     record = c.death(victim["id"])
     assert (record["connections_recovered"], record["connections_lost"]) == (64, 0)
+
+
+# In hand and not yet sent; sent and still in the dead worker's queue.
+GIVEN_AWAY = ["dispatch.take_back", "dispatch.taken_back"]
+
+
+@shows("P3")
+@pytest.mark.parametrize("point", GIVEN_AWAY)
+def test_what_a_dead_worker_had_not_taken_outlives_the_master(cluster, point):
+    """It dies when it has given away 20 of 64; none is lost, none given twice."""
+    c = cluster(workers=2, routes=EVIL, dispatch_window=64, handler_timeout="60s",
+                scale=1, env={"CLUSTERD_FP": point + ":kill@20/1"})
+    victim = c.worker("web/0")
+    os.kill(victim["pid"], signal.SIGSTOP)
+    clients = waiting(c.address(), 128)
+    wait.until(lambda: len(answered(clients)) >= 64, 10, "answers of the other")
+    os.kill(victim["pid"], signal.SIGKILL)
+    counts = answers(clients)
+    assert sum(counts.values()) == 128
+    assert ("web/0", victim["id"]) not in counts
+    status = c.await_state(lambda s: s["master"]["restarts"] == 1
+                           and s["pools"][0]["ready"] == 2)
+    assert status["pools"][0]["connections"] == 128, "each was taken once"
 
 
 @shows("K6")

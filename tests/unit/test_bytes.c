@@ -137,6 +137,10 @@ descriptors_travel_with_a_packet(void **state)
 	assert_int_equal(fd_seqpacket_pair(pair), 0);
 	assert_int_equal(pipe(pipes), 0);
 	assert_int_equal(fd_send(pair[0], "hello", 5, pipes, 2), 0);
+	/* looked at, it stays: with copies of its descriptors */
+	assert_int_equal(fd_peek(pair[1], text, sizeof(text), got, &count), 5);
+	assert_int_equal(count, 2);
+	fd_close_all(got, count);
 	assert_int_equal(fd_recv(pair[1], text, sizeof(text), got, &count), 5);
 	assert_int_equal(count, 2);
 	assert_int_equal(write(got[1], "x", 1), 1);
