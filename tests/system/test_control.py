@@ -84,16 +84,23 @@ def test_half_a_line_is_closed(shared):
 
 
 def test_descriptors_that_are_passed_are_dropped(shared):
-    def open_files():
-        return len(os.listdir("/proc/%d/fd" % shared.master_pid()))
-    with connect(shared) as sock:
-        sock.sendall(b'{"command":"ping"}\n')
-        sock.recv(1000)
-        before = open_files()
-        socket.send_fds(sock, [b'{"command":"ping"}\n'], [0, 1, 2])
-        assert b"pong" in sock.recv(1000)
-        # not more; those of an earlier client may have gone meanwhile
-        assert open_files() <= before
+    pid = shared.master_pid()
+    with open(shared.config_file, "rb") as passed, connect(shared) as sock:
+        for _ in range(3):
+            socket.send_fds(sock, [b'{"command":"ping"}\n'], [passed.fileno()] * 3)
+            assert b"pong" in sock.recv(1000)
+        assert shared.config_file not in open_files(pid)
+
+
+def open_files(pid):
+    """What the descriptors of a process are."""
+    found = []
+    for name in os.listdir("/proc/%d/fd" % pid):
+        try:
+            found.append(os.readlink("/proc/%d/fd/%s" % (pid, name)))
+        except FileNotFoundError:
+            pass                        # closed meanwhile
+    return found
 
 
 # ---- a command id ------------------------------------------------------------------
