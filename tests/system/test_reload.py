@@ -243,6 +243,7 @@ OPTIONS = {"module": "options.so", "name": "x"}
      "module: the check died of SIGSEGV in the constructor of plugin hello"),
     ({"module": "evil_ctor_exit0.so"}, "module",
      "module: the check ended with status 0 in the constructor of plugin hello"),
+    # 5 s of CPU, or 10 s where others want the CPU too
     ({"module": "evil_ctor_loop.so"}, "module",
      # 5 s of CPU, or 10 s in all where others have the CPUs
      ("module: the check died of SIGXCPU in the constructor of plugin hello",
