@@ -12,6 +12,7 @@
 #include "daemon/master/life.h"
 #include "daemon/master/master.h"
 #include "daemon/store/store.h"
+#include "daemon/supervisor/state.h"
 
 /* Wall time of a monotonic instant; 0 stays 0. */
 static int64_t
@@ -91,12 +92,34 @@ worker_differs(const struct memo_copy *before, const struct memo_copy *after,
 	    &after->worker[row], sizeof(after->worker[row])) != 0;
 }
 
+/* Slots that are no more: what they counted is the pool's now. */
+static void
+remove_retired(struct master *m, const struct memo_copy *before,
+    const struct memo_copy *after)
+{
+	for (uint16_t i = 0; i < before->slots; i++) {
+		const struct memo_slot *slot = &before->slot[i];
+		const struct memo_slot *now = &after->slot[i];
+
+		if (slot->pool == MEMO_NONE || (i < after->slots &&
+		    now->pool == slot->pool && now->number == slot->number))
+			continue;
+		if (after->pool[slot->pool].name[0] != '\0' &&
+		    state_find_slot(after, slot->pool, slot->number) ==
+		    MEMO_NONE)
+			store_remove_slot(m->store,
+			    after->pool[slot->pool].name, slot->number);
+	}
+}
+
 void
 report_rows(struct master *m, const struct memo_copy *before,
     const struct memo_copy *after)
 {
 	if (m->store == NULL)
 		return;
+	if (before != NULL)
+		remove_retired(m, before, after);
 	for (uint16_t i = 0; i < after->pools; i++)
 		if (after->pool[i].name[0] != '\0' && (before == NULL ||
 		    i >= before->pools || memcmp(&before->pool[i],

@@ -136,6 +136,22 @@ pool_remember(struct master *m, uint16_t index, const struct conf_pool *conf)
 	}
 }
 
+/* Of a larger pool, once: its counts are the pool's from now on, unless there
+ * is a memo, which has them there already. */
+static void
+forget_slot(struct master *m, uint16_t index, const struct store_slot *row)
+{
+	struct memo_pool *pool = &turn_change(m)->pool[index];
+
+	if (m->salvage == NULL) {
+		pool->retired_restarts += row->restarts;
+		pool->retired_replacements += row->replacements;
+		pool->retired_requests += row->requests;
+		pool->retired_connections += row->connections;
+	}
+	store_remove_slot(m->store, pool->name, row->slot);
+}
+
 static void
 slots_remember(struct master *m, uint16_t pool)
 {
@@ -150,7 +166,8 @@ slots_remember(struct master *m, uint16_t pool)
 		if (strcmp(row->pool, copy->pool[pool].name) != 0)
 			continue;
 		index = state_find_slot(copy, pool, (uint16_t)row->slot);
-		if (index == MEMO_NONE) {	/* of a larger pool, once */
+		if (index == MEMO_NONE) {
+			forget_slot(m, pool, row);
 			continue;
 		}
 		slot = &copy->slot[index];

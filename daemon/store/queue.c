@@ -260,6 +260,21 @@ queue_remove_pool(struct queue *queue, const char *pool)
 }
 
 void
+queue_remove_slot(struct queue *queue, const char *pool, unsigned slot)
+{
+	struct present *present = &queue->present;
+	unsigned at = present->slot_at[find_slot(present, pool, slot)];
+
+	if (at != 0) {
+		present->slots[at - 1].pool[0] = '\0';
+		present->dirty -= present->slot_dirty[at - 1];
+		present->slot_dirty[at - 1] = 0;
+		rebuild_hash(present);
+	}
+	queue_put(queue, record_remove_slot(pool, slot));
+}
+
+void
 queue_repeat_present(struct queue *queue)
 {
 	struct present *present = &queue->present;

@@ -17,9 +17,15 @@
 enum record_kind {
 	RECORD_EVENT, RECORD_DEATH, RECORD_GENERATION, RECORD_COMMAND,
 	RECORD_REMOVE_POOL,
+	RECORD_REMOVE_SLOT,
 };
 
 /* One allocation; borrowed text of the row points into its own tail. */
+struct store_place {
+	char pool[STORE_NAME];
+	unsigned slot;
+};
+
 struct record {
 	struct record *next;
 	enum record_kind kind;
@@ -29,6 +35,7 @@ struct record {
 		struct store_generation generation;
 		struct store_command command;
 		char pool[STORE_NAME];
+		struct store_place place;
 	};
 };
 
@@ -84,6 +91,7 @@ struct record *record_death(const struct store_death *death);
 struct record *record_generation(const struct store_generation *generation);
 struct record *record_command(const struct store_command *command);
 struct record *record_remove_pool(const char *pool);
+struct record *record_remove_slot(const char *pool, unsigned slot);
 
 /* Takes the record over; NULL (no memory for it) is counted as lost. */
 void queue_put(struct queue *queue, struct record *record);
@@ -91,6 +99,7 @@ void queue_put_slot(struct queue *queue, const struct store_slot *slot);
 void queue_put_pool(struct queue *queue, const struct store_pool *pool);
 void queue_put_marks(struct queue *queue, uint64_t seq_mark, uint64_t id_mark);
 void queue_remove_pool(struct queue *queue, const char *pool);
+void queue_remove_slot(struct queue *queue, const char *pool, unsigned slot);
 
 /* Everything that waits goes into the batch, which was empty. */
 void queue_take(struct queue *queue, struct batch *batch);

@@ -102,6 +102,15 @@ record_command(const struct store_command *command)
 }
 
 struct record *
+record_remove_slot(const char *pool, unsigned slot)
+{
+	struct store_place place = { .slot = slot };
+
+	strncpy(place.pool, pool, sizeof(place.pool) - 1);
+	return make(RECORD_REMOVE_SLOT, &place, sizeof(place), NULL, 0);
+}
+
+struct record *
 record_remove_pool(const char *pool)
 {
 	char name[STORE_NAME] = "";

@@ -290,6 +290,17 @@ store_remove_pool(struct store *store, const char *pool)
 }
 
 void
+store_remove_slot(struct store *store, const char *pool, unsigned slot)
+{
+	if (!store->has_thread)
+		return;
+	pthread_mutex_lock(&store->lock);
+	queue_remove_slot(&store->queue, pool, slot);
+	after_put(store);
+	pthread_mutex_unlock(&store->lock);
+}
+
+void
 store_set_keep(struct store *store, const struct store_keep *keep)
 {
 	pthread_mutex_lock(&store->lock);

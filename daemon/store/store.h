@@ -102,6 +102,8 @@ void store_put_marks(struct store *store, uint64_t seq_mark,
     uint64_t id_mark);
 /* The pool left the configuration: its row and those of its slots go. */
 void store_remove_pool(struct store *store, const char *pool);
+/* One that is no more, its counts being the pool's. */
+void store_remove_slot(struct store *store, const char *pool, unsigned slot);
 
 void store_set_keep(struct store *store, const struct store_keep *keep);
 

@@ -69,6 +69,7 @@ static const char *const statements[SQL__COUNT] = {
 	    "SET number = max(number, excluded.number)",
 	[SQL_REMOVE_POOL] = "DELETE FROM pools WHERE pool = ?",
 	[SQL_REMOVE_SLOTS] = "DELETE FROM workers WHERE pool = ?",
+	[SQL_REMOVE_SLOT] = "DELETE FROM workers WHERE pool = ? AND slot = ?",
 	/* ?1: rows to keep, ?2: rows to remove at most */
 	[SQL_TRIM_EVENTS] = "DELETE FROM events WHERE seq IN "
 	    "(SELECT seq FROM events ORDER BY seq LIMIT max(0, min(?2, "
@@ -222,6 +223,17 @@ remove_pool(struct database *base, const char *pool, struct errmsg *err)
 }
 
 static int
+remove_slot(struct database *base, const struct store_place *place,
+    struct errmsg *err)
+{
+	sqlite3_stmt *stmt = base->stmt[SQL_REMOVE_SLOT];
+
+	sql_bind_text(stmt, 1, place->pool);
+	sql_bind_number(stmt, 2, place->slot);
+	return sql_step(stmt, err);
+}
+
+static int
 write_record(struct database *base, const struct record *record,
     struct errmsg *err)
 {
@@ -236,6 +248,8 @@ write_record(struct database *base, const struct record *record,
 		return write_command(base, &record->command, err);
 	case RECORD_REMOVE_POOL:
 		return remove_pool(base, record->pool, err);
+	case RECORD_REMOVE_SLOT:
+		return remove_slot(base, &record->place, err);
 	}
 	return 0;
 }
