@@ -113,13 +113,27 @@ drain_leave(struct worker *worker, enum leaving_why why)
 
 /* ---- the keeper ------------------------------------------------------------------------ */
 
+/* Ends us in time, also against a handler that spins, and whatever a plugin
+ * has made of the signal.  Async-signal-safe. */
+static void
+set_alarm(void)
+{
+	sigset_t only;
+
+	sigemptyset(&only);
+	sigaddset(&only, SIGALRM);
+	signal(SIGALRM, SIG_DFL);
+	sigprocmask(SIG_UNBLOCK, &only, NULL);
+	alarm(orphan_s);
+}
+
 void
 drain_keeper_lost(struct worker *worker)
 {
 	if (worker->keeper_lost)
 		return;
 	worker->keeper_lost = true;
-	alarm(orphan_s);		/* also against a handler that spins */
+	set_alarm();
 	event_del(&worker->lifeline_event);
 	event_del(&worker->channel_event);
 	event_del(&worker->channel_write_event);
@@ -153,7 +167,7 @@ on_sigterm(int number)
 
 	(void)number;
 	if (drain_is_lifeline_cut())
-		alarm(orphan_s);
+		set_alarm();
 	(void)!write(term_fd, &(uint64_t){ 1 }, sizeof(uint64_t));
 	errno = kept;
 }

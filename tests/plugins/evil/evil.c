@@ -910,6 +910,8 @@ start(void *self)
 		cluster_timer(50, on_die, NULL);
 	if (strncmp(what, "die_while=", 10) == 0)
 		cluster_timer(20, on_die_while, (void *)(what + 10));
+	if (strcmp(what, "ignore_alarm") == 0)
+		signal(SIGALRM, SIG_IGN);
 	if (strcmp(what, "ignore_lifeline") == 0)
 		signal(SIGTERM, SIG_IGN);
 	return 0;
