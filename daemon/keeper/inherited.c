@@ -11,6 +11,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "daemon/keeper/notify.h"
+
 enum { FIRST_FD = 3 };
 
 static unsigned
@@ -57,4 +59,17 @@ inherited_init(struct keeper *k)
 	unsetenv("LISTEN_PID");
 	unsetenv("LISTEN_FDS");
 	unsetenv("LISTEN_FDNAMES");
+}
+
+void
+inherited_drop_stored(struct keeper *k)
+{
+	for (unsigned i = 0; i < k->inherited_count; i++) {
+		struct inherited *row = &k->inherited[i];
+
+		if (row->fd < 0 || !notify_is_stored(row->name))
+			continue;
+		notify_forget(k, row->name);
+		fd_close(&row->fd);
+	}
 }

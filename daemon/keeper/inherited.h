@@ -14,4 +14,8 @@
 void inherited_init(struct keeper *k);
 
 
+/* All is bound: what a keeper before us had stored and no address has wanted is
+ * closed, for nobody would ever accept from it. */
+void inherited_drop_stored(struct keeper *k);
+
 #endif

@@ -111,7 +111,56 @@ check_address(const struct listener *listener)
 	}
 }
 
+/* The name that a Unix socket is bound to before it is moved to its path; the
+ * kernel calls it by that for ever. */
+static int
+hide(const struct listener *listener, const struct sockaddr_un *un,
+    struct sockaddr_un *hidden)
+{
+	const char *slash = strrchr(un->sun_path, '/');
+	int n;
+
+	memset(hidden, 0, sizeof(*hidden));
+	hidden->sun_family = AF_UNIX;
+	if (slash == NULL)
+		return -EINVAL;
+	n = snprintf(hidden->sun_path, sizeof(hidden->sun_path), "%.*s/.%u",
+	    (int)(slash - un->sun_path), un->sun_path, listener->id);
+	return n < 0 || (size_t)n >= sizeof(hidden->sun_path) ?
+	    -ENAMETOOLONG : 0;
+}
+
 /* -- sockets that a service manager gave us ------------------------------------ */
+
+/* One that a keeper before us made and gave into the manager's store. */
+static int
+is_our_unix_socket(int fd, const struct listener *listener)
+{
+	union address wanted = address_of(listener), has = { .bytes = { 0 } };
+	struct sockaddr_un hidden;
+	socklen_t len = sizeof(has);
+
+	return wanted.any.sa_family == AF_UNIX &&
+	    getsockname(fd, &has.any, &len) == 0 &&
+	    has.any.sa_family == AF_UNIX &&
+	    hide(listener, &wanted.un, &hidden) == 0 &&
+	    strncmp(has.un.sun_path, hidden.sun_path,
+	    sizeof(has.un.sun_path)) == 0;
+}
+
+/* Its path, which is ours to unlink, must still be there. */
+static int
+find_path(struct listener *listener)
+{
+	union address address = address_of(listener);
+	struct stat st;
+
+	if (lstat(address.un.sun_path, &st) < 0 || !S_ISSOCK(st.st_mode))
+		return -ENOENT;
+	listener->dev = st.st_dev;
+	listener->inode = st.st_ino;
+	return 0;
+}
 
 static int
 is_same_socket(int fd, const struct listener *listener)
@@ -134,7 +183,8 @@ is_same_socket(int fd, const struct listener *listener)
 		    memcmp(&has.in6.sin6_addr, &wanted.in6.sin6_addr,
 		    sizeof(struct in6_addr)) == 0;
 	default:
-		return strncmp(has.un.sun_path, wanted.un.sun_path,
+		return is_our_unix_socket(fd, listener) ||
+		    strncmp(has.un.sun_path, wanted.un.sun_path,
 		    sizeof(has.un.sun_path)) == 0;
 	}
 }
@@ -197,16 +247,13 @@ check_path(const struct sockaddr_un *un, socklen_t len, int type)
 static int
 bind_path(int fd, const struct sockaddr_un *un, struct listener *listener)
 {
-	struct sockaddr_un hidden = { .sun_family = AF_UNIX };
-	const char *slash = strrchr(un->sun_path, '/');
+	struct sockaddr_un hidden;
 	struct stat st;
 	mode_t mask;
-	int n, rc = 0;
+	int rc = hide(listener, un, &hidden);
 
-	n = snprintf(hidden.sun_path, sizeof(hidden.sun_path), "%.*s/.%u",
-	    (int)(slash - un->sun_path), un->sun_path, listener->id);
-	if (n < 0 || (size_t)n >= sizeof(hidden.sun_path))
-		return -ENAMETOOLONG;
+	if (rc != 0)
+		return rc;
 	if (unlink(hidden.sun_path) < 0 && errno != ENOENT)
 		return -errno;
 	if (fchmod(fd, listener->mode & 0777) < 0)
@@ -339,6 +386,9 @@ listener_bind(struct keeper *k, const struct keeper_msg_bind *request,
 	memcpy(made.address, request->address, sizeof(made.address));
 	made.address[sizeof(made.address) - 1] = 0;
 	made.fd = take_inherited(k, &made);
+	if (made.fd >= 0 && is_our_unix_socket(made.fd, &made) &&
+	    find_path(&made) != 0)
+		fd_close(&made.fd);	/* nobody can reach it */
 	if (made.fd >= 0)
 		rc = fd_set_nonblock(made.fd);
 	else
@@ -371,6 +421,7 @@ listener_remake(struct keeper *k, struct listener *listener,
 	rc = make_socket(listener, &fd);
 	if (rc != 0)
 		return explain(listener, rc, err);
+	notify_forget_listener(k, listener);
 	close(listener->fd);
 	listener->fd = fd;
 	notify_store_listener(k, listener);

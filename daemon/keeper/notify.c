@@ -84,19 +84,49 @@ notify_stopping(struct keeper *k, uint64_t ms)
 	notify_send(k, text);
 }
 
+static const char *
+stored_name(const struct listener *listener, char name[32])
+{
+	if (listener->flags & BIND_CONTROL)
+		snprintf(name, 32, "control");
+	else
+		snprintf(name, 32, "listener-%u", listener->id);
+	return name;
+}
+
+int
+notify_is_stored(const char *name)
+{
+	return strcmp(name, "control") == 0 ||
+	    strncmp(name, "listener-", 9) == 0;
+}
+
+void
+notify_forget(struct keeper *k, const char *name)
+{
+	char text[112];
+
+	snprintf(text, sizeof(text), "FDSTOREREMOVE=1\nFDNAME=%.63s", name);
+	notify_send(k, text);
+}
+
+void
+notify_forget_listener(struct keeper *k, const struct listener *listener)
+{
+	char name[32];
+
+	notify_forget(k, stored_name(listener, name));
+}
+
 void
 notify_store_listener(struct keeper *k, const struct listener *listener)
 {
-	char text[80];
+	char text[80], name[32];
 
 	if (k->notify.fd < 0)
 		return;
-	if (listener->flags & BIND_CONTROL)
-		snprintf(text, sizeof(text),
-		    "FDSTORE=1\nFDPOLL=0\nFDNAME=control");
-	else
-		snprintf(text, sizeof(text),
-		    "FDSTORE=1\nFDPOLL=0\nFDNAME=listener-%u", listener->id);
+	snprintf(text, sizeof(text), "FDSTORE=1\nFDPOLL=0\nFDNAME=%s",
+	    stored_name(listener, name));
 	(void)fd_send(k->notify.fd, text, strlen(text), &listener->fd, 1);
 }
 

@@ -12,6 +12,7 @@
 
 #include "common/base/check.h"
 #include "common/base/log.h"
+#include "daemon/keeper/inherited.h"
 #include "daemon/keeper/kept.h"
 #include "daemon/keeper/link.h"
 #include "daemon/keeper/listeners.h"
@@ -100,8 +101,10 @@ static void
 request_show(struct keeper *k, const struct request *request)
 {
 	notify_show(k, &request->body->show);
-	if (request->body->show.ready)
+	if (request->body->show.ready) {
+		inherited_drop_stored(k);
 		stop_tell_starter(k, EXIT_DONE);
+	}
 	answer_ok(k, request, 0);
 }
 
@@ -220,8 +223,10 @@ request_unbind(struct keeper *k, const struct request *request)
 	struct listener *listener = listener_find(k,
 	    request->body->unbind.listener);
 
-	if (listener != NULL)
+	if (listener != NULL) {
+		notify_forget_listener(k, listener);
 		listener_close(listener);
+	}
 	answer(k, request, listener != NULL ? 0 : -ENOENT);
 }
 
