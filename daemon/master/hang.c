@@ -18,7 +18,7 @@
 #include "daemon/master/sample.h"
 #include "daemon/master/turn.h"
 
-enum { STARVED_FACTOR = 4 };
+enum { STARVED_FACTOR = 4, BUSY_FACTOR = 10 };
 
 static uint64_t
 age_ms(const struct process *process, uint64_t now)
@@ -141,6 +141,16 @@ watch_silence(struct process *process, uint64_t age)
 		(void)sample_take_time(process, &process->silent);
 }
 
+/* cluster_busy(): it said so, and no more than it may say. */
+static bool
+said_busy(const struct process *process, uint64_t now, uint64_t limit)
+{
+	uint64_t until = process->has_report ? process->report.busy_until_ns :
+	    0;
+
+	return until > now && until - now <= BUSY_FACTOR * limit * NS_PER_MS;
+}
+
 void
 hang_look(struct process *process)
 {
@@ -161,9 +171,9 @@ hang_look(struct process *process)
 	}
 	if (!process->stalled)
 		begin_stall(process);
-	if (process->has_report && process->report.busy_until_ns > now)
-		return;		/* cluster_busy(): it said so */
 	limit = handler_timeout_ms(process);
+	if (said_busy(process, now, limit))
+		return;
 	if (age >= limit && process->hung_since_ns == 0 &&
 	    process->silent.at_ns + clock_scaled_ms(TICK_MS) / 2 * NS_PER_MS <=
 	    now)

@@ -732,6 +732,10 @@ do_page(struct cluster_request *req, struct evil *evil, const char *arg)
 		return CLUSTER_FAIL;
 	if (strcmp(arg, "future") == 0) {
 		page[16] += 1000000000000ull;		/* the beat */
+	} else if (strcmp(arg, "busy") == 0) {
+		page[21] = UINT64_MAX;			/* until for ever */
+		for (;;)
+			pause();
 	} else if (strcmp(arg, "back") == 0) {
 		page[32] += 1000;			/* a counter */
 		hold_loop();
