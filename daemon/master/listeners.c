@@ -131,9 +131,13 @@ tell_workers(const struct listener *l, enum listener_op op, int fd)
 	for (size_t i = 0; i < MEMO_WORKERS; i++) {
 		struct process *process = m->process[i];
 
-		if (process != NULL && process->pool != MEMO_NONE && strcmp(
-		    turn_look(m)->pool[process->pool].name, l->pool) == 0)
-			process_say_listener(process, l->id, op, fd);
+		if (process == NULL || process->pool == MEMO_NONE || strcmp(
+		    turn_look(m)->pool[process->pool].name, l->pool) != 0)
+			continue;
+		process_say_listener(process, l->id, op, fd);
+		if (op == LISTENER_ADD && process->on &&
+		    !turn_look(m)->worker[i].paused)
+			listeners_tell_worker(process, true);
 	}
 }
 
