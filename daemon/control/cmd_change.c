@@ -257,13 +257,14 @@ control_submit(struct control *control, const struct change *change)
 
 struct control_call *
 control_adopt(struct control *control, enum command_id command,
-    const char *id)
+    const char *id, const char *who)
 {
 	struct control_call *call = call_new(control, NULL, &commands[command]);
 
 	if (call == NULL)
 		return NULL;
 	memcpy(call->id, id, strnlen(id, COMMAND_ID_MAX));
+	memcpy(call->who, who, strnlen(who, sizeof(call->who) - 1));
 	call->recorded = call->held = true;
 	return call;
 }

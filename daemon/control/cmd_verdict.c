@@ -131,6 +131,32 @@ command_verdict(struct control_call *call, const struct arguments *arguments)
 
 /* ---- after a restart of the master -------------------------------------------- */
 
+/* What only the memo knows. */
+static void
+take_ended(struct control *control)
+{
+	const struct control_ended *ended = &control->ended;
+	const char *result = ended->result[0] != '\0' ? ended->result : NULL;
+	struct control_call *call;
+
+	if (ended->id[0] == '\0' ||
+	    call_command_of(control, ended->id) != NULL)
+		return;
+	call = control_adopt(control, ended->command, ended->id, ended->who);
+	if (call != NULL && ended->err.code == 0)
+		control_done(call, result);
+	else if (call != NULL)
+		control_fail(call, &ended->err, result);
+}
+
+void
+control_set_ended(struct control *control, const struct control_ended *ended)
+{
+	control->ended = *ended;
+	if (control->verdict_job == 0)
+		take_ended(control);
+}
+
 static void
 on_loaded(void *arg, const struct store_answer *answer)
 {
@@ -155,6 +181,7 @@ on_loaded(void *arg, const struct store_answer *answer)
 		}
 		json_decref(past.root);
 	}
+	take_ended(control);
 }
 
 void

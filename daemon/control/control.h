@@ -65,6 +65,21 @@ void control_submit(struct control *control, const struct change *change);
  * had given it.  NULL when memory is short.
  */
 struct control_call *control_adopt(struct control *control,
-    enum command_id command, const char *id);
+    enum command_id command, const char *id, const char *who);
+
+/*
+ * After a restart of the master: how the last change of the one before ended.
+ * Copied.  It counts where the database says nothing else of it: the record
+ * may have been on its way when that master died.
+ */
+struct control_ended {
+	char id[COMMAND_ID_MAX + 1];
+	enum command_id command;
+	char who[64];
+	struct errmsg err;		/* code 0: done */
+	char result[512];		/* JSON, or "" */
+};
+void control_set_ended(struct control *control,
+    const struct control_ended *ended);
 
 #endif

@@ -193,6 +193,8 @@ change_begin(struct master *m, struct control_call *call,
 	globals->trans_hold_percent = 0;
 	snprintf(globals->trans_command, sizeof(globals->trans_command), "%s",
 	    change->id);
+	snprintf(globals->trans_who, sizeof(globals->trans_who), "%s",
+	    change->who);
 	snprintf(progress, sizeof(progress), "{\"text\":\"%s begins\"}",
 	    commands[change->command].name);
 	if (call != NULL)
@@ -261,9 +263,29 @@ answer_later(struct master *m, struct control_call *call,
 	turn_later(m, give_answer, (uint64_t)(uintptr_t)answer);
 }
 
+/* In the flip that ends it, so that the next master can still say it. */
+static void
+remember_end(struct master *m, const struct errmsg *err, const char *result)
+{
+	struct memo_globals *globals = &turn_change(m)->globals;
+	size_t len = result != NULL ? strlen(result) : 0;
+
+	memcpy(globals->ended_command, globals->trans_command,
+	    sizeof(globals->ended_command));
+	memcpy(globals->ended_who, globals->trans_who,
+	    sizeof(globals->ended_who));
+	globals->ended_kind = (uint32_t)m->change->change.command;
+	globals->ended_code = err != NULL ? err->code : 0;
+	snprintf(globals->ended_text, sizeof(globals->ended_text), "%s",
+	    err != NULL ? err->text : "");
+	snprintf(globals->ended_result, sizeof(globals->ended_result), "%s",
+	    len < sizeof(globals->ended_result) && len > 0 ? result : "");
+}
+
 void
 change_succeed(struct master *m, const char *result)
 {
+	remember_end(m, NULL, result);
 	answer_later(m, m->change->call, NULL, result);
 	end(m);
 }
@@ -275,6 +297,7 @@ change_fail(struct master *m, const struct errmsg *err, const char *result)
 
 	if (copy.code == 0)
 		copy.code = ERR_FAILED;
+	remember_end(m, &copy, result);
 	answer_later(m, m->change->call, &copy, result);
 	end(m);
 }
@@ -540,8 +563,9 @@ change_adopt(struct master *m)
 	case TRANS_RESTART:
 		snprintf(change.id, sizeof(change.id), "%.32s",
 		    globals->trans_command);
+		memcpy(change.who, globals->trans_who, sizeof(change.who));
 		call = m->control != NULL ? control_adopt(m->control,
-		    COMMAND_RESTART, change.id) : NULL;
+		    COMMAND_RESTART, change.id, change.who) : NULL;
 		change_begin(m, call, &change, TRANS_RESTART);
 		errmsg_set(&err, ERR_FAILED, "the master was replaced "
 		    "meanwhile; some workers may have been restarted");

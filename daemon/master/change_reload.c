@@ -626,6 +626,8 @@ take_call(struct master *m, struct control_call *call,
 	m->change->change.text = NULL;
 	snprintf(turn_change(m)->globals.trans_command,
 	    sizeof(turn_change(m)->globals.trans_command), "%s", change->id);
+	memcpy(turn_change(m)->globals.trans_who, change->who,
+	    sizeof(turn_change(m)->globals.trans_who));
 }
 
 void
@@ -773,8 +775,10 @@ reload_adopt(struct master *m)
 	    COMMAND_ROLLBACK : COMMAND_RELOAD;
 	snprintf(change.id, sizeof(change.id), "%.32s",
 	    globals.trans_command);
+	memcpy(change.who, globals.trans_who, sizeof(change.who));
 	if (m->control != NULL && globals.trans_step != TRANS_HELD)
-		call = control_adopt(m->control, change.command, change.id);
+		call = control_adopt(m->control, change.command, change.id,
+		    change.who);
 	change_begin(m, call, &change, (enum trans_kind)globals.trans_kind);
 	now = &turn_change(m)->globals;
 	now->trans_step = globals.trans_step;

@@ -210,8 +210,9 @@ scale_adopt(struct master *m)
 
 	snprintf(change.id, sizeof(change.id), "%.32s",
 	    globals.trans_command);
+	memcpy(change.who, globals.trans_who, sizeof(change.who));
 	call = m->control != NULL ? control_adopt(m->control, COMMAND_SCALE,
-	    change.id) : NULL;
+	    change.id, change.who) : NULL;
 	run = change_begin(m, call, &change, TRANS_SCALE);
 	run->pool = (uint16_t)globals.trans_pool;
 	run->from = globals.trans_from;

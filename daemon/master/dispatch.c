@@ -354,6 +354,8 @@ give_away_one(struct master *m, struct process *from)
 	size_t count = 0;
 	ssize_t len = fd_peek(end, &message, sizeof(message), fds, &count);
 
+	if (len <= 0)
+		return 0;		/* it shut the socket: poll says so for ever */
 	if (len == sizeof(message) && count == 1 && message.number !=
 	    __atomic_load_n(given_away, __ATOMIC_RELAXED)) {
 		uint64_t number = message.number;
@@ -369,8 +371,7 @@ give_away_one(struct master *m, struct process *from)
 		else
 			count_taken_back(m, from);
 	}
-	if (len > 0)
-		fd_close_all(fds, count);
+	fd_close_all(fds, count);
 	if (rc > 0)
 		drop_message(end);
 	return rc;

@@ -4,6 +4,7 @@
 /* host.c: what the master hands down to the control server; see host.h. */
 #include "daemon/master/host.h"
 
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -13,6 +14,7 @@
 #include "daemon/control/control.h"
 #include "daemon/master/change.h"
 #include "daemon/master/master.h"
+#include "daemon/master/turn.h"
 #include "daemon/master/view.h"
 
 static const struct view *
@@ -74,6 +76,29 @@ host_set_access(struct master *m)
 	control_set_access(m->control, &access);
 }
 
+/* Whoever gave the last change may still ask how it ended. */
+static void
+tell_ended(struct master *m)
+{
+	const struct memo_globals *globals = &turn_look(m)->globals;
+	struct control_ended ended = {
+		.command = (enum command_id)globals->ended_kind,
+		.err.code = globals->ended_code,
+	};
+
+	if (globals->ended_command[0] == '\0' ||
+	    globals->ended_kind >= COMMAND__COUNT)
+		return;
+	snprintf(ended.id, sizeof(ended.id), "%.*s", COMMAND_ID_MAX,
+	    globals->ended_command);
+	snprintf(ended.who, sizeof(ended.who), "%s", globals->ended_who);
+	snprintf(ended.err.text, sizeof(ended.err.text), "%s",
+	    globals->ended_text);
+	snprintf(ended.result, sizeof(ended.result), "%s",
+	    globals->ended_result);
+	control_set_ended(m->control, &ended);
+}
+
 void
 host_start_control(struct master *m)
 {
@@ -84,11 +109,14 @@ host_start_control(struct master *m)
 	host.context = m;
 	fd_set_nonblock(m->control_fd);
 	access_of(m, &access);
-	if (m->control != NULL)
+	if (m->control != NULL) {
 		rc = control_set_listener(m->control, m->control_fd, &err);
-	else
+	} else {
 		rc = control_start(m->base, m->control_fd, &host, &access,
 		    m->journal, m->store, &m->control, &err);
+		if (rc == 0 && m->adopted)
+			tell_ended(m);
+	}
 	if (rc != 0)
 		log_error("control: %s", err.text);
 }

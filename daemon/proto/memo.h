@@ -42,7 +42,16 @@ struct memo_globals {
 	uint32_t master_deaths;		/* shown as master.restarts */
 	uint32_t last_pool;		/* round robin over pools' starts */
 	char trans_command[40];
+	char trans_who[64];		/* account of who gave it */
 	uint64_t last_generation;	/* highest number given, refused too */
+	/* How the last transaction ended: its record may not have come to the
+	 * disk, and whoever gave it still asks. */
+	char ended_command[40];		/* its id; "": none */
+	char ended_who[64];
+	uint32_t ended_kind;		/* enum command_id */
+	int32_t ended_code;		/* 0: done, or an ERR_ code */
+	char ended_text[256];
+	char ended_result[512];		/* JSON; "": none, or too long */
 	uint8_t reserved[56];
 };
 

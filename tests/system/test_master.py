@@ -112,6 +112,14 @@ def resize(c):
             return
 
 
+def reload(c):
+    """Another plugin, whose file is the fourth that a master writes."""
+    c.plugins["evil"] = {"module": "evil.so", "mode": ""}
+    c.plugins["hello"] = {"module": "hello_v2.so"}
+    c.write_config()
+    assert c.ctl("reload").code == 1, "taken back with the master"
+
+
 def kill_the_first(c):
     """The one that dies there is the second, which adopts."""
     kill_master(c)
@@ -148,6 +156,7 @@ KILLED = {
     "ladder.k1": ("kill@1/1", hang),
     "scale.roll": ("kill@1/1", resize),
     "scale.after_store": ("kill@1/1", resize),
+    "disk.before_write": ("kill@4/1", reload),
     "store.open": ("kill/2", kill_the_first),
     "store.before_commit": ("kill@20/1", resize),
     "store.after_commit": ("kill@20/1", resize),
@@ -158,7 +167,8 @@ KILLED = {
 def test_no_failpoint_is_forgotten(cluster):
     listed = cluster(start=False).run_program(
         "clusterd-master", "--list-failpoints").out.split()
-    assert sorted(listed) == sorted({*KILLED, *GIVEN_AWAY, *test_reload.STEPS})
+    # the compiler may have made two of one
+    assert sorted(set(listed)) == sorted({*KILLED, *GIVEN_AWAY, *test_reload.STEPS})
 
 
 @shows("D1")

@@ -345,7 +345,7 @@ a_command_before_a_restart_is_waited_for(void **state)
 {
 	struct house *house = *state;
 	struct control_call *call = control_adopt(house->control,
-	    COMMAND_RELOAD, "old");
+	    COMMAND_RELOAD, "old", "root");
 	int fd = client_connect(house);
 
 	client_say(fd, "{\"id\":2,\"command\":\"verdict\",\"args\":{"
@@ -356,6 +356,23 @@ a_command_before_a_restart_is_waited_for(void **state)
 	expect(house, fd, "{\"id\":2,\"ok\":true,\"result\":{\"api\":1,"
 	    "\"command_id\":\"old\"}}");
 	expect(house, fd, "{\"id\":3,\"ok\":true");
+	close(fd);
+}
+
+static void
+what_the_master_before_ended_is_known(void **state)
+{
+	struct house *house = *state;
+	struct control_ended ended = { .id = "last", .who = "ada",
+	    .command = COMMAND_SCALE, .result = "{\"to\":3}" };
+	int fd = client_connect(house);
+
+	/* The database, which knows nothing of it, may be asked first. */
+	client_say(fd, "{\"id\":1,\"command\":\"verdict\",\"args\":{"
+	    "\"command_id\":\"last\"}}\n");
+	control_set_ended(house->control, &ended);
+	expect(house, fd, "{\"id\":1,\"ok\":true,\"result\":{\"api\":1,"
+	    "\"command_id\":\"last\",\"to\":3}}");
 	close(fd);
 }
 
@@ -576,6 +593,7 @@ main(void)
 		TEST(a_command_id_runs_once),
 		TEST(a_change_outlives_its_client),
 		TEST(a_command_before_a_restart_is_waited_for),
+		TEST(what_the_master_before_ended_is_known),
 		TEST(nobody_need_wait_for_a_reload),
 		TEST(a_check_outlives_its_client),
 		TEST(followers_are_fed_until_their_event),

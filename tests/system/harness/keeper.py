@@ -252,7 +252,7 @@ class Keeper:
                 with open(path, "w", encoding="utf-8") as f:
                     f.write(STAND_IN)
                 os.chmod(path, 0o755)
-        self.path = "%s/test%d" % (self.dir, os.urandom(2)[0])
+        self.path = "%s/test%s" % (self.dir, os.urandom(6).hex())
         self.listener = socket.socket(socket.AF_UNIX)
         self.listener.bind(self.path)
         os.chmod(self.path, 0o777)
