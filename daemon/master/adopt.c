@@ -172,6 +172,8 @@ take_found(struct master *m)
 			if (p->exited)
 				life_exited(m, p->id, p->status, p->utime_us,
 				    p->stime_us, p->maxrss_kb, p->core);
+			else
+				life_find_ready(p);
 			continue;
 		}
 		/* Its end was counted already; its queue may be full. */

@@ -62,6 +62,8 @@ enum { SUCCESSOR_NONE, SUCCESSOR_CHANGE, SUCCESSOR_RECYCLE };
 void life_message(struct process *process, struct channel_packet *packet,
     int *fds, size_t count);
 void life_violation(struct process *process, const char *why);
+/* At adoption: a READY that the master before has taken, and not kept. */
+void life_find_ready(struct process *process);
 /* Answer to SPAWN. */
 void life_spawned(struct master *m, uint64_t id,
     const struct link_packet *answer);

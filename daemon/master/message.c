@@ -76,6 +76,21 @@ on_ready(struct process *process)
 	turn_tell_worker(m, EVENT_WORKER_READY, row, NULL, NULL);
 }
 
+void
+life_find_ready(struct process *process)
+{
+	struct master *m = process->master;
+	/* the page first: from there on the word is in the channel, or gone */
+	bool said = process->page != NULL && page_read_ready(process->page);
+
+	if (!said || turn_look(m)->worker[process->row].state != WS_STARTING)
+		return;
+	process_drain(process);
+	if (process->row != MEMO_NONE &&
+	    turn_look(m)->worker[process->row].state == WS_STARTING)
+		on_ready(process);
+}
+
 static void
 on_fatal(struct process *process, const struct channel_msg_fatal *fatal)
 {

@@ -50,7 +50,8 @@ struct page_beat {
 
 struct page_gauges {
 	uint32_t connections, closable, fds, children, requests_open;
-	uint32_t reserved[11];
+	uint32_t ready;		/* READY was said: it may have been lost */
+	uint32_t reserved[10];
 };
 
 enum page_doing_kind { DOING_NOTHING, DOING_REQUEST, DOING_START, DOING_STOP,

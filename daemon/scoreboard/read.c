@@ -90,6 +90,13 @@ page_read_number(const struct page *shared)
 	return WORD_GET(shared->beat.number);
 }
 
+int
+page_read_ready(const struct page *shared)
+{
+	/* what is in the channel is looked at after this */
+	return __atomic_load_n(&shared->gauges.ready, __ATOMIC_ACQUIRE) != 0;
+}
+
 static void
 copy_doing(const struct page_doing *from, struct page_doing *doing)
 {

@@ -47,6 +47,8 @@ int page_read(const struct page *shared, const struct page_limits *limits,
 uint64_t page_read_beat(const struct page *shared);
 /* The master's page: which master wrote it (0: none yet). */
 uint32_t page_read_number(const struct page *shared);
+/* Has this worker said READY on its channel? */
+int page_read_ready(const struct page *shared);
 
 /*
  * Copy entry 0..PAGE_DOING - 1.  path is terminated, not escaped; method and

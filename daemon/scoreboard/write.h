@@ -47,6 +47,13 @@ board_set_callback(struct board *board, uint64_t now_ns)
 	WORD_SET(board->page->beat.callback_since_ns, now_ns);
 }
 
+/* READY was sent: a master that did not keep it sees it here. */
+static inline void
+board_set_ready(struct board *board)
+{
+	__atomic_store_n(&board->page->gauges.ready, 1, __ATOMIC_RELEASE);
+}
+
 /* Entry 0 is what runs now; 1.. are what is open besides. */
 void board_do(struct board *board, unsigned entry, enum page_doing_kind kind,
     unsigned plugin, unsigned method, uint64_t since_ns, uint64_t request,

@@ -359,4 +359,8 @@ start_worker(struct worker *worker)
 	accept_update(worker);
 	talk_init(worker);
 	talk_say_ready(worker);
+	/* after the word, so that who reads this finds the word in the channel
+	 * or knows that it was taken */
+	if (worker->channel.queued == 0)
+		board_set_ready(&worker->board);
 }
