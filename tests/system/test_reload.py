@@ -407,3 +407,26 @@ def test_one_slot_may_fail_once(cluster, fail):
         return
     assert result.code == 1 and "web/2" in result, result
     assert_as_before(c, before)
+
+
+@shows("P2")
+def test_a_canary_that_was_well_is_drained_when_another_fails(cluster):
+    """Two pools; the canary of the one serves while that of the other does not
+    get ready: what it has taken is answered, by itself."""
+    c = cluster(workers=1, routes=EVIL, canary_hold="20s",
+                plugins={"evil": {"ms": "400ms"}, "other": {"module": "evil.so"}},
+                pools={"api": {"workers": 1, "routes": {"/": "other"},
+                               "start_timeout": "1s"}})
+    before = c.status()
+    with c.load(new=6, think=2, path="/sleep") as ledger:
+        c.plugins["evil"] = {"ms": "401ms"}
+        c.plugins["other"]["mode"] = "init_hang"
+        c.write_config()
+        result = c.ctl("reload")
+        ledger.await_more(10)
+    assert result.code == 1 and "api/0" in result, result
+    ledger.assert_nothing_lost()
+    ids = {w["id"] for w in before["workers"]}
+    assert {e.worker_id for e in ledger.requests()} - {str(i) for i in ids}, \
+        "the canary had some"
+    assert_as_before(c, before)
