@@ -276,7 +276,7 @@ remember_end(struct master *m, const struct errmsg *err, const char *result)
 	    sizeof(globals->ended_who));
 	globals->ended_kind = (uint32_t)m->change->change.command;
 	globals->ended_code = err != NULL ? err->code : 0;
-	snprintf(globals->ended_text, sizeof(globals->ended_text), "%s",
+	snprintf(globals->ended_text, sizeof(globals->ended_text), "%.255s",
 	    err != NULL ? err->text : "");
 	snprintf(globals->ended_result, sizeof(globals->ended_result), "%s",
 	    len < sizeof(globals->ended_result) && len > 0 ? result : "");

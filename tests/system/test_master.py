@@ -150,6 +150,7 @@ KILLED = {
     "master.after_inventory": ("kill/2", kill_the_first),
     "master.adopt": ("kill/2", kill_the_first),
     "dispatch.after_accept": ("kill@120/1", nothing),
+    "dispatch.send": ("kill@120/1", nothing),
     "dispatch.after_send": ("kill@120/1", nothing),
     "dispatch.outq": ("kill@600/1", nothing),
     "dispatch.read_back": ("kill@1/1", stall),
@@ -197,7 +198,8 @@ def test_killed_once_at_each_failpoint_under_load(cluster, point):
         return
     # What it has in its hand is with nobody else: accepted and not yet sent, or
     # read from a worker that may wake up and read, too.
-    in_hand = 1 if point in ("dispatch.after_accept", "dispatch.read_back") else 0
+    in_hand = 1 if point in ("dispatch.after_accept", "dispatch.send",
+                             "dispatch.read_back") else 0
     assert len(ledger.failures()) <= in_hand, ledger.failures()
     kept = [row for row in before["workers"] if row["slot"] < 3]
     for row in kept:
