@@ -218,6 +218,20 @@ def only_the_hung_one(c, ledger, before):
     assert c.pool()["restarts"] == 1
 
 
+def test_a_verdict_outlives_its_master(cluster):
+    """It is given when it is on disk; what ended before that is known, too."""
+    c = cluster(workers=1, routes=EVIL, scale=1,
+                env={"CLUSTERD_FP": "store.before_commit:sleep=300"})
+    seen = c.last_event()
+    command = c.ctl_start("--json", "scale", "web", "2")
+    c.await_event("command.done", after=seen)
+    os.kill(c.master_pid(), signal.SIGKILL)
+    out, err = command.communicate(timeout=15)
+    assert command.returncode == 0, (out, err)
+    assert '"to":2' in out, out
+    assert c.status()["master"]["restarts"] == 1 and c.pool()["desired"] == 2
+
+
 @pytest.mark.parametrize("point", ["master.loop:kill@40", "master.before_flip:kill@30",
                                    "master.after_flip:kill@30",
                                    "dispatch.after_send:kill@20"])
