@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""A request costs no allocation once a worker is warm: counted in the worker
-itself, all its libraries included."""
+"""A request costs no allocation once a worker is warm, nor does the time that
+it takes: counted in the worker itself, all its libraries included."""
 
 import os
 import shutil
