@@ -58,17 +58,18 @@ def test_reload_of_a_bad_configuration(cluster):
 
 
 @pytest.mark.parametrize("how, words", [
-    ("segv", "SIGSEGV"),
-    ("exit0", "ended with status 0"),
-    pytest.param("loop", "SIGXCPU", marks=pytest.mark.slow),
+    ("segv", ["SIGSEGV"]),
+    ("exit0", ["ended with status 0"]),
+    # 5 s of CPU, or 10 s where others want the CPU too
+    pytest.param("loop", ["SIGXCPU", "took longer than 10 s"], marks=pytest.mark.slow),
 ])
 @shows("B1")
 def test_constructor_that_does_not_return(cluster, how, words):
     c = cluster(workers=1)
     c.plugins["bad"] = {"module": "evil_ctor_%s.so" % how}
     c.write_config()
-    result = refused(c, words)
-    assert "in the constructor of plugin bad" in result
+    result = refused(c, "in the constructor of plugin bad")
+    assert any(one in result for one in words), result
 
 
 @pytest.mark.parametrize("change, words", [

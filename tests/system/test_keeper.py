@@ -712,7 +712,7 @@ def test_keeper_stops_without_the_master(keeper, stubborn):
 
 
 def test_order_that_is_not_taken_is_dropped(keeper):
-    k = keeper(scale=100)
+    k = keeper(scale=20)
     master = k.serve()
     k.process.send(signal.SIGHUP)
     assert master.event("ORDER")["order"] == 4
