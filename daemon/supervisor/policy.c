@@ -98,6 +98,20 @@ spawn_retry_ms(struct memo_slot *slot)
 	return clock_scaled_ms((unsigned)ms);
 }
 
+/* One that said why it cannot start is a failure, known to be one, and no loop:
+ * it is a death in `restarts' alone. */
+static void
+count_early(const struct policy_limits *limits, struct memo_slot *slot,
+    const struct policy_exit *gone)
+{
+	if (!policy_is_death(gone) || gone->fatal_class != 0)
+		return;
+	if (gone->ready_for_ms < limits->stable_after_ms)
+		slot->early += slot->early < UINT32_MAX;
+	else
+		slot->early = 0;
+}
+
 enum worker_event
 policy_after_exit(const struct policy_limits *limits, struct memo_pool *pool,
     struct memo_slot *slot, const struct policy_exit *gone, uint64_t now_ns,
@@ -107,12 +121,7 @@ policy_after_exit(const struct policy_limits *limits, struct memo_pool *pool,
 
 	if (gone->transaction)
 		return WE_NONE;		/* reported to it; never enters n */
-	if (policy_is_death(gone)) {
-		if (gone->ready_for_ms < limits->stable_after_ms)
-			slot->early += slot->early < UINT32_MAX;
-		else
-			slot->early = 0;
-	}
+	count_early(limits, slot, gone);
 	if (!gone->wanted)
 		return WE_NONE;
 	if (gone->asked)

@@ -254,6 +254,27 @@ def test_a_blocked_worker_is_ended(cluster, path):
     c.await_event("worker.ready", after=death, worker=death["worker"])
 
 
+def test_what_cannot_start_is_failed_and_no_crash_loop(cluster):
+    """Its file in the plugin store is broken: it says so, and is tried again
+    each minute (here: a fiftieth of one)."""
+    c = cluster(workers=1, scale=50)
+    kept, = os.listdir(c.dir + "/state/store")
+    kept = os.path.join(c.dir, "state/store", kept)
+    with open(kept + ".bad", "wb") as f:
+        f.write(b"no plugin at all")
+    os.rename(kept + ".bad", kept)
+    seen = c.last_event()
+    os.kill(c.worker("web/0")["pid"], signal.SIGKILL)
+    told = []
+    for _ in range(6):
+        told.append(c.await_event("worker.failed", after=seen, worker="web/0"))
+        seen = told[-1]
+    assert len({e["n"] for e in told}) == 1, told
+    reasons = {r["reason"] for r in c.status()["reasons"]}
+    assert "failed" in reasons and "crash_loop" not in reasons, reasons
+    assert c.worker("web/0")["restarts"] >= 7, "each is a death all the same"
+
+
 @shows("A5")
 @pytest.mark.parametrize("mode", ["init_error", "init_segv", "init_hang"])
 def test_a_first_start_that_fails_does_not_end_the_daemon(cluster, mode):
