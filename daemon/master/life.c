@@ -155,7 +155,7 @@ row_queue(struct master *m, uint16_t row)
 	enum worker_event next;
 
 	life_limits(m, slot->pool, &limits);
-	next = policy_admit(&limits, &copy->pool[slot->pool],
+	next = policy_admit(&limits, &copy->pool[slot->pool], slot,
 	    state_count_starting(copy), cpus, clock_now_ns(), &input.wait_ms);
 	if (next == WE_START)
 		row_renew(m, &copy->worker[row]);
@@ -251,6 +251,7 @@ life_retry(struct master *m, uint16_t row)
 	slot->spawn_failures = 0;
 	slot->fatal_class = 0;
 	slot->next_try_boot_ms = 0;
+	slot->start_is_free = 1;
 	life_feed(m, row, WE_RETRY, NULL);
 }
 

@@ -83,7 +83,8 @@ struct memo_slot {
 	uint64_t requests, connections;	/* of its ended workers */
 	uint64_t spawn_failures;	/* in a row */
 	char fatal_text[128];
-	uint8_t reserved[32];
+	uint8_t start_is_free;		/* its next start takes no token */
+	uint8_t reserved[31];
 };
 
 /* A row: one process, or the place where one will be. */

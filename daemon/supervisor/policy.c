@@ -122,6 +122,8 @@ policy_after_exit(const struct policy_limits *limits, struct memo_pool *pool,
 	if (gone->transaction)
 		return WE_NONE;		/* reported to it; never enters n */
 	count_early(limits, slot, gone);
+	/* No process was forked, so there is nothing to be paid again. */
+	slot->start_is_free = gone->spawn_failed;
 	if (!gone->wanted)
 		return WE_NONE;
 	if (gone->asked)
@@ -146,7 +148,8 @@ policy_after_exit(const struct policy_limits *limits, struct memo_pool *pool,
 
 enum worker_event
 policy_admit(const struct policy_limits *limits, struct memo_pool *pool,
-    uint32_t starting, uint32_t cpus, uint64_t now_ns, uint64_t *wait_ms)
+    struct memo_slot *slot, uint32_t starting, uint32_t cpus, uint64_t now_ns,
+    uint64_t *wait_ms)
 {
 	uint64_t token;
 
@@ -154,9 +157,11 @@ policy_admit(const struct policy_limits *limits, struct memo_pool *pool,
 		*wait_ms = STARTER_MS;
 		return WE_WAIT;
 	}
-	token = policy_take(limits, pool, now_ns);
-	if (token == 0)
-		return WE_START;
-	*wait_ms = token;
-	return WE_WAIT;
+	token = slot->start_is_free ? 0 : policy_take(limits, pool, now_ns);
+	if (token > 0) {
+		*wait_ms = token;
+		return WE_WAIT;
+	}
+	slot->start_is_free = 0;
+	return WE_START;
 }

@@ -52,7 +52,8 @@ uint64_t policy_take(const struct policy_limits *limits,
 /*
  * What follows an exit: WE_START, WE_WAIT (*wait_ms is set), WE_HOLD, or
  * WE_NONE (stay DOWN).  Counts early deaths in slot->early and spawn failures
- * in slot->spawn_failures, takes the token of a start.  Never fails.
+ * in slot->spawn_failures, takes the token of a start at once, and notes in
+ * slot->start_is_free if one that waits is to take none.  Never fails.
  */
 enum worker_event policy_after_exit(const struct policy_limits *limits,
     struct memo_pool *pool, struct memo_slot *slot,
@@ -60,13 +61,14 @@ enum worker_event policy_after_exit(const struct policy_limits *limits,
     uint64_t *wait_ms);
 
 /*
- * A WAITING row whose time has come, or that a person retries: WE_START (its
- * token taken), or WE_WAIT with *wait_ms until one can be had.  starting:
- * rows in STARTING now, over all pools; cpus: as many may be at once.
+ * The slot's WAITING row, whose time has come or that is retried by command:
+ * WE_START (its token taken, unless it is free), or WE_WAIT with *wait_ms until
+ * one can be had.  starting: rows in STARTING now, over all pools; cpus: as
+ * many may be at once.
  */
 enum worker_event policy_admit(const struct policy_limits *limits,
-    struct memo_pool *pool, uint32_t starting, uint32_t cpus, uint64_t now_ns,
-    uint64_t *wait_ms);
+    struct memo_pool *pool, struct memo_slot *slot, uint32_t starting,
+    uint32_t cpus, uint64_t now_ns, uint64_t *wait_ms);
 
 /* True if that exit counts as a death of the slot (restarts). */
 int policy_is_death(const struct policy_exit *gone);

@@ -254,6 +254,30 @@ def test_a_blocked_worker_is_ended(cluster, path):
     c.await_event("worker.ready", after=death, worker=death["worker"])
 
 
+def test_retry_by_command_takes_no_token(cluster):
+    c = cluster(workers=1, restart_burst=1, restart_rate=1)
+    seen = c.last_event()
+    os.kill(c.worker("web/0")["pid"], signal.SIGKILL)
+    seen = c.await_event("worker.ready", after=seen, worker="web/0")
+    os.kill(c.worker("web/0")["pid"], signal.SIGKILL)
+    waits = c.await_event("worker.backoff", after=seen, worker="web/0")
+    c.await_state(lambda s: s["workers"][0]["next"] is not None
+                  and s["workers"][0]["next"] - waits["time"] > 20000)
+    assert c.ctl("retry", "web/0").code == 0
+    c.await_event("worker.ready", after=waits, worker="web/0")
+
+
+def test_tries_after_failed_spawns_take_no_token(cluster):
+    c = cluster(workers=1, restart_burst=1, restart_rate=1, scale=50, start=False,
+                env={"CLUSTERD_FP": "keeper.before_exec:err=EAGAIN/web/0"})
+    c.start(ready=False)
+    seen = 0
+    for _ in range(7):
+        seen = c.await_event("worker.backoff", after=seen, worker="web/0")
+        assert seen["next_ms"] <= 600 and seen["n"] == 0, seen
+    assert "spawn_failing" in {r["reason"] for r in c.status()["reasons"]}
+
+
 def test_what_cannot_start_is_failed_and_no_crash_loop(cluster):
     """Its file in the plugin store is broken: it says so, and is tried again
     each minute (here: a fiftieth of one)."""

@@ -128,13 +128,52 @@ static void
 the_starter_lets_in_as_many_as_cpus(void **state)
 {
 	struct memo_pool pool = { .name = "web" };
+	struct memo_slot slot = { 0 };
 	uint64_t wait_ms = 0;
 
 	(void)state;
-	assert_int_equal(policy_admit(&limits, &pool, 2, 2, NS_PER_S,
+	assert_int_equal(policy_admit(&limits, &pool, &slot, 2, 2, NS_PER_S,
 	    &wait_ms), WE_WAIT);
-	assert_int_equal(policy_admit(&limits, &pool, 1, 2, NS_PER_S,
+	assert_int_equal(policy_admit(&limits, &pool, &slot, 1, 2, NS_PER_S,
 	    &wait_ms), WE_START);
+}
+
+static void
+a_start_that_is_free_takes_no_token(void **state)
+{
+	struct memo_pool pool = { .name = "web" };
+	struct memo_slot slot = { .start_is_free = 1 };
+	uint64_t wait_ms = 0;
+
+	(void)state;
+	while (policy_take(&limits, &pool, NS_PER_S) == 0)
+		continue;
+	/* The starter is full: it is free still when there is room. */
+	assert_int_equal(policy_admit(&limits, &pool, &slot, 2, 2, NS_PER_S,
+	    &wait_ms), WE_WAIT);
+	assert_int_equal(policy_admit(&limits, &pool, &slot, 0, 2, NS_PER_S,
+	    &wait_ms), WE_START);
+	assert_int_equal(policy_admit(&limits, &pool, &slot, 0, 2, NS_PER_S,
+	    &wait_ms), WE_WAIT);
+	assert_int_equal(wait_ms, 5001);
+}
+
+static void
+a_start_after_a_failed_spawn_is_free(void **state)
+{
+	struct policy_exit failed = { .wanted = 1, .spawn_failed = 1 };
+	struct policy_exit death = { .wanted = 1, .ready_for_ms = 5 };
+	struct memo_pool pool = { .name = "web" };
+	struct memo_slot slot = { .early = 3 };
+	uint64_t wait_ms = 0;
+
+	(void)state;
+	assert_int_equal(policy_after_exit(&limits, &pool, &slot, &failed,
+	    NS_PER_S, 0, &wait_ms), WE_WAIT);
+	assert_int_equal(slot.start_is_free, 1);
+	assert_int_equal(policy_after_exit(&limits, &pool, &slot, &death,
+	    NS_PER_S, 0, &wait_ms), WE_WAIT);
+	assert_int_equal(slot.start_is_free, 0);
 }
 
 static void
@@ -166,6 +205,8 @@ main(void)
 		cmocka_unit_test(a_bucket_is_not_fuller_than_its_size),
 		cmocka_unit_test(without_a_token_even_a_lone_death_waits),
 		cmocka_unit_test(the_starter_lets_in_as_many_as_cpus),
+		cmocka_unit_test(a_start_that_is_free_takes_no_token),
+		cmocka_unit_test(a_start_after_a_failed_spawn_is_free),
 		cmocka_unit_test(spawn_failures_wait_longer_and_longer),
 	};
 
