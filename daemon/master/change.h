@@ -134,16 +134,24 @@ void roll_worker_died(struct change_run *run, uint16_t slot,
     const char *text);
 void roll_tell_progress(struct change_run *run, const char *what);
 
-/* change_reload.c */
+/* change_check.c */
 void reload_start(struct master *m, struct control_call *call,
     const struct change *change);
+void config_check_start(struct master *m, struct control_call *call,
+    const struct change *change);
+
+/* change_reload.c */
 void reload_go_on(struct master *m, struct control_call *call,
     const struct change *change);
 void rollback_start(struct master *m, struct control_call *call,
     const struct change *change);
 void reload_follow(struct master *m);
 void reload_adopt(struct master *m);
-void config_check_start(struct master *m, struct control_call *call,
-    const struct change *change);
+/* End the reload, of which nothing has been started; result: JSON or NULL. */
+void reload_reject(struct master *m, const char *text, const char *result);
+/* What it brings; then, as soon as that is stored: its addresses are bound, its
+ * canaries start. */
+void reload_set_target(struct master *m, struct generation *target);
+void reload_go(struct master *m);
 
 #endif
