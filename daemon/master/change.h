@@ -124,6 +124,7 @@ void restart_start(struct master *m, struct control_call *call,
 void restart_follow(struct master *m);
 int roll_add(struct change_run *run, uint16_t pool, uint16_t number,
     uint64_t generation, bool canary);
+bool roll_has(const struct change_run *run, uint16_t pool, uint16_t number);
 /* Step all; returns how many are neither DONE nor FAILED.  limit: how many may
  * be begun, SIZE_MAX: all. */
 size_t roll_follow(struct change_run *run, size_t limit);

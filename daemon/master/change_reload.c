@@ -107,8 +107,25 @@ reload_go(struct master *m)
 
 /* -- canary and roll ------------------------------------------------------------------------- */
 
-/* Slots of the pools that differ; canaries: number 0 alone, else the others,
- * unhealthy ones first. */
+/* The lowest slot of its pool that has a worker to be tried: one that was taken
+ * out shows nothing. */
+static bool
+is_canary(const struct memo_copy *copy, uint16_t slot)
+{
+	const struct memo_slot *row = &copy->slot[slot];
+
+	if (!row->wanted || row->drained)
+		return false;
+	for (uint16_t i = 0; i < copy->slots; i++)
+		if (copy->slot[i].pool == row->pool && copy->slot[i].wanted &&
+		    !copy->slot[i].drained &&
+		    copy->slot[i].number < row->number)
+			return false;
+	return true;
+}
+
+/* Slots of the pools that differ: the canaries alone, else those that are not
+ * in the run yet, unhealthy ones first. */
 static void
 add_slots(struct master *m, bool canaries)
 {
@@ -133,7 +150,8 @@ add_slots(struct master *m, bool canaries)
 			pool = conf_pool_by_name(conf,
 			    copy->pool[slot->pool].name);
 			if (pool == NULL || !diff.roll[pool->index] ||
-			    (slot->number == 0) != canaries)
+			    (canaries ? !is_canary(copy, i) :
+			    roll_has(run, slot->pool, slot->number)))
 				continue;
 			roll_add(run, slot->pool, slot->number,
 			    run->target->number, canaries);

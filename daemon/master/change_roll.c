@@ -38,6 +38,16 @@ roll_add(struct change_run *run, uint16_t pool, uint16_t number,
 	return 0;
 }
 
+bool
+roll_has(const struct change_run *run, uint16_t pool, uint16_t number)
+{
+	for (size_t i = 0; i < run->count; i++)
+		if (run->slots[i].pool == pool &&
+		    run->slots[i].number == number)
+			return true;
+	return false;
+}
+
 size_t
 roll_count(const struct change_run *run, enum roll_state state)
 {

@@ -411,6 +411,34 @@ def test_one_slot_may_fail_once(cluster, fail):
     assert_as_before(c, before)
 
 
+def test_the_canary_is_the_lowest_slot_that_is_wanted(cluster):
+    """Slot 0 is drained: its successor would be nobody, and show nothing."""
+    c = cluster(workers=3, canary_hold="20s")
+    assert c.ctl("drain", "web/0").code == 0
+    c.await_state(lambda s: s["pools"][0]["ready"] == 2)
+    before = c.status()["generation"]
+    with c.load(keepalive=2, new=2, accept=(200, 500)) as ledger:
+        ledger.await_more(10)
+        hello(c, "hello_500.so")
+        result = c.ctl("reload")
+    assert result.code == 1 and "web/1" in result, result
+    assert c.status()["generation"] == before
+    assert c.ctl("resume", "web/0").code == 0
+    c.await_state(lambda s: [w["generation"] for w in s["workers"]
+                             if w["state"] == "ready"] == [before] * 3)
+
+
+def test_a_pool_that_is_drained_is_rolled_all_the_same(cluster):
+    c = cluster(workers=2)
+    assert c.ctl("drain", "web").code == 0
+    c.await_state(lambda s: s["pools"][0]["ready"] == 0)
+    hello(c, "hello_v2.so")
+    assert c.ctl("reload").code == 0
+    assert c.ctl("resume", "web").code == 0
+    c.await_state(lambda s: s["pools"][0]["ready"] == 2)
+    assert versions(c) == {"2"}
+
+
 @shows("P2")
 def test_a_canary_that_was_well_is_drained_when_another_fails(cluster):
     """Two pools; the canary of the one serves while that of the other does not
