@@ -299,11 +299,33 @@ call_end_recorded(struct control_call *call, struct buf *body)
 	call_finish(call, body);
 }
 
+/* Those that share the end of this one.  Each has its own record. */
+static void
+call_end_joined(struct control_call *call, const struct errmsg *err,
+    const char *result)
+{
+	struct control_call *other = call->control->calls;
+
+	while (other != NULL) {
+		if (other->joins != call) {
+			other = other->next;
+			continue;
+		}
+		other->joins = NULL;
+		if (err != NULL)
+			call_fail(other, err, result);
+		else
+			call_done(other, result);
+		other = call->control->calls;	/* each end may change it */
+	}
+}
+
 void
 call_done(struct control_call *call, const char *result)
 {
 	struct buf body;
 
+	call_end_joined(call, NULL, result);
 	buf_init(&body, 0);
 	call_write_ok(call, result, &body);
 	if (call->recorded)
@@ -317,6 +339,7 @@ call_fail(struct control_call *call, const struct errmsg *err,
 {
 	struct buf body;
 
+	call_end_joined(call, err, result);
 	buf_init(&body, 0);
 	call_write_error(call, err, result, &body);
 	if (call->recorded)
@@ -502,10 +525,16 @@ control_progress(struct control_call *call, const char *json)
 	for (struct control_call *other = call->control->calls, *next;
 	    other != NULL; other = next) {
 		next = other->next;
-		if (call->id[0] != '\0' &&
-		    strcmp(other->waits_for, call->id) == 0)
+		if (other->joins == call || (call->id[0] != '\0' &&
+		    strcmp(other->waits_for, call->id) == 0))
 			call_send(other, "progress", json, strlen(json));
 	}
+}
+
+void
+control_join(struct control_call *call, struct control_call *other)
+{
+	call->joins = other;
 }
 
 void

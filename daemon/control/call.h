@@ -42,6 +42,7 @@ struct control_call {
 	bool held;			/* the master has it and will answer */
 	bool lost;			/* its client is gone, and it is a read */
 	char wanted_id[COMMAND_ID_MAX + 1];	/* that the client gave, or "" */
+	struct control_call *joins;	/* it ends as that one does; NULL */
 	char waits_for[COMMAND_ID_MAX + 1];	/* another command's verdict */
 	struct peer peer;		/* copied: the client may go */
 	char who[64];

@@ -74,6 +74,9 @@ void control_done(struct control_call *call, const char *result);
  * same, or NULL. */
 void control_fail(struct control_call *call, const struct errmsg *err,
     const char *result);
+/* The call ends as the other does, which has not ended yet; the host must not use
+ * it any more. */
+void control_join(struct control_call *call, struct control_call *other);
 const char *control_call_id(const struct control_call *call);
 
 /* What the master hands down.  Runs in the loop, may not block. */

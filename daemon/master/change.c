@@ -25,20 +25,9 @@
 #include "daemon/store/store.h"
 #include "daemon/supervisor/state.h"
 
-enum { QUEUE_MAX = 16, STORED_MS = 1000 };
+enum { STORED_MS = 1000 };
 
-struct waiting {
-	struct waiting *next;
-	struct control_call *call;
-	struct change change;
-};
-
-static struct waiting *queue;
-static size_t queued;
 static struct control_call *stop_call;
-
-static void begin(struct master *m, struct control_call *call,
-    const struct change *change);
 
 void
 change_refuse(struct control_call *call, int code, const char *fmt, ...)
@@ -53,119 +42,6 @@ change_refuse(struct control_call *call, int code, const char *fmt, ...)
 		control_fail(call, &err, NULL);
 	else
 		log_warn("%s", err.text);
-}
-
-/* -- one at a time -------------------------------------------------------------------- */
-
-static void
-enqueue(struct control_call *call, const struct change *change)
-{
-	struct waiting *waiting, **at = &queue;
-
-	if (queued >= QUEUE_MAX) {
-		change_refuse(call, ERR_BUSY, "%d changes wait already",
-		    QUEUE_MAX);
-		return;
-	}
-	waiting = calloc(1, sizeof(*waiting));
-	CHECK(waiting != NULL);
-	waiting->call = call;
-	waiting->change = *change;
-	waiting->change.text = NULL;
-	while (*at != NULL)
-		at = &(*at)->next;
-	*at = waiting;
-	queued++;
-}
-
-/* One transaction at a time, and one checker, which a mere check has as well. */
-static bool
-must_wait(struct master *m, const struct change *change)
-{
-	bool checks = change->command == COMMAND_CONFIG_CHECK ||
-	    change->command == COMMAND_CONFIG_DIFF ||
-	    (change->command == COMMAND_RELOAD && !change->go_on);
-
-	return (m->change != NULL && !change_is_held(m)) ||
-	    (m->check != NULL && checks);
-}
-
-/* One that is refused, or is over at once, holds up nobody behind it. */
-static void
-start_next(struct master *m, uint64_t unused)
-{
-	struct waiting *waiting;
-
-	(void)unused;
-	while ((waiting = queue) != NULL && !must_wait(m, &waiting->change)) {
-		queue = waiting->next;
-		queued--;
-		begin(m, waiting->call, &waiting->change);
-		free(waiting);
-	}
-}
-
-void
-change_next(struct master *m)
-{
-	turn_later(m, start_next, 0);
-}
-
-static bool
-may_interrupt_held(const struct change *change)
-{
-	return (change->command == COMMAND_RELOAD && change->go_on) ||
-	    change->command == COMMAND_ROLLBACK;
-}
-
-static void
-begin(struct master *m, struct control_call *call, const struct change *change)
-{
-	if (turn_look(m)->globals.stopping != 0) {
-		change_refuse(call, ERR_CONFLICT, "the daemon is stopping");
-		return;
-	}
-	if (!m->attached) {
-		change_refuse(call, ERR_CONFLICT, "the daemon is starting");
-		return;
-	}
-	if (change_is_held(m) && !may_interrupt_held(change)) {
-		change_refuse(call, ERR_CONFLICT, "a reload is held: `reload "
-		    "--continue' or `rollback' first");
-		return;
-	}
-	if (must_wait(m, change)) {
-		enqueue(call, change);
-		return;
-	}
-	if (change->command == COMMAND_SCALE)
-		scale_start(m, call, change);
-	else if (change->command == COMMAND_RESTART)
-		restart_start(m, call, change);
-	else if (change->command == COMMAND_RELOAD && change->go_on)
-		reload_go_on(m, call, change);
-	else if (change->command == COMMAND_RELOAD)
-		reload_start(m, call, change);
-	else if (change->command == COMMAND_ROLLBACK)
-		rollback_start(m, call, change);
-	else if (change->command == COMMAND_CONFIG_CHECK ||
-	    change->command == COMMAND_CONFIG_DIFF)
-		config_check_start(m, call, change);
-	else
-		change_refuse(call, ERR_UNKNOWN_COMMAND, "`%s' is not in this "
-		    "version", commands[change->command].name);
-}
-
-void
-change_start(struct master *m, struct control_call *call,
-    const struct change *change)
-{
-	if (change->command == COMMAND_STOP)
-		change_stop(m, change->now ? STOP_NOW : STOP_DRAIN, call);
-	else if (!change_now(m, call, change))
-		begin(m, call, change);
-	turn_change(m);
-	turn_end(m);
 }
 
 /* -- the run -------------------------------------------------------------------------- */

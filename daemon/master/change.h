@@ -34,6 +34,8 @@ enum stop_kind { STOP_DRAIN = 1, STOP_NOW, STOP_QUIT };
 /* From the control server and from signals. */
 void change_start(struct master *m, struct control_call *call,
     const struct change *change);
+/* A reload like this one waits in line, and will do for it as well. */
+bool change_is_pending(const struct change *change);
 /* At the end of each turn. */
 void change_follow(struct master *m);
 /* After a death of the master: what its memo says was going on. */

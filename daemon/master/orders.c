@@ -56,6 +56,7 @@ orders_take(struct master *m, uint32_t order)
 	struct change reopen = { .command = COMMAND_LOG_REOPEN };
 
 	say_taken(m, order);
+	reload.hold_percent = -1;
 	switch ((enum keeper_order)order) {
 	case ORDER_STOP:
 		submit(m, &stop, "signal TERM");
@@ -68,6 +69,8 @@ orders_take(struct master *m, uint32_t order)
 		change_stop(m, STOP_QUIT, NULL);
 		break;
 	case ORDER_RELOAD:
+		if (change_is_pending(&reload))
+			break;		/* its file is not read yet */
 		submit(m, &reload, "signal HUP");
 		break;
 	case ORDER_REOPEN:

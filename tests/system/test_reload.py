@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: MIT
 """Another configuration, or the old one untouched."""
 
+import json
 import os
 import shutil
+import signal
 
 import pytest
 
@@ -178,6 +180,81 @@ def test_held_continued_and_taken_back(cluster):
     new = versions(c, 16)
     assert c.ctl("rollback").code == 0
     assert len(versions(c, 16)) == 1 and versions(c) <= new
+
+
+def test_check_and_diff_are_reads(cluster):
+    """They answer while a reload is held, and while one is at work."""
+    c = cluster(workers=2, canary_hold="30s")
+    hello(c, "hello_v2.so")
+    seen = c.last_event()
+    running = c.ctl_start("reload", "--hold", "50%")
+    c.await_event("reload.canary", after=seen)
+    assert c.ctl("config", "check").code == 0
+    hello(c, "hello_v3.so")
+    assert "hello_v3.so" in c.ctl("config", "diff")
+    pass_canary(c, seen)
+    assert running.wait(20) == 0
+    running.communicate()
+    assert "reload_held" in {r["reason"] for r in c.status()["reasons"]}
+    assert c.ctl("config", "check").code == 0
+    assert "hello_v3.so" in c.ctl("config", "diff")
+    assert "is held" in c.ctl("reload")
+    assert c.ctl("rollback").code == 0
+
+
+def pass_canary(c, after):
+    """Its twenty requests and more, as soon as the canary of a reload serves."""
+    canary = c.await_event("reload.canary", after=after)
+    c.await_event("worker.ready", after=canary, worker="web/0")
+    for _ in range(30 * (c.pools["web"][0]["workers"] + 1)):
+        c.get("/")
+
+
+def started(c, seen, who):
+    return [e for e in c.events(seen) if e["event"] == "command.started"
+            and e["command"] == "reload" and who in e["text"]]
+
+
+def test_reloads_that_wait_are_one(cluster):
+    c = cluster(workers=1, canary_hold="30s")
+    hello(c, "hello_v2.so")
+    before = c.last_event()
+    first = c.ctl_start("--json", "reload")
+    seen = c.await_event("reload.canary", after=before)["seq"]
+    hello(c, "hello_v3.so")
+    later = [c.ctl_start("--json", "reload") for _ in range(3)]
+    wait.until(lambda: len(started(c, seen, "by ")) == 3, 10, "three that wait")
+    pass_canary(c, before)
+    pass_canary(c, seen)
+    told = [json.loads(one.communicate(timeout=20)[0]) for one in [first] + later]
+    assert [one.returncode for one in [first] + later] == [0] * 4
+    assert {one["changed"] for one in told} == {True}, told
+    assert len({one["generation"] for one in told[1:]}) == 1 and \
+        told[0]["generation"] != told[1]["generation"], told
+    assert len({one["command_id"] for one in told}) == 4, "each is on record"
+    assert versions(c) == {"3"}
+
+
+def test_hups_that_wait_are_one(cluster):
+    c = cluster(workers=1, canary_hold="30s")
+    hello(c, "hello_v2.so")
+    before = c.last_event()
+    first = c.ctl_start("reload")
+    seen = c.await_event("reload.canary", after=before)["seq"]
+    hello(c, "hello_v3.so")
+    for _ in range(16):
+        c.signal(signal.SIGHUP)
+        assert c.ctl("ping").code == 0
+    wait.until(lambda: started(c, seen, "signal HUP"), 10, "one that waits")
+    pass_canary(c, before)
+    pass_canary(c, seen)
+    c.await_event("command.done", after=seen, command="reload",
+                  text=lambda text: "signal HUP" in text)
+    assert first.wait(10) == 0
+    first.communicate()
+    assert versions(c) == {"3"}
+    # the last of the signals may have come when the other had begun
+    assert 1 <= len(started(c, seen, "signal HUP")) <= 2
 
 
 # Every step of a reload at which a master is made to die.
