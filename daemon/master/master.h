@@ -19,6 +19,7 @@
 #include "daemon/proto/connection.h"
 #include "daemon/proto/keeper.h"
 #include "daemon/proto/memo.h"
+#include "daemon/supervisor/oom.h"
 
 struct change_run;
 struct check;
@@ -126,6 +127,7 @@ struct master {
 	uint64_t summary_ns;		/* of the last `still degraded' */
 	char log_target[300];		/* what the log thread writes to */
 	uint64_t control_inode;		/* of its path; 0: not seen yet */
+	struct oom_watch oom;		/* kills for want of memory */
 	uint64_t stalls;		/* since this master began */
 	bool ending;			/* EXIT was sent */
 	bool stop_now;

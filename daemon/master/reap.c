@@ -6,6 +6,7 @@
  * its page is folded, the death is counted and the policy is asked, all in one
  * flip; then the record is written and its queue becomes a source of dispatch.
  */
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,6 +15,7 @@
 #include "common/base/clock.h"
 #include "common/base/log.h"
 #include "daemon/journal/journal.h"
+#include "daemon/master/cgroup.h"
 #include "daemon/master/change.h"
 #include "daemon/master/death.h"
 #include "daemon/master/dispatch.h"
@@ -33,10 +35,14 @@ random32(void)
 }
 
 static enum death_cause
-cause_of(const struct memo_worker *row, int status, uint8_t from)
+cause_of(struct master *m, const struct memo_worker *row, int status,
+    uint8_t from)
 {
 	if (row->cause != CAUSE_NONE)
-		return row->cause;
+		return row->cause;	/* so a SIGKILL below is not ours */
+	if (WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL &&
+	    cgroup_explains_kill(m))
+		return CAUSE_OOM;
 	if (WIFSIGNALED(status))
 		return CAUSE_SIGNAL;
 	if (from == WS_STARTING && !row->asked)
@@ -199,7 +205,7 @@ row_exited(struct master *m, struct process *process)
 	if (worker->ready_ns != 0)
 		gone.ready_for_ms = (now - worker->ready_ns) / NS_PER_MS;
 	before.asked = worker->asked;
-	before.cause = (uint8_t)cause_of(worker, process->status,
+	before.cause = (uint8_t)cause_of(m, worker, process->status,
 	    before.state);
 	life_feed(m, row, WE_EXITED, NULL);
 	ask_policy(m, row, &gone, &next, &wait_ms);

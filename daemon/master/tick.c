@@ -15,6 +15,7 @@
 #include "common/base/clock.h"
 #include "common/base/log.h"
 #include "daemon/journal/journal.h"
+#include "daemon/master/cgroup.h"
 #include "daemon/master/dispatch.h"
 #include "daemon/master/hang.h"
 #include "daemon/master/life.h"
@@ -84,8 +85,10 @@ on_tick(evutil_socket_t fd, short what, void *arg)
 	listeners_check(m);
 	recycle_look(m);
 	dispatch_kick_all(m);
-	if (m->ticks % PROC_TICKS == 0)
+	if (m->ticks % PROC_TICKS == 0) {
 		start_look_at_control(m);
+		cgroup_look(m);
+	}
 	verdict_look(m);
 	sorry_look(m);
 	/* What waits for time to pass (a canary) has its turn. */
@@ -114,6 +117,7 @@ tick_init(struct master *m)
 void
 tick_start(struct master *m)
 {
+	cgroup_look(m);
 	if (m->tick == NULL)
 		m->tick = every(m, clock_scaled_ms(TICK_MS), on_tick);
 }

@@ -284,12 +284,14 @@ static enum cluster_verdict
 do_leak(struct cluster_request *req, struct evil *evil, const char *arg)
 {
 	size_t mb = strtoul(arg, NULL, 10);
-	char *memory = malloc((mb == 0 ? 1 : mb) << 20);
+	size_t size = (mb == 0 ? 1 : mb) << 20;
+	volatile char *memory = malloc(size);	/* or nobody writes there */
 
 	(void)evil;
 	if (memory == NULL)
 		return CLUSTER_FAIL;
-	memset(memory, 1, (mb == 0 ? 1 : mb) << 20);
+	for (size_t i = 0; i < size; i += 4096)
+		memory[i] = 1;
 	return say(req, "leaked\n");
 }
 
