@@ -20,6 +20,7 @@
 #include "daemon/master/master.h"
 #include "daemon/master/process.h"
 #include "daemon/master/recycle.h"
+#include "daemon/master/sample.h"
 #include "daemon/master/turn.h"
 #include "daemon/store/store.h"
 #include "daemon/supervisor/policy.h"
@@ -458,6 +459,17 @@ life_arm_deadline(struct master *m)
 	event_add(m->deadline, &when);
 }
 
+/* A SIGKILL now would leave half a core. */
+static bool
+awaits_core(struct master *m, uint16_t row, uint64_t now)
+{
+	const struct memo_worker *worker = &turn_look(m)->worker[row];
+
+	return worker->state == WS_KILLING && worker->ladder == 1 &&
+	    m->process[row] != NULL && sample_is_dumping(m->process[row]) &&
+	    worker_await_core(&turn_change(m)->worker[row], now);
+}
+
 void
 life_on_deadline(int fd, short what, void *arg)
 {
@@ -471,7 +483,7 @@ life_on_deadline(int fd, short what, void *arg)
 		const struct memo_worker *row = &turn_look(m)->worker[i];
 
 		if (row->id != 0 && row->deadline_ns != 0 &&
-		    row->deadline_ns <= now)
+		    row->deadline_ns <= now && !awaits_core(m, i, now))
 			life_feed(m, i, WE_DEADLINE, NULL);
 	}
 	turn_change(m);

@@ -227,6 +227,16 @@ sample_take_time(const struct process *process, struct sample_time *time)
 	return true;
 }
 
+bool
+sample_is_dumping(const struct process *process)
+{
+	char buf[4096];
+
+	return process->fd[PFD_PROC] >= 0 &&
+	    read_proc(process, "status", buf, sizeof(buf)) > 0 &&
+	    strstr(buf, "\nCoreDumping:\t1") != NULL;
+}
+
 void
 sample_proc(struct process *process)
 {

@@ -30,6 +30,8 @@ struct sample_time {
 };
 /* False if it cannot be read. */
 bool sample_take_time(const struct process *process, struct sample_time *time);
+/* The kernel is writing its core. */
+bool sample_is_dumping(const struct process *process);
 /* Add the row's process to the totals of its slot: at its end, once. */
 void sample_fold(struct master *m, uint16_t row);
 

@@ -197,7 +197,7 @@ static const struct worker_edge edges[WS__COUNT][WE__COUNT] = {
 };
 
 /* Fixed times of the ladder and of a drain's grace, before scaling. */
-enum { K1_MS = 2000, K2_MS = 5000, DRAIN_GRACE_MS = 2000, HELD_MS = 60000 };
+enum { K1_MS = 2000, CORE_MS = 10000, CORE_LOOK_MS = 250, K2_MS = 5000, DRAIN_GRACE_MS = 2000, HELD_MS = 60000 };
 
 const struct worker_edge *
 worker_edge(unsigned state, unsigned event)
@@ -347,4 +347,16 @@ worker_step(struct memo_worker *row, enum worker_event event,
 	enter(row, event, edge->state, input);
 	result.to = row->state;
 	return result;
+}
+
+int
+worker_await_core(struct memo_worker *row, uint64_t now_ns)
+{
+	uint64_t last = row->since_ns + clock_scaled_ms(CORE_MS) * NS_PER_MS;
+	uint64_t look = now_ns + clock_scaled_ms(CORE_LOOK_MS) * NS_PER_MS;
+
+	if (row->state != WS_KILLING || row->ladder != 1 || now_ns >= last)
+		return 0;
+	row->deadline_ns = look < last ? look : last;
+	return 1;
 }

@@ -4,9 +4,9 @@
 /*
  * worker_fsm.h: the life of a worker, one total table of states x events.
  *
- * worker_step() is the only writer of a row's state, deadline, ladder and
- * drain time; it returns what is to be done, and master/actions.c does it
- * after the memo has been flipped.  Pure: the caller passes the time.
+ * worker_step() is the only writer of a row's state, ladder and drain time; it
+ * returns what is to be done, and master/actions.c does it after the memo has
+ * been flipped.  Pure: the caller passes the time.
  */
 #ifndef CLUSTERD_SUPERVISOR_WORKER_FSM_H
 #define CLUSTERD_SUPERVISOR_WORKER_FSM_H
@@ -73,6 +73,12 @@ struct step_result {
  */
 struct step_result worker_step(struct memo_worker *row,
     enum worker_event event, const struct step_input *input);
+
+/*
+ * The deadline of a row that is at k1 has passed and its core is being written:
+ * if it may take longer, the deadline is moved and 1 is returned.
+ */
+int worker_await_core(struct memo_worker *row, uint64_t now_ns);
 
 /* The cell of the table, for the test that walks it. */
 const struct worker_edge *worker_edge(unsigned state, unsigned event);

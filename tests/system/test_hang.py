@@ -3,6 +3,8 @@
 it is served by another worker, and at handler_timeout it is ended with the
 evidence of what it was at."""
 
+import os
+import resource
 import time
 
 import pytest
@@ -81,6 +83,39 @@ def test_who_waits_behind_a_hang_is_served_by_another(cluster, path, verdicts):
     assert record["connections_recovered"] >= 1, "the one that waited"
     assert (record["plugin"], record["method"], record["path"]) == ("evil", "GET", path)
     assert record["evidence"].startswith(verdict)
+
+
+def hang_with_core(cluster, scale):
+    """A big worker that hangs: (its end, ms from worker.hung to it)."""
+    c = cluster(workers=1, routes=ROUTES, scale=scale, handler_timeout="300ms",
+                rlimit_core="1T", start=False)
+    cores = c.dir + "/cores"
+    os.mkdir(cores)
+    os.chmod(cores, 0o777)
+    c.write_config(cwd=cores)
+    c.start()
+    assert c.get("/leak?200").status == 200
+    seen = c.last_event()
+    c.get("/block", expect="connection lost")
+    hung = c.await_event("worker.hung", after=seen)
+    death = c.await_event("worker.exited", after=hung, timeout=30)
+    return c.death(death["id"]), death["time"] - hung["time"]
+
+
+@pytest.mark.skipif(os.environ.get("SANITIZED") == "yes", reason="no cores with sanitizers")
+def test_a_core_that_is_being_written_is_waited_for(cluster):
+    """It takes longer than k1 waits by itself, and a third of the most: of three,
+    as others may want the disk."""
+    with open("/proc/sys/kernel/core_pattern", encoding="ascii") as f:
+        pattern = f.read()
+    if pattern[0] in "|/" or resource.getrlimit(resource.RLIMIT_CORE)[1] != -1:
+        pytest.skip("cores are not written to the worker's directory: " + pattern)
+    record, took = hang_with_core(cluster, 1)
+    assert record["core"] and record["signal"] == "SIGABRT", record
+    if took < 40:
+        pytest.skip("a core is written in %d ms: nothing to wait for" % took)
+    tries = (hang_with_core(cluster, 3000 // took)[0] for _ in range(3))
+    assert any(record["core"] for record in tries)
 
 
 def test_a_worker_that_comes_back_has_recovered_when_it_is_stable_again(cluster):

@@ -241,6 +241,26 @@ the_earlier_drain_deadline_counts(void **state)
 	assert_int_equal(row.drain_ns / NS_PER_S, 2);
 }
 
+static void
+a_core_is_waited_for_ten_seconds(void **state)
+{
+	struct memo_worker row = { .state = WS_READY };
+
+	(void)state;
+	assert_int_equal(worker_await_core(&row, NS_PER_S), 0);
+	worker_step(&row, WE_KILL, &at_1s);
+	assert_int_equal(worker_await_core(&row, 3 * NS_PER_S), 1);
+	assert_int_equal(row.ladder, 1);
+	assert_true(row.deadline_ns > 3 * NS_PER_S);
+	assert_true(row.deadline_ns <= 4 * NS_PER_S);
+	assert_int_equal(worker_await_core(&row, 11 * NS_PER_S - 1), 1);
+	assert_int_equal(row.deadline_ns, 11 * NS_PER_S);
+	assert_int_equal(worker_await_core(&row, 11 * NS_PER_S), 0);
+	/* After SIGKILL there is none to wait for. */
+	row.ladder = 2;
+	assert_int_equal(worker_await_core(&row, 4 * NS_PER_S), 0);
+}
+
 int
 main(void)
 {
@@ -252,6 +272,7 @@ main(void)
 		cmocka_unit_test(a_message_out_of_turn_kills_the_worker),
 		cmocka_unit_test(orders_are_asked_and_deaths_are_not),
 		cmocka_unit_test(the_earlier_drain_deadline_counts),
+		cmocka_unit_test(a_core_is_waited_for_ten_seconds),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL) ? 1 : 0;
