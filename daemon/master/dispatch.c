@@ -231,7 +231,7 @@ collect(struct master *m, uint16_t pool, const struct process *except)
 
 		if (process == NULL || !process->on || process == except ||
 		    process->pool != pool || process->stalled ||
-		    copy->worker[i].paused)
+		    process->deaf || copy->worker[i].paused)
 			continue;
 		set_window(m, process, window);
 		consider(m, process, conf, window);
@@ -434,7 +434,8 @@ take_back(struct master *m, uint16_t pool)
 	for (uint16_t i = 0; i < copy->workers; i++) {
 		struct process *p = m->process[i];
 
-		while (p != NULL && p->pool == pool && p->stalled &&
+		while (p != NULL && p->pool == pool &&
+		    (p->stalled || p->deaf) &&
 		    (rc = take_back_one(m, p)) == 1)
 			;
 		if (rc < 0)
@@ -567,8 +568,8 @@ accept_one(struct listener *listener, uint16_t pool)
 	return 1;
 }
 
-static bool
-is_balanced(struct master *m, uint16_t pool)
+bool
+dispatch_is_balanced(struct master *m, uint16_t pool)
 {
 	const struct conf_pool *conf = pool_conf(m, pool);
 
@@ -583,7 +584,7 @@ dispatch_accept(struct listener *listener)
 	struct master *m = listener->master;
 	uint16_t pool = state_find_pool(turn_look(m), listener->pool);
 
-	if (pool == MEMO_NONE || !is_balanced(m, pool)) {
+	if (pool == MEMO_NONE || !dispatch_is_balanced(m, pool)) {
 		event_del(listener->readable);
 		listener->armed = false;
 		return;
@@ -621,7 +622,7 @@ dispatch_kick(struct master *m, uint16_t pool)
 		return;
 	}
 	release_empty(m);
-	if (!is_balanced(m, pool))
+	if (!dispatch_is_balanced(m, pool))
 		return;
 	collect(m, pool, NULL);
 	if (choose(m, pool) < 0) {

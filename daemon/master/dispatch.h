@@ -9,6 +9,7 @@
 #ifndef CLUSTERD_MASTER_DISPATCH_H
 #define CLUSTERD_MASTER_DISPATCH_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 struct listener;
@@ -33,6 +34,8 @@ void dispatch_kick(struct master *m, uint16_t pool);
 void dispatch_kick_all(struct master *m);
 void dispatch_take_back_later(struct master *m, uint64_t unused);
 
+/* Its connections are passed; else its workers accept for themselves. */
+bool dispatch_is_balanced(struct master *m, uint16_t pool);
 /* Connections that were passed to it and not taken yet. */
 uint64_t dispatch_waiting(struct master *m, const struct process *process);
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * Copyright (c) 2026 the clusterd authors */
 
-/* hang.c: a worker whose beat is old; see hang.h. */
+/* hang.c: a worker whose beat is old, or that takes nothing; see hang.h. */
 #include "daemon/master/hang.h"
 
 #include <stdio.h>
@@ -13,12 +13,13 @@
 #include "daemon/journal/journal.h"
 #include "daemon/master/dispatch.h"
 #include "daemon/master/life.h"
+#include "daemon/master/listeners.h"
 #include "daemon/master/master.h"
 #include "daemon/master/process.h"
 #include "daemon/master/sample.h"
 #include "daemon/master/turn.h"
 
-enum { STARVED_FACTOR = 4, BUSY_FACTOR = 10 };
+enum { STARVED_FACTOR = 4, BUSY_FACTOR = 10, DEAF_MS = 5000 };
 
 static uint64_t
 age_ms(const struct process *process, uint64_t now)
@@ -151,6 +152,61 @@ said_busy(const struct process *process, uint64_t now, uint64_t limit)
 	return until > now && until - now <= BUSY_FACTOR * limit * NS_PER_MS;
 }
 
+/* -- deaf ---------------------------------------------------------------------- */
+
+/* Connections that this one should take. */
+static bool
+somebody_waits(const struct process *process)
+{
+	struct master *m = process->master;
+	const char *pool = turn_look(m)->pool[process->pool].name;
+
+	if (dispatch_is_balanced(m, process->pool))
+		return dispatch_waiting(m, process) > 0;
+	for (const struct listener *l = m->listeners; l != NULL; l = l->next)
+		if (strcmp(l->pool, pool) == 0 && listeners_queued(l) > 0)
+			return true;
+	return false;
+}
+
+static bool
+is_full(struct process *process)
+{
+	const struct conf_pool *conf = life_conf(process->master, process->row);
+	const struct page_report *report = &process->report;
+
+	return conf != NULL && (int64_t)report->connections -
+	    (int64_t)report->closable >= conf->max_connections;
+}
+
+/* Its loop turns, and it takes nothing: no descriptor is left, or its event was
+ * deleted by a plugin.  Killing it would cost those that it serves. */
+static void
+look_for_deaf(struct process *process)
+{
+	uint64_t now = clock_now_ns(), since, taken;
+
+	if (!process->on || !process->has_report)
+		return;
+	taken = process->report.counters[METRIC_TAKEN] +
+	    process->report.counters[METRIC_ACCEPTED];
+	if (taken != process->deaf_taken || is_full(process) ||
+	    (!process->deaf && !somebody_waits(process))) {
+		process->deaf_taken = taken;
+		process->deaf_since_ns = 0;
+		process->deaf = false;
+		return;
+	}
+	if (process->deaf_since_ns == 0)
+		process->deaf_since_ns = now;
+	since = process->deaf_since_ns > process->clock_from_ns ?
+	    process->deaf_since_ns : process->clock_from_ns;
+	if (process->deaf || now - since < clock_scaled_ms(DEAF_MS) * NS_PER_MS)
+		return;
+	process->deaf = true;		/* recycle_look() sees it */
+	turn_later(process->master, dispatch_take_back_later, 0);
+}
+
 void
 hang_look(struct process *process)
 {
@@ -167,6 +223,8 @@ hang_look(struct process *process)
 	if (age < clock_scaled_ms(STALE_MS)) {
 		if (process->stalled)
 			end_stall(process);
+		else
+			look_for_deaf(process);
 		return;
 	}
 	if (!process->stalled)

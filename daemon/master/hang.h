@@ -4,7 +4,8 @@
 /*
  * hang.h: a worker whose beat is old.  A second: stalled, it gets nothing and
  * what it has not taken is given to others.  handler_timeout: hung, evidence
- * is taken and the ladder begins.
+ * is taken and the ladder begins.  And one whose beat is well and that takes no
+ * connections: deaf, it is replaced.
  */
 #ifndef CLUSTERD_MASTER_HANG_H
 #define CLUSTERD_MASTER_HANG_H

@@ -64,7 +64,7 @@ struct process {
 
 	/* dispatch */
 	bool on;			/* READY and takes connections */
-	bool stalled;			/* its queue is being taken back */
+	bool stalled, deaf;		/* its queue is being taken back */
 	unsigned window;		/* W it was set up for */
 	uint64_t passed, taken_back;	/* by this master */
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
  * Copyright (c) 2026 the clusterd authors */
 
-/* recycle.c: replacing a worker over a limit of its own; see recycle.h. */
+/* recycle.c: replacing a worker that is over a limit of its own, or deaf; see
+ * recycle.h. */
 #include "daemon/master/recycle.h"
 
 #include <stdio.h>
@@ -82,6 +83,8 @@ over(const struct memo_worker *worker, const struct process *process)
 	uint64_t age_ms = (clock_now_ns() - worker->ready_ns) / NS_PER_MS;
 	const struct page_report *report = &process->report;
 
+	if (process->deaf)
+		return "takes no connections";
 	if (worker->max_age_ms != 0 && age_ms > worker->max_age_ms)
 		return "over max_age";
 	if (worker->max_rss != 0 && process->rss_kb * 1024 > worker->max_rss)

@@ -169,6 +169,34 @@ def test_without_descriptors_clients_are_served_one_by_one(cluster):
     assert c.worker("web/0")["restarts"] == 0
 
 
+@pytest.mark.parametrize("keys", [{}, {"schedule": "shared"}])
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_worker_that_takes_nothing_is_replaced(cluster, workers, keys):
+    """Its loop turns; its descriptors are used up.  Who waits for it is served by
+    another, and who it serves stays with it."""
+    c = cluster(workers=workers, routes={"/": "evil"}, max_fds="off", **keys)
+    if workers == 2:
+        assert c.ctl("pause", "web/1").code == 0
+    seen = c.last_event()
+    with c.connect() as one, c.connect() as two:
+        victim = two.request("GET", "/").header("X-Worker-Id")
+        assert int(one.request("GET", "/leakfd?100000").text) > 500
+        last = c.connect()              # has the number that was kept for it
+        if not keys:
+            assert last.request("GET", "/").header("X-Worker-Id") == victim
+        waiting = c.connect()
+        waiting.send(http.head("GET", "/", "a"))
+        recycled = c.await_event("worker.recycled", after=seen)
+        assert "takes no connections" in recycled["text"], recycled
+        assert recycled["worker"] == "web/0" and str(recycled["id"]) == victim
+        assert waiting.response().header("X-Worker-Id") != victim
+        assert two.request("GET", "/").header("X-Worker-Id") == victim
+        last.close()
+        waiting.close()
+    c.await_event("worker.exited", after=recycled, worker="web/0")
+    assert c.pool()["restarts"] == 0
+
+
 def test_a_worker_with_too_many_descriptors_is_replaced(cluster):
     c = cluster(workers=1, routes=routes(), max_fds="100")
     seen = c.last_event()
