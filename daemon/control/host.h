@@ -50,6 +50,7 @@ struct change {
 	bool plan;			/* RELOAD --plan: nothing is stored */
 	int hold_percent;		/* RELOAD --hold: 0..100; -1: none */
 	bool go_on;			/* RELOAD --continue */
+	bool automatic;			/* ROLLBACK of a generation that fails */
 	bool now;			/* STOP --now */
 	int signal;			/* KILL: number, SIGKILL if not given */
 	const char *text;		/* LOG_LEVEL level, SEND message, UPGRADE

@@ -36,6 +36,8 @@ void change_start(struct master *m, struct control_call *call,
     const struct change *change);
 /* A reload like this one waits in line, and will do for it as well. */
 bool change_is_pending(const struct change *change);
+/* Each tick: which generations are well, and whether one is to be taken back. */
+void rollback_look(struct master *m);
 /* At the end of each turn. */
 void change_follow(struct master *m);
 /* After a death of the master: what its memo says was going on. */
@@ -146,7 +148,8 @@ void config_check_start(struct master *m, struct control_call *call,
 /* change_reload.c */
 void reload_go_on(struct master *m, struct control_call *call,
     const struct change *change);
-void rollback_start(struct master *m, struct control_call *call,
+/* Take back one that is held. */
+void reload_take_back(struct master *m, struct control_call *call,
     const struct change *change);
 void reload_follow(struct master *m);
 void reload_adopt(struct master *m);
@@ -156,5 +159,10 @@ void reload_reject(struct master *m, const char *text, const char *result);
  * canaries start. */
 void reload_set_target(struct master *m, struct generation *target);
 void reload_go(struct master *m);
+
+/* change_rollback.c; who gave one that nobody gave: */
+#define ROLLBACK_BY "auto_rollback"
+void rollback_start(struct master *m, struct control_call *call,
+    const struct change *change);
 
 #endif

@@ -160,8 +160,19 @@ add_slots(struct master *m, bool canaries)
 }
 
 static void
+begin_roll(struct master *m)
+{
+	change_step(m, TRANS_ROLL);
+	add_slots(m, false);
+}
+
+static void
 begin_canary(struct master *m)
 {
+	if (m->change->change.automatic) {	/* nobody would ask it anything */
+		begin_roll(m);
+		return;
+	}
 	change_step(m, TRANS_CANARY);
 	add_slots(m, true);
 	if (m->change->count > 0) {
@@ -301,6 +312,8 @@ commit_pool(struct master *m, uint16_t index, const struct conf *before,
 		return;
 	}
 	pool->generation = after->generation;
+	pool->was_stable = pool->stable_generation == before->generation;
+	pool->early_deaths = 0;
 	pool->tokens_ns = 0;		/* a full bucket */
 	pool->tokens_milli = 0;
 	for (uint16_t i = 0; i < copy->slots; i++)
@@ -335,7 +348,8 @@ commit(struct master *m)
 	globals->previous = globals->generation;
 	globals->generation = run->target->number;
 	globals->committed_ns = clock_now_ns();
-	globals->rollback_used = 0;
+	globals->rollback_used = run->change.automatic;
+	globals->taken_back = run->change.automatic ? globals->previous : 0;
 	change_step(m, TRANS_COMMITTED);
 	for (uint16_t i = 0; i < turn_look(m)->pools; i++)
 		if (turn_look(m)->pool[i].name[0] != '\0')
@@ -349,7 +363,6 @@ commit(struct master *m)
 	send_live_keys(m, before, after);
 	put_generation(m, run->target, "committed", NULL);
 	start_apply_conf(m);
-	m->rolled_back[0] = '\0';
 	tell(m, EVENT_RELOAD_COMMITTED, run->target->number, NULL);
 	tell(m, EVENT_CONFIG_APPLIED, run->target->number, NULL);
 	(void)FP("reload.after_commit");
@@ -427,6 +440,14 @@ take_call(struct master *m, struct control_call *call,
 }
 
 void
+reload_take_back(struct master *m, struct control_call *call,
+    const struct change *change)
+{
+	take_call(m, call, change);
+	begin_undo(m);
+}
+
+void
 reload_go_on(struct master *m, struct control_call *call,
     const struct change *change)
 {
@@ -437,43 +458,6 @@ reload_go_on(struct master *m, struct control_call *call,
 	take_call(m, call, change);
 	turn_change(m)->globals.trans_hold_percent = 0;
 	change_step(m, TRANS_ROLL);
-}
-
-void
-rollback_start(struct master *m, struct control_call *call,
-    const struct change *change)
-{
-	uint64_t previous = turn_look(m)->globals.previous;
-	struct generation *target;
-	struct errmsg err;
-	struct diff diff;
-	size_t refused;
-
-	if (change_is_held(m) && m->change != NULL) {
-		take_call(m, call, change);
-		begin_undo(m);
-		return;
-	}
-	if (previous == 0) {
-		change_refuse(call, ERR_CONFLICT, "there is no generation "
-		    "before this one");
-		return;
-	}
-	if (generations_load(m, previous, &target, &err) != 0) {
-		change_refuse(call, err.code, "%s", err.text);
-		return;
-	}
-	refused = diff_make(m->conf, target->conf, &diff) != 0 ? 1 :
-	    diff.refused;
-	diff_done(&diff);
-	if (refused > 0) {
-		change_refuse(call, ERR_CONFLICT, "generation %llu differs in "
-		    "what needs a restart", (unsigned long long)previous);
-		return;
-	}
-	change_begin(m, call, change, TRANS_ROLLBACK);
-	reload_set_target(m, target);
-	reload_go(m);
 }
 
 /* -- turns ------------------------------------------------------------------------------------------- */
@@ -508,8 +492,7 @@ follow_canary(struct master *m)
 	if (roll_count(run, ROLL_FAILED) > 0) {
 		undo(m, failure_text(m, text, sizeof(text)));
 	} else if (left == 0) {
-		change_step(m, TRANS_ROLL);
-		add_slots(m, false);
+		begin_roll(m);
 		follow_roll(m);
 	}
 }
@@ -567,6 +550,7 @@ reload_adopt(struct master *m)
 	struct control_call *call = NULL;
 	struct memo_globals *now;
 
+	change.automatic = strcmp(globals.trans_who, ROLLBACK_BY) == 0;
 	change.command = globals.trans_kind == TRANS_ROLLBACK ?
 	    COMMAND_ROLLBACK : COMMAND_RELOAD;
 	snprintf(change.id, sizeof(change.id), "%.32s",
@@ -583,6 +567,8 @@ reload_adopt(struct master *m)
 	m->change->target = master_generation(m, globals.trans_generation);
 	if (globals.trans_step == TRANS_COMMITTED)
 		return;		/* its end follows */
+	if (change.automatic)
+		now->rollback_used = 0;		/* it may be tried again */
 	if (globals.trans_step == TRANS_HELD && m->change->target != NULL)
 		resume_hold(m);
 	else

@@ -123,7 +123,6 @@ struct master {
 	int verdict;			/* enum view_state, last shown */
 	uint32_t verdict_reasons;	/* bit set of what was said with it */
 	bool shown_ready, shown_reload;
-	char rolled_back[200];		/* the reason of that name, or "" */
 	uint64_t summary_ns;		/* of the last `still degraded' */
 	char log_target[300];		/* what the log thread writes to */
 	uint64_t control_inode;		/* of its path; 0: not seen yet */

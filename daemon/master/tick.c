@@ -16,6 +16,7 @@
 #include "common/base/log.h"
 #include "daemon/journal/journal.h"
 #include "daemon/master/cgroup.h"
+#include "daemon/master/change.h"
 #include "daemon/master/dispatch.h"
 #include "daemon/master/hang.h"
 #include "daemon/master/life.h"
@@ -90,6 +91,7 @@ on_tick(evutil_socket_t fd, short what, void *arg)
 		cgroup_look(m);
 	}
 	verdict_look(m);
+	rollback_look(m);
 	sorry_look(m);
 	/* What waits for time to pass (a canary) has its turn. */
 	if (m->change != NULL)

@@ -230,9 +230,11 @@ verdict_find(struct master *m)
 	if (change_is_held(m))
 		add(VIEW_DEGRADED, REASON_RELOAD_HELD, NULL, NULL,
 		    "a reload is held: `reload --continue' or `rollback'");
-	if (m->rolled_back[0] != '\0')
-		add(VIEW_DEGRADED, REASON_ROLLED_BACK, NULL, NULL, "%s",
-		    m->rolled_back);
+	if (copy->globals.taken_back != 0)
+		add(VIEW_DEGRADED, REASON_ROLLED_BACK, NULL, NULL,
+		    "generation %llu failed and was taken back; %llu is in "
+		    "force", (unsigned long long)copy->globals.taken_back,
+		    (unsigned long long)copy->globals.generation);
 	look_at_store(m);
 }
 

@@ -52,7 +52,8 @@ struct memo_globals {
 	int32_t ended_code;		/* 0: done, or an ERR_ code */
 	char ended_text[256];
 	char ended_result[512];		/* JSON; "": none, or too long */
-	uint8_t reserved[56];
+	uint64_t taken_back;		/* generation that failed; 0: none */
+	uint8_t reserved[48];
 };
 
 struct memo_pool {
@@ -69,7 +70,10 @@ struct memo_pool {
 	uint64_t retired_restarts, retired_replacements;
 	uint64_t retired_requests, retired_connections;
 	uint64_t generation;		/* its workers' */
-	uint8_t reserved[64];
+	uint64_t stable_generation;	/* the last that was stable once */
+	uint32_t was_stable;		/* the one before this was, once */
+	uint32_t early_deaths;		/* since this one is in force */
+	uint8_t reserved[48];
 };
 
 struct memo_slot {

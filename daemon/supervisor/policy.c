@@ -7,7 +7,7 @@
 #include "common/base/clock.h"
 
 enum { TOKEN = 1000, SPAWN_RETRY_MS = 1000, SPAWN_RETRY_MAX_MS = 30000,
-	STARTER_MS = 10 };
+	STARTER_MS = 10, EMPTY_MS = 5000, EMPTY_DEATHS = 3 };
 
 uint32_t
 policy_auto_burst(uint32_t slots)
@@ -99,17 +99,31 @@ spawn_retry_ms(struct memo_slot *slot)
 }
 
 /* One that said why it cannot start is a failure, known to be one, and no loop:
- * it is a death in `restarts' alone. */
+ * it is a death in `restarts', and one that speaks against its generation. */
 static void
-count_early(const struct policy_limits *limits, struct memo_slot *slot,
-    const struct policy_exit *gone)
+count_early(const struct policy_limits *limits, struct memo_pool *pool,
+    struct memo_slot *slot, const struct policy_exit *gone)
 {
-	if (!policy_is_death(gone) || gone->fatal_class != 0)
+	int early = gone->ready_for_ms < limits->stable_after_ms;
+
+	if (!policy_is_death(gone))
 		return;
-	if (gone->ready_for_ms < limits->stable_after_ms)
+	pool->early_deaths += early && pool->early_deaths < UINT32_MAX;
+	if (gone->fatal_class != 0)
+		return;
+	if (early)
 		slot->early += slot->early < UINT32_MAX;
 	else
 		slot->early = 0;
+}
+
+int
+policy_takes_back(const struct memo_pool *pool, uint64_t empty_ms,
+    uint64_t age_ms, int64_t limit_ms)
+{
+	return limit_ms > 0 && age_ms <= (uint64_t)limit_ms &&
+	    empty_ms >= clock_scaled_ms(EMPTY_MS) &&
+	    pool->early_deaths >= EMPTY_DEATHS && pool->was_stable;
 }
 
 enum worker_event
@@ -121,7 +135,7 @@ policy_after_exit(const struct policy_limits *limits, struct memo_pool *pool,
 
 	if (gone->transaction)
 		return WE_NONE;		/* reported to it; never enters n */
-	count_early(limits, slot, gone);
+	count_early(limits, pool, slot, gone);
 	/* No process was forked, so there is nothing to be paid again. */
 	slot->start_is_free = gone->spawn_failed;
 	if (!gone->wanted)

@@ -70,6 +70,14 @@ enum worker_event policy_admit(const struct policy_limits *limits,
     struct memo_pool *pool, struct memo_slot *slot, uint32_t starting,
     uint32_t cpus, uint64_t now_ns, uint64_t *wait_ms);
 
+/*
+ * A pool is without a worker for empty_ms, under a generation that is in force
+ * for age_ms: true if the one before it is to come back.  limit_ms: auto_rollback,
+ * not positive: off.
+ */
+int policy_takes_back(const struct memo_pool *pool, uint64_t empty_ms,
+    uint64_t age_ms, int64_t limit_ms);
+
 /* True if that exit counts as a death of the slot (restarts). */
 int policy_is_death(const struct policy_exit *gone);
 

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Another configuration, or the old one untouched."""
 
+import contextlib
 import json
 import os
 import shutil
@@ -537,3 +538,88 @@ def test_a_canary_that_was_well_is_drained_when_another_fails(cluster):
     assert {e.worker_id for e in ledger.requests()} - {str(i) for i in ids}, \
         "the canary had some"
     assert_as_before(c, before)
+
+
+def await_stable(c):
+    """Every worker has been ready for stable_after, and the master has looked."""
+    c.await_state(lambda s: s["pools"][0]["ready"] == len(s["workers"]) and all(
+        w["uptime_ms"] > 1500 for w in s["workers"]))
+
+
+def dying_while(c, cause, **more):
+    """A plugin that lives well until that file is there."""
+    c.plugins["evil"] = dict(more, mode="die_while=" + cause)
+    c.write_config()
+
+
+def break_it(c, cause):
+    seen = c.last_event()
+    with open(cause, "w", encoding="ascii"):
+        pass
+    for pid in [row["pid"] for row in c.workers() if row["pid"]]:
+        with contextlib.suppress(ProcessLookupError):   # one may die by itself first
+            os.kill(pid, signal.SIGKILL)
+    return seen
+
+
+def by_itself(c):
+    return [e for e in c.events() if e["event"] == "command.started"
+            and "auto_rollback" in e["text"]]
+
+
+QUICK_LOOP = {"workers": 2, "routes": EVIL, "stable_after": "1s", "backoff_max": "100ms",
+              "restart_burst": 1000, "restart_rate": 6000}
+
+
+@shows("P7")
+def test_a_generation_that_serves_nobody_is_taken_back(cluster):
+    c = cluster(**QUICK_LOOP)
+    c.allow_in_log("abort")
+    await_stable(c)
+    before = c.status()["generation"]
+    cause = c.dir + "/sick"
+    dying_while(c, cause)
+    assert c.ctl("reload").code == 0
+    bad = c.status()["generation"]
+    seen = break_it(c, cause)
+    back = c.await_event("reload.rolled_back", after=seen, timeout=20)
+    assert "web" in back["text"] and back["generation"] == bad
+    c.await_event("reload.committed", after=seen, generation=before)
+    after = c.await_state(lambda s: [w["generation"] for w in s["workers"]
+                                     if w["state"] == "ready"] == [before] * 2)
+    assert after["generation"] == before and c.get("/").status == 200
+    assert "reload.canary" not in [e["event"] for e in c.events(seen)]
+    assert after["state"] == "degraded"
+    text, = (r["text"] for r in after["reasons"] if r["reason"] == "rolled_back")
+    assert str(bad) in text and "taken back" in text
+    assert c.ctl("status").code == 1
+    os.kill(c.master_pid(), 9)              # and the next master says so too
+    c.await_event("master.adopted", after=back)
+    assert "rolled_back" in {r["reason"] for r in c.status()["reasons"]}
+    os.unlink(cause)
+    c.write_config(max_headers=99)
+    assert c.ctl("reload").code == 0
+    assert c.status()["state"] == "ok"
+
+
+@pytest.mark.parametrize("limit, tries", [("10m", 1), ("off", 0)])
+def test_it_is_taken_back_once_and_not_at_all_if_so_configured(cluster, limit, tries):
+    """The generation before would have lived, but does not now."""
+    c = cluster(daemon={"auto_rollback": limit}, start=False, **QUICK_LOOP)
+    c.allow_in_log("abort")
+    cause = c.dir + "/sick"
+    dying_while(c, cause)
+    c.start()
+    await_stable(c)
+    dying_while(c, cause, ms="7ms")
+    assert c.ctl("reload").code == 0
+    seen = break_it(c, cause)
+    if tries:
+        wait.until(lambda: by_itself(c), 20, "a try")
+    for name in ("web/0", "web/1"):
+        last = c.last_event() if tries else seen
+        for _ in range(12):
+            last = c.await_event("worker.exited", after=last, worker=name)
+    assert len(by_itself(c)) == tries
+    os.unlink(cause)
+    c.await_state(lambda s: s["pools"][0]["ready"] == 2)

@@ -195,6 +195,52 @@ spawn_failures_wait_longer_and_longer(void **state)
 	}
 }
 
+static void
+a_young_generation_that_serves_nobody_is_taken_back(void **state)
+{
+	static const struct {
+		struct memo_pool pool;
+		uint64_t empty_ms, age_ms;
+		int64_t limit_ms;
+		int expect;
+	} takes[] = {
+		{ { .early_deaths = 3, .was_stable = 1 }, 5000, 600000, 600000, 1 },
+		{ { .early_deaths = 2, .was_stable = 1 }, 5000, 600000, 600000, 0 },
+		{ { .early_deaths = 3 }, 5000, 600000, 600000, 0 },
+		{ { .early_deaths = 3, .was_stable = 1 }, 4999, 600000, 600000, 0 },
+		{ { .early_deaths = 3, .was_stable = 1 }, 5000, 600001, 600000, 0 },
+		{ { .early_deaths = 3, .was_stable = 1 }, 5000, 600, -1, 0 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(takes); i++)
+		if (policy_takes_back(&takes[i].pool, takes[i].empty_ms,
+		    takes[i].age_ms, takes[i].limit_ms) != takes[i].expect)
+			fail_msg("case %zu", i);
+}
+
+static void
+early_deaths_are_counted_for_the_pool(void **state)
+{
+	static const struct policy_exit exits[] = {
+		{ .wanted = 1, .ready_for_ms = 5 },
+		{ .wanted = 1, .fatal_class = 1 },
+		{ .wanted = 1, .ready_for_ms = 60000 },
+		{ .wanted = 1, .asked = 1 },
+		{ .wanted = 1, .spawn_failed = 1 },
+		{ .transaction = 1 },
+	};
+	struct memo_pool pool = { .name = "web" };
+	struct memo_slot slot = { 0 };
+	uint64_t wait_ms;
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(exits); i++)
+		policy_after_exit(&limits, &pool, &slot, &exits[i], NS_PER_S,
+		    0, &wait_ms);
+	assert_int_equal(pool.early_deaths, 2);
+}
+
 int
 main(void)
 {
@@ -207,6 +253,8 @@ main(void)
 		cmocka_unit_test(the_starter_lets_in_as_many_as_cpus),
 		cmocka_unit_test(a_start_that_is_free_takes_no_token),
 		cmocka_unit_test(a_start_after_a_failed_spawn_is_free),
+		cmocka_unit_test(a_young_generation_that_serves_nobody_is_taken_back),
+		cmocka_unit_test(early_deaths_are_counted_for_the_pool),
 		cmocka_unit_test(spawn_failures_wait_longer_and_longer),
 	};
 
