@@ -30,6 +30,7 @@
 #include "common/base/fd.h"
 #include "common/base/log.h"
 #include "daemon/master/master.h"
+#include "daemon/master/sweep.h"
 
 enum { LIMIT_MS = 10000 };
 
@@ -66,6 +67,8 @@ struct disk {
 	struct disk_job *next;		/* to be begun */
 	struct disk_job *finished;	/* to be taken by the loop */
 	const struct item *at;		/* of the one that runs; NULL: none */
+	struct sweep *sweep;		/* to be begun, before the next job */
+	struct errmsg swept;		/* the failure of the last, not yet said */
 };
 
 /* -- a job is put together ----------------------------------------------------- */
@@ -228,22 +231,45 @@ run_job(struct disk *disk, struct disk_job *job)
 	disk->at = NULL;
 }
 
+/* Lock held, as above. */
+static void
+run_sweep(struct disk *disk, struct sweep *sweep)
+{
+	struct errmsg err;
+	int rc;
+
+	pthread_mutex_unlock(&disk->lock);
+	rc = sweep_run(sweep, &err);
+	sweep_free(sweep);
+	pthread_mutex_lock(&disk->lock);
+	if (rc != 0)
+		disk->swept = err;
+}
+
 static void *
 disk_thread(void *arg)
 {
 	const uint64_t one = 1;
 	struct disk *disk = arg;
 	struct disk_job *job;
+	struct sweep *sweep;
 	ssize_t ignored;
 
 	pthread_mutex_lock(&disk->lock);
 	for (;;) {
-		while (disk->next == NULL || disk->finished != NULL)
+		while ((disk->next == NULL && disk->sweep == NULL) ||
+		    disk->finished != NULL)
 			pthread_cond_wait(&disk->work, &disk->lock);
-		job = disk->next;
-		disk->next = NULL;
-		run_job(disk, job);
-		disk->finished = job;
+		if ((sweep = disk->sweep) != NULL) {
+			/* First: it does not know what the job makes. */
+			disk->sweep = NULL;
+			run_sweep(disk, sweep);
+		} else {
+			job = disk->next;
+			disk->next = NULL;
+			run_job(disk, job);
+			disk->finished = job;
+		}
 		ignored = write(disk->wake_fd, &one, sizeof(one));
 		(void)ignored;
 	}
@@ -267,13 +293,18 @@ static bool
 take_finished(struct disk *disk)
 {
 	struct disk_job *job;
+	struct errmsg swept;
 	bool awaited;
 
 	pthread_mutex_lock(&disk->lock);
 	job = disk->finished;
 	disk->finished = NULL;
+	swept = disk->swept;
+	disk->swept.code = 0;
 	pthread_cond_signal(&disk->work);
 	pthread_mutex_unlock(&disk->lock);
+	if (swept.code != 0)
+		log_warn("master: %s", swept.text);
 	if (job == NULL)
 		return false;
 	awaited = job == disk->awaited;
@@ -409,4 +440,23 @@ disk_cancel(struct disk *disk)
 	}
 	pthread_mutex_unlock(&disk->lock);
 	disk_job_free(unbegun);
+}
+
+void
+disk_sweep(struct disk *disk, struct sweep *sweep)
+{
+	struct sweep *before;
+	struct errmsg err;
+
+	if (start_thread(disk, &err) != 0) {
+		log_warn("master: %s", err.text);
+		sweep_free(sweep);
+		return;
+	}
+	pthread_mutex_lock(&disk->lock);
+	before = disk->sweep;
+	disk->sweep = sweep;
+	pthread_cond_signal(&disk->work);
+	pthread_mutex_unlock(&disk->lock);
+	sweep_free(before);
 }

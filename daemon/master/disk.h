@@ -21,6 +21,7 @@
 struct disk;
 struct disk_job;
 struct master;
+struct sweep;
 
 /*
  * The end of a job, on the loop.  err->code is 0: everything is on the disk.
@@ -62,5 +63,11 @@ int disk_start(struct disk *disk, struct disk_job *job, disk_done done,
     struct errmsg *err);
 /* The result is not wanted any more: no call, and no further file is begun. */
 void disk_cancel(struct disk *disk);
+
+/*
+ * Clean up, before the next job is begun; takes sweep over.  Nobody waits for
+ * it, a failure is logged; one that was not begun yet gives way to this one.
+ */
+void disk_sweep(struct disk *disk, struct sweep *sweep);
 
 #endif

@@ -19,6 +19,7 @@
 #include "daemon/conf/snapshot.h"
 #include "daemon/master/disk.h"
 #include "daemon/master/master.h"
+#include "daemon/master/sweep.h"
 #include "daemon/master/turn.h"
 #include "daemon/proto/snapshot.h"
 #include "daemon/store/store.h"
@@ -276,8 +277,8 @@ generations_add(struct master *m, struct conf *conf, uint64_t number,
 	return 0;
 }
 
-static struct conf *
-decode_fd(int fd, struct errmsg *err)
+struct conf *
+generations_decode(int fd, struct errmsg *err)
 {
 	struct conf *conf = NULL;
 	struct stat st;
@@ -345,7 +346,7 @@ generations_have(struct master *m, const struct link_packet *packet)
 		read_text(place, packet->fds[0]);
 		return;
 	}
-	place->conf = decode_fd(packet->fds[0], &err);
+	place->conf = generations_decode(packet->fds[0], &err);
 	if (place->conf == NULL)
 		log_error("master: snapshot %llu: %s",
 		    (unsigned long long)number, err.text);
@@ -381,7 +382,7 @@ generations_load(struct master *m, uint64_t number, struct generation **out,
 	if ((fd = open_file(m->conf, number, "")) < 0)
 		return errmsg_set(err, ERR_NOT_FOUND, "generation %llu is not "
 		    "kept any more", (unsigned long long)number);
-	conf = decode_fd(fd, err);
+	conf = generations_decode(fd, err);
 	close(fd);
 	if (conf == NULL)
 		return err->code != 0 ? err->code : ERR_FORMAT;
@@ -436,11 +437,29 @@ generations_tidy(struct master *m)
 	}
 }
 
+/* On the disk as well: in force, to go back to, or of anything that runs. */
+static void
+sweep_files(struct master *m)
+{
+	const struct memo_globals *globals = &turn_look(m)->globals;
+	struct sweep *sweep = sweep_new(m->conf->daemon.state_dir,
+	    (unsigned)m->conf->daemon.keep_generations);
+
+	sweep_keep(sweep, globals->generation, m->conf);
+	sweep_keep(sweep, globals->previous, NULL);
+	for (size_t i = 0; i < MASTER_GENERATIONS; i++)
+		if (m->generations[i].number != 0)
+			sweep_keep(sweep, m->generations[i].number,
+			    m->generations[i].conf);
+	disk_sweep(m->disk, sweep);
+}
+
 void
 generations_tidy_later(struct master *m, uint64_t unused)
 {
 	(void)unused;
 	generations_tidy(m);
+	sweep_files(m);
 }
 
 void

@@ -41,8 +41,11 @@ void generations_end_inventory(struct master *m);
 /* Read an earlier one from state_dir/snapshots, and keep it again. */
 int generations_load(struct master *m, uint64_t number,
     struct generation **out, struct errmsg *err);
+/* The configuration in a snapshot; NULL: it is none.  Pure: any thread. */
+struct conf *generations_decode(int fd, struct errmsg *err);
 /* Forget those that no slot, worker or transaction refers to. */
 void generations_tidy(struct master *m);
+/* The same, and files of those that are not even kept go from the disk. */
 void generations_tidy_later(struct master *m, uint64_t unused);
 void generations_free(struct master *m);
 

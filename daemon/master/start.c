@@ -342,6 +342,7 @@ begin_service(struct master *m)
 	};
 
 	turn_later(m, end_first_start, 0);
+	turn_later(m, generations_tidy_later, 0);
 	for (size_t i = 0; i < m->conf->pool_count; i++)
 		if (start_add_pool(m, &m->conf->pools[i],
 		    copy->globals.generation) != 0)

@@ -1,0 +1,89 @@
+# SPDX-License-Identifier: MIT
+"""What accepted configurations leave on the disk, and for how long."""
+
+import glob
+import os
+from signal import SIGKILL
+
+from harness import wait
+
+
+def module(c, name):
+    c.plugins["hello"] = {"module": name}
+    c.write_config()
+
+
+def snapshots(c):
+    """The generations that have files."""
+    return {int(name.split(".")[0]) for name in os.listdir(c.dir + "/state/snapshots")}
+
+
+def stored(c):
+    return os.listdir(c.dir + "/state/store")
+
+
+def await_files(c, generations, plugins):
+    wait.until(lambda: snapshots(c) == generations and len(stored(c)) == plugins, 10,
+               "files of %s and %d plugins alone" % (generations, plugins))
+
+
+def go_round(c, count):
+    """That many reloads, each to another plugin."""
+    for number in range(count):
+        module(c, "hello_v%d.so" % (2 + number % 2))
+        assert c.ctl("reload").code == 0
+
+
+def test_what_is_not_kept_goes(cluster):
+    c = cluster(workers=1, daemon={"keep_generations": 2})
+    await_files(c, {1}, 1)
+    go_round(c, 5)
+    await_files(c, {5, 6}, 2)
+    version = c.get("/").header("X-Version")
+    assert c.ctl("rollback").code == 0
+    assert c.get("/").header("X-Version") != version
+    os.kill(c.worker("web/0")["pid"], SIGKILL)
+    c.await_event("worker.ready", after=c.await_event("worker.exited", signal="SIGKILL"))
+    assert c.get("/").header("X-Version") != version
+
+
+def test_what_is_in_use_stays(cluster):
+    """However many refused ones are newer; they do not pile up either."""
+    c = cluster(workers=1, daemon={"keep_generations": 2})
+    go_round(c, 1)
+    assert c.ctl("rollback").code == 0
+    for number in range(4):
+        module(c, "hello_start_fails.so")
+        assert c.ctl("reload").code == 1
+    await_files(c, {1, 2, 5, 6}, 3)
+    os.kill(c.worker("web/0")["pid"], SIGKILL)
+    c.await_event("worker.ready", after=c.await_event("worker.exited", signal="SIGKILL"))
+    assert c.ctl("rollback").code == 0
+    assert c.get("/").header("X-Version") == "2"
+
+
+def test_what_a_killed_master_left_half_written_goes(cluster):
+    c = cluster(workers=1)
+    left = [c.dir + "/state/snapshots/7.new", c.dir + "/state/store/%s.so.new" % ("a" * 64)]
+    ours = [c.dir + "/state/snapshots/notes", c.dir + "/state/store/notes.so"]
+    for path in left + ours:
+        with open(path, "w", encoding="ascii") as f:
+            f.write("secret")
+    go_round(c, 1)
+    wait.until(lambda: not any(map(os.path.exists, left)), 10, "no half-written file")
+    assert all(map(os.path.exists, ours)), "what is not ours stays"
+
+
+def test_a_snapshot_that_cannot_be_read_may_name_any_plugin(cluster):
+    c = cluster(workers=1, daemon={"keep_generations": 2})
+    go_round(c, 2)
+    await_files(c, {2, 3}, 2)
+    with open(c.dir + "/state/snapshots/3", "r+b") as f:
+        f.write(b"\0" * 16)
+    module(c, "hello.so")
+    assert c.ctl("reload").code == 0
+    assert "is not cleaned" in c.await_log("cannot be read")
+    assert len(stored(c)) == 3
+    assert not glob.glob(c.dir + "/state/snapshots/2*")
+    go_round(c, 2)
+    await_files(c, {5, 6}, 2)
