@@ -16,6 +16,7 @@
 #include "common/base/buf.h"
 #include "common/base/fd.h"
 #include "common/base/log.h"
+#include "daemon/conf/diff.h"
 #include "daemon/conf/snapshot.h"
 #include "daemon/master/disk.h"
 #include "daemon/master/master.h"
@@ -369,6 +370,29 @@ open_file(const struct conf *conf, uint64_t number, const char *suffix)
 	return open(file, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
 }
 
+/* Of an earlier one.  Its accounts are numbered as those of the daemon that
+ * stored it: another keeper would start its pools under others. */
+static struct conf *
+read_file(struct master *m, uint64_t number, struct errmsg *err)
+{
+	int fd = open_file(m->conf, number, "");
+	struct conf *conf;
+
+	if (fd < 0) {
+		errmsg_set(err, ERR_NOT_FOUND, "generation %llu is not kept "
+		    "any more", (unsigned long long)number);
+		return NULL;
+	}
+	conf = generations_decode(fd, err);
+	close(fd);
+	if (conf != NULL && conf_renumber_accounts(conf, m->account_uids,
+	    m->account_gids, m->account_count, err) != 0) {
+		conf_unref(conf);
+		conf = NULL;
+	}
+	return conf;
+}
+
 int
 generations_load(struct master *m, uint64_t number, struct generation **out,
     struct errmsg *err)
@@ -379,13 +403,8 @@ generations_load(struct master *m, uint64_t number, struct generation **out,
 
 	if ((*out = master_generation(m, number)) != NULL)
 		return 0;
-	if ((fd = open_file(m->conf, number, "")) < 0)
-		return errmsg_set(err, ERR_NOT_FOUND, "generation %llu is not "
-		    "kept any more", (unsigned long long)number);
-	conf = generations_decode(fd, err);
-	close(fd);
-	if (conf == NULL)
-		return err->code != 0 ? err->code : ERR_FORMAT;
+	if ((conf = read_file(m, number, err)) == NULL)
+		return err->code;
 	rc = generations_add(m, conf, number, NULL, 0, &generation, err);
 	conf_unref(conf);
 	if (rc != 0)

@@ -3,7 +3,10 @@
 
 import glob
 import os
+import pwd
 from signal import SIGKILL
+
+import pytest
 
 from harness import wait
 
@@ -87,3 +90,40 @@ def test_a_snapshot_that_cannot_be_read_may_name_any_plugin(cluster):
     assert not glob.glob(c.dir + "/state/snapshots/2*")
     go_round(c, 2)
     await_files(c, {5, 6}, 2)
+
+
+def account(c, pool):
+    """Under which account a pool's first worker runs."""
+    uid = os.stat("/proc/%d" % c.worker(pool + "/0")["pid"]).st_uid
+    return pwd.getpwuid(uid).pw_name
+
+
+# The box has these, whatever is installed.
+NAMES = ("games", "man", "news")
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
+def test_an_earlier_generation_knows_its_accounts(cluster):
+    """By what they are, not by their number in a list of another daemon."""
+    c = cluster(workers=1, user=NAMES[0], start=False,
+                pools={"api": {"workers": 1, "user": NAMES[1]}})
+    c.start()
+    assert (account(c, "web"), account(c, "api")) == NAMES[:2]
+    c.stop()
+    c.pools["api"][0]["user"] = NAMES[0]
+    c.write_config(user=NAMES[1])
+    c.start()
+    assert (account(c, "web"), account(c, "api")) == (NAMES[1], NAMES[0])
+    assert c.ctl("rollback").code == 0
+    assert (account(c, "web"), account(c, "api")) == NAMES[:2]
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
+def test_an_earlier_generation_with_an_account_of_another_daemon_is_refused(cluster):
+    c = cluster(workers=1, user=NAMES[0])
+    c.stop()
+    c.write_config(user=NAMES[2])
+    c.start()
+    refused = c.ctl("rollback")
+    assert refused.code == 1 and NAMES[0] in refused and "restart" in refused, refused
+    assert account(c, "web") == NAMES[2]
