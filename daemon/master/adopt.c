@@ -113,8 +113,6 @@ rebuild_row(struct master *m, const struct process *process)
 	copy->worker[row].pid = process->pid;
 	copy->worker[row].since_ns = copy->worker[row].ready_ns =
 	    copy->worker[row].forked_ns = clock_now_ns();
-	if (process->id >= copy->globals.next_id)
-		copy->globals.next_id = process->id + 1;
 }
 
 static void
@@ -264,6 +262,7 @@ adopt_begin(struct master *m)
 	}
 	if (!m->memo_recovered)
 		rebuild(m);
+	life_skip_known_ids(m);
 	free(m->salvage);
 	m->salvage = NULL;
 	copy->globals.master_deaths++;

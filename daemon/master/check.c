@@ -22,6 +22,7 @@
 #include "common/base/check.h"
 #include "common/base/clock.h"
 #include "common/base/escape.h"
+#include "common/base/failpoint.h"
 #include "common/base/fd.h"
 #include "common/base/log.h"
 #include "daemon/conf/conf.h"
@@ -466,6 +467,7 @@ check_start(struct master *m, uint32_t account,
 #endif
 	record_put_text(spawn->name, sizeof(spawn->name), "checker");
 	link_request(m->link, &packet, NULL, 0, on_spawned, check->id);
+	(void)FP("check.asked");
 }
 
 void

@@ -42,6 +42,15 @@ life_new_id(struct master *m)
 	return id;
 }
 
+void
+life_skip_known_ids(struct master *m)
+{
+	struct memo_globals *globals = &turn_change(m)->globals;
+
+	if (globals->next_id <= m->highest_id)
+		globals->next_id = m->highest_id + 1;
+}
+
 const struct conf_pool *
 life_conf(struct master *m, uint16_t row)
 {

@@ -89,6 +89,8 @@ void life_on_deadline(int fd, short what, void *arg);
 
 /* A new worker id, never used before. */
 uint64_t life_new_id(struct master *m);
+/* What the keeper knows is not new, whoever gave it its id. */
+void life_skip_known_ids(struct master *m);
 /* Restart policy of a pool. */
 struct policy_limits;
 void life_limits(struct master *m, uint16_t pool,

@@ -99,6 +99,7 @@ struct master {
 	uint32_t account_gids[KEEPER_ACCOUNTS_MAX];
 	size_t account_count;
 	bool inventory;			/* HAVE_END was read */
+	uint64_t highest_id;		/* of the inventory */
 	uint64_t began_ns;
 	int64_t began_ms;
 

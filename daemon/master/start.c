@@ -449,12 +449,12 @@ init_marks(struct master *m)
 {
 	const struct store_loaded *loaded = store_load(m->store);
 	struct memo_globals *globals = &turn_change(m)->globals;
-
-	/* Ids are never used twice, whatever was lost. */
-	globals->next_id = loaded->present ? loaded->id_mark :
+	uint64_t mark = loaded->present ? loaded->id_mark :
 	    (uint64_t)clock_wall_ms() * 1000;
-	if (globals->next_id <= KEEPER_FIRST_CHECKER)
-		globals->next_id = KEEPER_FIRST_CHECKER + 1;
+
+	/* Ids are never used twice, whatever was lost; checkers have some. */
+	if (mark > globals->next_id)
+		globals->next_id = mark;
 	globals->generation = 0;
 	globals->previous = loaded->committed;
 }
@@ -565,13 +565,16 @@ have_worker(struct master *m, const struct link_packet *packet)
 	const struct keeper_msg_have_worker *have =
 	    &packet->packet->body.have_worker;
 
+	if (have->id > m->highest_id)
+		m->highest_id = have->id;
 	if (have->role == ROLE_CHECKER) {
-		if (m->flags & WELCOME_FIRST) {
+		if (m->flags & WELCOME_FIRST &&
+		    have->id == KEEPER_FIRST_CHECKER) {
 			m->checker_account = have->account;
 			check_adopt(m, have->id, packet, on_first_check);
 		} else if (have->exited) {
 			life_release(m, have->id);
-		} else {	/* of a reload that is over */
+		} else {	/* of a change that is over */
 			adopt_end_process(m, have->id);
 		}
 		return;
@@ -619,6 +622,7 @@ have_end(struct master *m)
 		return;
 	}
 	turn_change(m)->globals.next_id = KEEPER_FIRST_CHECKER + 1;
+	life_skip_known_ids(m);
 	if (m->check == NULL)
 		check_start(m, m->checker_account, on_first_check);
 	else

@@ -4,7 +4,7 @@
 import os
 from signal import SIGKILL
 
-from harness import http
+from harness import http, processes, wait
 
 
 def test_a_worker_whose_start_is_under_way(cluster):
@@ -43,3 +43,17 @@ def test_requests_of_a_canary_that_is_taken_back(cluster):
     assert reload.wait(20) == 1
     c.await_state(lambda status: len(status["workers"]) == 1)
     assert c.worker("web/0")["generation"] == 1
+
+
+def test_the_id_of_a_checker_is_not_given_to_a_worker(cluster):
+    """Its start is asked for before the memo says that there is such an id."""
+    c = cluster(workers=1, env={"CLUSTERD_FP":
+        "check.asked:sleep=5000/1,checker.before_open:sleep=500"})
+    before, master = c.worker("web/0")["id"], c.master_pid()
+    with http.connect("unix:" + c.socket) as client:
+        client.sendall(b'{"id":1,"command":"reload","args":{}}\n')
+        wait.until(lambda: len(processes.children(c.pid())) == 3, 10, "a checker")
+        os.kill(master, SIGKILL)
+        c.await_event("master.adopted")
+    assert c.ctl("scale", "web", "2").code == 0
+    assert c.worker("web/1")["id"] > before + 1
