@@ -5,9 +5,7 @@
 #include "daemon/master/listeners.h"
 
 #include <arpa/inet.h>
-#include <errno.h>
 #include <event2/event.h>
-#include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdio.h>
@@ -22,8 +20,6 @@
 #include "common/base/clock.h"
 #include "common/base/digest.h"
 #include "common/base/fd.h"
-#include "common/base/log.h"
-#include "daemon/journal/journal.h"
 #include "daemon/master/dispatch.h"
 #include "daemon/master/master.h"
 #include "daemon/master/process.h"
@@ -32,11 +28,8 @@
 
 enum { LEAVE_EMPTY_MS = 1000, LEAVE_MS = 5000 };
 
-static void listener_own(struct listener *listener,
-    const struct link_packet *packet, const uint8_t *address, uint32_t len);
-
-static struct listener *
-find_id(struct master *m, uint32_t id)
+struct listener *
+listeners_find(struct master *m, uint32_t id)
 {
 	for (struct listener *l = m->listeners; l != NULL; l = l->next)
 		if (l->id == id)
@@ -101,7 +94,7 @@ listener_new(struct master *m, const char *pool, const char *configured)
 	snprintf(l->configured, sizeof(l->configured), "%s", configured);
 	snprintf(l->address, sizeof(l->address), "%s", configured);
 	l->id = id_of(pool, configured);
-	while (find_id(m, l->id) != NULL)
+	while (listeners_find(m, l->id) != NULL)
 		l->id = 1 + l->id % (LISTENER_CONTROL - 1);
 	l->next = m->listeners;
 	m->listeners = l;
@@ -123,8 +116,8 @@ listener_free(struct listener *listener)
 }
 
 /* To all workers of its pool. */
-static void
-tell_workers(const struct listener *l, enum listener_op op, int fd)
+void
+listeners_tell(const struct listener *l, enum listener_op op, int fd)
 {
 	struct master *m = l->master;
 
@@ -149,7 +142,7 @@ unbind(struct master *m, struct listener *listener)
 	keeper_begin(&packet, KEEPER_UNBIND, 0);
 	packet.body.unbind.listener = listener->id;
 	link_request(m->link, &packet, NULL, 0, NULL, 0);
-	tell_workers(listener, LISTENER_DROP, -1);
+	listeners_tell(listener, LISTENER_DROP, -1);
 	listener_free(listener);
 }
 
@@ -177,11 +170,11 @@ static void
 on_bound(struct master *m, uint64_t id, const struct link_packet *answer)
 {
 	const struct keeper_packet *p = answer->packet;
-	struct listener *l = find_id(m, (uint32_t)id);
+	struct listener *l = listeners_find(m, (uint32_t)id);
 
 	batch.open--;
 	if (l != NULL && p->header.type == KEEPER_BOUND) {
-		listener_own(l, answer, p->body.bound.address,
+		listeners_own(l, answer, p->body.bound.address,
 		    p->body.bound.address_len);
 	} else if (l != NULL) {
 		if (batch.code == 0) {
@@ -286,7 +279,7 @@ listeners_settle(struct master *m, const struct conf *conf)
 	for (struct listener *l = m->listeners; l != NULL; l = l->next) {
 		/* A new address replaces no worker: they get it as they are. */
 		if (l->adding && l->fd >= 0)
-			tell_workers(l, LISTENER_ADD, l->fd);
+			listeners_tell(l, LISTENER_ADD, l->fd);
 		l->adding = false;
 		if (!l->leaving && !is_named(conf, l)) {
 			l->leaving = true;
@@ -312,7 +305,7 @@ listeners_have(struct master *m, const struct link_packet *packet)
 	}
 	l = listener_new(m, "", "");
 	l->id = have->listener;
-	listener_own(l, packet, have->address, have->address_len);
+	listeners_own(l, packet, have->address, have->address_len);
 }
 
 void
@@ -324,11 +317,11 @@ listeners_adopt(struct master *m, const struct conf *conf)
 		for (size_t i = 0; i < pool->listen_count; i++) {
 			const char *text = pool->listens[i].text;
 			uint32_t id = id_of(pool->name, text);
-			struct listener *l = find_id(m, id);
+			struct listener *l = listeners_find(m, id);
 
 			while (l != NULL && l->pool[0] != '\0') {
 				id = 1 + id % (LISTENER_CONTROL - 1);
-				l = find_id(m, id);
+				l = listeners_find(m, id);
 			}
 			if (l == NULL)
 				continue;	/* bound anew, later */
@@ -374,8 +367,8 @@ on_readable(evutil_socket_t fd, short what, void *arg)
 	dispatch_accept(arg);
 }
 
-static void
-listener_own(struct listener *l, const struct link_packet *packet,
+void
+listeners_own(struct listener *l, const struct link_packet *packet,
     const uint8_t *address, uint32_t len)
 {
 	if (l->readable != NULL)
@@ -424,115 +417,7 @@ listeners_tell_worker(struct process *process, bool on)
 			    LISTENER_ARM : LISTENER_DISARM, -1);
 }
 
-/* -- repair -------------------------------------------------------------------------- */
-
-static void
-tell_healed(struct listener *l)
-{
-	struct event_fields fields = { .pool = l->pool, .text = l->address };
-
-	l->healed++;
-	l->broken = false;
-	turn_tell(l->master, EVENT_LISTENER_HEALED, &fields);
-}
-
-static void
-on_remade(struct master *m, uint64_t id, const struct link_packet *answer)
-{
-	const struct keeper_packet *p = answer->packet;
-	struct listener *l = find_id(m, (uint32_t)id);
-
-	if (l == NULL)
-		return;
-	l->remaking = false;
-	if (p->header.type != KEEPER_BOUND) {
-		/* The next tick tries again. */
-		if (!l->broken)
-			log_error("listener %s of pool %s is broken and cannot "
-			    "be made again: %s", l->address, l->pool,
-			    p->body.error.text);
-		l->broken = true;
-		return;
-	}
-	tell_healed(l);
-	listener_own(l, answer, p->body.bound.address,
-	    p->body.bound.address_len);
-	tell_workers(l, LISTENER_ADD, l->fd);
-	dispatch_kick(m, state_find_pool(turn_look(m), l->pool));
-}
-
-/* Nothing can be accepted from it, and poll would say so without end. */
-static void
-remake(struct listener *l)
-{
-	struct keeper_packet packet;
-
-	if (l->armed)
-		event_del(l->readable);
-	l->armed = false;
-	l->remaking = true;
-	keeper_begin(&packet, KEEPER_REMAKE, 0);
-	packet.body.remake.listener = l->id;
-	link_request(l->master->link, &packet, NULL, 0, on_remade, l->id);
-}
-
-/* A port that the kernel had chosen goes with the shutdown of its socket:
- * listen() then takes another one. */
-static bool
-has_moved(const struct listener *l)
-{
-	union {
-		struct sockaddr any;
-		struct sockaddr_in in;
-		struct sockaddr_in6 in6;
-	} at = { .any.sa_family = AF_UNSPEC };
-	socklen_t len = sizeof(at);
-	const char *port = strrchr(l->address, ':');
-
-	if (getsockname(l->fd, &at.any, &len) != 0 || port == NULL)
-		return true;
-	return strtoul(port + 1, NULL, 10) != ntohs(
-	    at.any.sa_family == AF_INET6 ? at.in6.sin6_port : at.in.sin_port);
-}
-
-/* A Unix socket goes on to call itself listening when it has been shut down. */
-static bool
-is_shut(const struct listener *l)
-{
-	struct pollfd one = { .fd = l->fd };
-	socklen_t len = sizeof(int);
-	int listening = 1;
-
-	return getsockopt(l->fd, SOL_SOCKET, SO_ACCEPTCONN, &listening, &len)
-	    != 0 || !listening || (poll(&one, 1, 0) > 0 &&
-	    (one.revents & POLLHUP) != 0);
-}
-
-void
-listeners_heal(struct listener *l)
-{
-	socklen_t len = sizeof(int);
-	int type = 0, flags = fcntl(l->fd, F_GETFL);
-	bool healed = false;
-
-	if (l->remaking)
-		return;
-	getsockopt(l->fd, SOL_SOCKET, SO_TYPE, &type, &len);
-	if (flags >= 0 && !(flags & O_NONBLOCK)) {
-		fcntl(l->fd, F_SETFL, flags | O_NONBLOCK);
-		healed = true;
-	}
-	if (type == SOCK_STREAM && is_shut(l)) {
-		if (strncmp(l->address, "unix:", 5) == 0 ||
-		    listen(l->fd, (int)l->backlog) != 0 || has_moved(l)) {
-			remake(l);
-			return;
-		}
-		healed = true;
-	}
-	if (healed)
-		tell_healed(l);
-}
+/* -- each tick ---------------------------------------------------------------------- */
 
 int64_t
 listeners_queued(const struct listener *l)

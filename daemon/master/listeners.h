@@ -16,6 +16,7 @@
 #include "daemon/conf/conf.h"
 #include "daemon/master/link.h"
 #include "daemon/proto/memo.h"
+#include "daemon/proto/messages.h"
 
 struct event;
 struct master;
@@ -72,9 +73,18 @@ void listeners_tell_worker(struct process *process, bool on);
 
 /* Accept or not, all of one pool. */
 void listeners_arm(struct master *m, uint16_t pool, bool on);
+
+/* For heal.c: the one with that id or NULL; a socket that the keeper made for
+ * it; a word to all workers of its pool. */
+struct listener *listeners_find(struct master *m, uint32_t id);
+void listeners_own(struct listener *listener,
+    const struct link_packet *packet, const uint8_t *address, uint32_t len);
+void listeners_tell(const struct listener *listener, enum listener_op op,
+    int fd);
+
 /* Each tick: repair what somebody broke, close what has left. */
 void listeners_check(struct master *m);
-void listeners_heal(struct listener *listener);
+void listeners_heal(struct listener *listener);		/* heal.c */
 /* Connections in the kernel's queue, -1 if unknown. */
 int64_t listeners_queued(const struct listener *listener);
 
