@@ -19,6 +19,7 @@
 #include "daemon/journal/journal.h"
 #include "daemon/master/disk.h"
 #include "daemon/master/life.h"
+#include "daemon/master/listeners.h"
 #include "daemon/master/master.h"
 #include "daemon/master/process.h"
 #include "daemon/master/turn.h"
@@ -330,7 +331,23 @@ settle_orphans(struct master *m)
 	}
 }
 
-/* Pools that left the configuration, once their last worker is gone. */
+/* Pools that left the configuration are drained when nothing waits in their
+ * listeners any more. */
+static void
+drain_pools(struct master *m)
+{
+	const struct memo_copy *copy = turn_look(m);
+	uint32_t one;
+
+	for (uint16_t i = 0; i < copy->pools; i++)
+		if (copy->pool[i].name[0] != '\0' &&
+		    copy->pool[i].desired > 0 &&
+		    conf_pool_by_name(m->conf, copy->pool[i].name) == NULL &&
+		    listeners_of_pool(m, copy->pool[i].name, &one, 1) == 0)
+			life_resize(m, i, 0);
+}
+
+/* The same, once their last worker is gone. */
 static void
 remove_pools(struct master *m)
 {
@@ -363,6 +380,7 @@ change_follow(struct master *m)
 			turn_later(m, finish_stop, 0);
 		return;
 	}
+	drain_pools(m);
 	if (m->change == NULL) {
 		settle_orphans(m);
 		remove_pools(m);

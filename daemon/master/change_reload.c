@@ -307,10 +307,8 @@ commit_pool(struct master *m, uint16_t index, const struct conf *before,
 	const struct conf_pool *old = conf_pool_by_name(before, pool->name);
 	const struct conf_pool *new = conf_pool_by_name(after, pool->name);
 
-	if (new == NULL) {
-		life_resize(m, index, 0);
-		return;
-	}
+	if (new == NULL)
+		return;		/* drained when its addresses have left */
 	pool->generation = after->generation;
 	pool->was_stable = pool->stable_generation == before->generation;
 	pool->early_deaths = 0;

@@ -88,17 +88,10 @@ dispatch_waiting(struct master *m, const struct process *process)
 	    (bytes + m->window_unit - 1) / m->window_unit;
 }
 
-static const struct conf_pool *
-pool_conf(struct master *m, uint16_t pool)
-{
-	return m->conf == NULL ? NULL :
-	    conf_pool_by_name(m->conf, turn_look(m)->pool[pool].name);
-}
-
 static unsigned
 window_of(struct master *m, uint16_t pool)
 {
-	const struct conf_pool *conf = pool_conf(m, pool);
+	const struct conf_pool *conf = master_pool_now(m, pool);
 
 	if (m->window_unit == 0)
 		return 1;
@@ -222,7 +215,7 @@ static void
 collect(struct master *m, uint16_t pool, const struct process *except)
 {
 	const struct memo_copy *copy = turn_look(m);
-	const struct conf_pool *conf = pool_conf(m, pool);
+	const struct conf_pool *conf = master_pool_now(m, pool);
 	unsigned window = window_of(m, pool);
 
 	candidates.count = 0;
@@ -242,7 +235,7 @@ collect(struct master *m, uint16_t pool, const struct process *except)
 static int
 choose(struct master *m, uint16_t pool)
 {
-	const struct conf_pool *conf = pool_conf(m, pool);
+	const struct conf_pool *conf = master_pool_now(m, pool);
 	uint32_t last = m->pool[pool].last_slot;
 
 	if (conf != NULL && conf->schedule == SCHEDULE_LEAST_CONNECTIONS)
@@ -571,7 +564,7 @@ accept_one(struct listener *listener, uint16_t pool)
 bool
 dispatch_is_balanced(struct master *m, uint16_t pool)
 {
-	const struct conf_pool *conf = pool_conf(m, pool);
+	const struct conf_pool *conf = master_pool_now(m, pool);
 
 	return conf != NULL && (conf->schedule == SCHEDULE_ROUND_ROBIN ||
 	    conf->schedule == SCHEDULE_LEAST_CONNECTIONS) &&

@@ -44,6 +44,17 @@ master_pool_conf(struct master *m, uint64_t number, const char *pool)
 	return conf == NULL ? NULL : conf_pool_by_name(conf, pool);
 }
 
+const struct conf_pool *
+master_pool_now(struct master *m, uint16_t pool)
+{
+	const struct memo_pool *row = &turn_look(m)->pool[pool];
+	const struct conf_pool *conf = m->conf == NULL ? NULL :
+	    conf_pool_by_name(m->conf, row->name);
+
+	return conf != NULL ? conf :
+	    master_pool_conf(m, row->generation, row->name);
+}
+
 uint64_t
 generations_next(struct master *m)
 {
@@ -430,6 +441,10 @@ is_referred(struct master *m, uint64_t number)
 	    number == copy->globals.previous ||
 	    number == copy->globals.trans_generation)
 		return true;
+	for (uint16_t i = 0; i < copy->pools; i++)
+		if (copy->pool[i].name[0] != '\0' &&
+		    copy->pool[i].generation == number)
+			return true;
 	for (uint16_t i = 0; i < copy->slots; i++)
 		if (copy->slot[i].pool != MEMO_NONE &&
 		    copy->slot[i].generation == number)

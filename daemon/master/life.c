@@ -72,8 +72,7 @@ void
 life_limits(struct master *m, uint16_t pool, struct policy_limits *limits)
 {
 	const struct memo_copy *copy = turn_look(m);
-	const struct conf_pool *conf = m->conf == NULL ? NULL :
-	    conf_pool_by_name(m->conf, copy->pool[pool].name);
+	const struct conf_pool *conf = master_pool_now(m, pool);
 	uint32_t slots = copy->pool[pool].desired;
 
 	limits->stable_after_ms = 60000;

@@ -262,6 +262,15 @@ listeners_drop_added(struct master *m)
 	}
 }
 
+static void
+leave(struct listener *l)
+{
+	l->leaving = true;
+	l->empty_since_ns = 0;
+	l->leave_by_ns = clock_now_ns() +
+	    clock_scaled_ms(LEAVE_MS) * NS_PER_MS;
+}
+
 static bool
 is_named(const struct conf *conf, const struct listener *l)
 {
@@ -281,11 +290,8 @@ listeners_settle(struct master *m, const struct conf *conf)
 		if (l->adding && l->fd >= 0)
 			listeners_tell(l, LISTENER_ADD, l->fd);
 		l->adding = false;
-		if (!l->leaving && !is_named(conf, l)) {
-			l->leaving = true;
-			l->leave_by_ns = clock_now_ns() +
-			    clock_scaled_ms(LEAVE_MS) * NS_PER_MS;
-		}
+		if (!l->leaving && !is_named(conf, l))
+			leave(l);
 	}
 }
 
@@ -308,30 +314,55 @@ listeners_have(struct master *m, const struct link_packet *packet)
 	listeners_own(l, packet, have->address, have->address_len);
 }
 
-void
-listeners_adopt(struct master *m, const struct conf *conf)
+/* One of the inventory becomes this address; NULL: it is not there. */
+static struct listener *
+adopt(struct master *m, const struct conf_pool *pool,
+    const struct conf_listen *at)
+{
+	uint32_t id = id_of(pool->name, at->text);
+	struct listener *l = listeners_find(m, id);
+
+	while (l != NULL && l->pool[0] != '\0') {
+		id = 1 + id % (LISTENER_CONTROL - 1);
+		l = listeners_find(m, id);
+	}
+	if (l == NULL)
+		return NULL;
+	snprintf(l->pool, sizeof(l->pool), "%s", pool->name);
+	snprintf(l->configured, sizeof(l->configured), "%s", at->text);
+	l->backlog = pool->backlog;
+	return l;
+}
+
+static void
+adopt_all(struct master *m, const struct conf *conf, bool leaving)
 {
 	for (size_t p = 0; p < conf->pool_count; p++) {
 		const struct conf_pool *pool = &conf->pools[p];
 
 		for (size_t i = 0; i < pool->listen_count; i++) {
-			const char *text = pool->listens[i].text;
-			uint32_t id = id_of(pool->name, text);
-			struct listener *l = listeners_find(m, id);
+			const struct conf_listen *at = &pool->listens[i];
+			struct listener *l = leaving && find(m, pool->name,
+			    at->text) != NULL ? NULL : adopt(m, pool, at);
 
-			while (l != NULL && l->pool[0] != '\0') {
-				id = 1 + id % (LISTENER_CONTROL - 1);
-				l = listeners_find(m, id);
-			}
-			if (l == NULL)
-				continue;	/* bound anew, later */
-			snprintf(l->pool, sizeof(l->pool), "%s", pool->name);
-			snprintf(l->configured, sizeof(l->configured), "%s",
-			    text);
-			l->backlog = pool->backlog;
+			if (l != NULL && leaving)
+				leave(l);
 		}
 	}
-	/* What no configuration names was of a change that is gone. */
+}
+
+void
+listeners_adopt(struct master *m, const struct conf *conf)
+{
+	uint64_t coming = turn_look(m)->globals.trans_generation;
+
+	adopt_all(m, conf, false);
+	/* Of one that was in force before: it had not left yet. */
+	for (size_t i = 0; i < MASTER_GENERATIONS; i++)
+		if (m->generations[i].conf != NULL && m->generations[i].conf !=
+		    conf && m->generations[i].number != coming)
+			adopt_all(m, m->generations[i].conf, true);
+	/* What is left was of a change that is gone. */
 	for (struct listener *l = m->listeners, *next; l != NULL; l = next) {
 		next = l->next;
 		if (l->pool[0] == '\0')
@@ -406,7 +437,7 @@ listeners_tell_worker(struct process *process, bool on)
 {
 	struct master *m = process->master;
 	const char *name = turn_look(m)->pool[process->pool].name;
-	const struct conf_pool *conf = conf_pool_by_name(m->conf, name);
+	const struct conf_pool *conf = master_pool_now(m, process->pool);
 
 	if (conf == NULL || (conf->schedule != SCHEDULE_SHARED &&
 	    conf->schedule != SCHEDULE_REUSEPORT))
@@ -459,7 +490,9 @@ listeners_check(struct master *m)
 			continue;
 		if (!l->leaving)
 			listeners_heal(l);
-		else if (has_left(l))
+		else if (has_left(l)) {
 			unbind(m, l);
+			turn_change(m);	/* perhaps its pool's last */
+		}
 	}
 }

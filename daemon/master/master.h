@@ -138,6 +138,9 @@ struct generation *master_generation(struct master *m, uint64_t number);
 /* Configuration of a pool of a generation, by its name; NULL: not there. */
 const struct conf_pool *master_pool_conf(struct master *m, uint64_t number,
     const char *pool);
+/* Configuration of a pool of the memo as it serves now: the one in force, or
+ * for a pool that left it the last it had.  NULL: none. */
+const struct conf_pool *master_pool_now(struct master *m, uint16_t pool);
 
 /* Tell the keeper to end the service with this status and these words. */
 void master_end(struct master *m, int status, const char *fmt, ...)

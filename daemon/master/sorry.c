@@ -86,13 +86,14 @@ say_sorry(int fd, uint64_t now_ns)
 static bool
 is_sorry(struct master *m, const char *name, uint64_t now_ns)
 {
-	const struct conf_pool *conf = conf_pool_by_name(m->conf, name);
 	const struct memo_copy *copy = turn_look(m);
 	uint16_t pool = state_find_pool(copy, name);
+	const struct conf_pool *conf = pool == MEMO_NONE ? NULL :
+	    master_pool_now(m, pool);
 	uint64_t empty_ns;
 
 	if (conf == NULL || conf->protocol != PROTOCOL_HTTP ||
-	    pool == MEMO_NONE || state_count_ready(copy, pool) > 0)
+	    state_count_ready(copy, pool) > 0)
 		return false;
 	if (state_count_wanted(copy, pool) == 0)
 		return true;

@@ -242,7 +242,7 @@ fill_pool(struct master *m, uint16_t index, struct view_pool *row)
 		"least-connections", "shared", "reuseport" };
 	const struct memo_copy *copy = turn_look(m);
 	const struct memo_pool *pool = &copy->pool[index];
-	const struct conf_pool *conf = conf_pool_by_name(m->conf, pool->name);
+	const struct conf_pool *conf = master_pool_now(m, index);
 	const char **addresses = take(256 * sizeof(*addresses));
 
 	row->pool = text(pool->name);

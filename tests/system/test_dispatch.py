@@ -6,7 +6,7 @@ import signal
 
 import pytest
 
-from harness import http
+from harness import http, shows
 
 REQUEST = b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"
 
@@ -104,3 +104,36 @@ def test_a_new_address_is_served_by_the_workers_there_are(cluster, schedule):
     with http.connect(path) as sock:
         sock.sendall(REQUEST)
         assert sock.recv(100).startswith(b"HTTP/1.1 200 ")
+
+
+def wait_in_line(c, count, pool="api"):
+    """Clients of a pool whose worker has one at a time: most of them wait in
+    the queue of its address."""
+    clients = [http.connect(c.address(pool), 20) for _ in range(count)]
+    for client in clients:
+        client.sendall(b"GET /sleep?300 HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+    c.await_state(lambda s: any(w["connections"] > 0 for w in s["workers"]
+                                if w["worker"].startswith(pool + "/")))
+    return clients
+
+
+def one_at_a_time(schedule):
+    return {"workers": 1, "max_connections": 1, "schedule": schedule,
+            "routes": {"/sleep": "evil"}}
+
+
+@shows("P3")
+@pytest.mark.parametrize("master", ["lives", "dies"])
+@pytest.mark.parametrize("schedule", ["round-robin", "shared"])
+def test_what_waits_for_a_pool_that_is_removed_is_served(cluster, schedule, master):
+    c = cluster(workers=1, scale=1, pools={"api": one_at_a_time(schedule)})
+    clients = wait_in_line(c, 8)
+    del c.pools["api"]
+    c.write_config()
+    assert c.ctl("reload").code == 0
+    if master == "dies":
+        os.kill(c.master_pid(), signal.SIGKILL)
+    for client in clients:
+        assert client.recv(100).startswith(b"HTTP/1.1 200 ")
+        client.close()
+    c.await_state(lambda s: len(s["pools"]) == 1 and len(s["workers"]) == 1)
