@@ -107,6 +107,14 @@ reload_go(struct master *m)
 
 /* -- canary and roll ------------------------------------------------------------------------- */
 
+/* A pool that is removed and comes back while it still serves has workers of
+ * what it was. */
+static bool
+is_to_roll(const struct diff *diff, uint32_t pool, const struct memo_slot *slot)
+{
+	return diff->roll[pool] || (diff->added[pool] && slot->wanted);
+}
+
 /* The lowest slot of its pool that has a worker to be tried: one that was taken
  * out shows nothing. */
 static bool
@@ -149,7 +157,8 @@ add_slots(struct master *m, bool canaries)
 				continue;
 			pool = conf_pool_by_name(conf,
 			    copy->pool[slot->pool].name);
-			if (pool == NULL || !diff.roll[pool->index] ||
+			if (pool == NULL ||
+			    !is_to_roll(&diff, pool->index, slot) ||
 			    (canaries ? !is_canary(copy, i) :
 			    roll_has(run, slot->pool, slot->number)))
 				continue;
@@ -204,7 +213,6 @@ begin_undo(struct master *m)
 {
 	struct change_run *run = m->change;
 	struct memo_copy *copy = turn_change(m);
-	uint64_t to = copy->globals.generation;
 	uint64_t from = copy->globals.trans_generation;
 
 	change_step(m, TRANS_UNDO);
@@ -222,8 +230,10 @@ begin_undo(struct master *m)
 			    SUCCESSOR_NONE;
 			life_send_off(m, slot->other);
 		}
+		/* Not always the one in force: that may lack the pool. */
 		if (slot->generation == from)
-			roll_add(run, slot->pool, slot->number, to, false);
+			roll_add(run, slot->pool, slot->number,
+			    copy->pool[slot->pool].generation, false);
 	}
 }
 
@@ -323,7 +333,7 @@ commit_pool(struct master *m, uint16_t index, const struct conf *before,
 			    WS_HELD)
 				life_retry(m, copy->slot[i].current);
 		}
-	if (old == NULL || old->workers_min == new->workers_min)
+	if (old != NULL && old->workers_min == new->workers_min)
 		return;
 	/* The file wins when it says another number. */
 	if (pool->desired_by_operator)
@@ -354,7 +364,8 @@ commit(struct master *m)
 			commit_pool(m, i, before, after);
 	m->conf = after;
 	for (size_t i = 0; i < after->pool_count; i++)
-		if (conf_pool_by_name(before, after->pools[i].name) == NULL)
+		if (state_find_pool(turn_look(m), after->pools[i].name) ==
+		    MEMO_NONE)
 			start_add_pool(m, &after->pools[i],
 			    after->generation);
 	listeners_settle(m, after);

@@ -42,7 +42,7 @@ find(struct master *m, const char *pool, const char *configured)
 {
 	for (struct listener *l = m->listeners; l != NULL; l = l->next)
 		if (strcmp(l->pool, pool) == 0 &&
-		    strcmp(l->configured, configured) == 0 && !l->leaving)
+		    strcmp(l->configured, configured) == 0)
 			return l;
 	return NULL;
 }
@@ -222,6 +222,26 @@ ask_bind(struct master *m, struct listener *l, const struct conf_pool *pool,
 	link_request(m->link, &packet, NULL, 0, on_bound, l->id);
 }
 
+static void
+leave(struct listener *l)
+{
+	l->leaving = true;
+	l->revived = false;
+	l->empty_since_ns = 0;
+	l->leave_by_ns = clock_now_ns() +
+	    clock_scaled_ms(LEAVE_MS) * NS_PER_MS;
+}
+
+/* Its address is wanted again before it has left. */
+static void
+revive(struct listener *l, bool adding)
+{
+	if (!l->leaving)
+		return;
+	l->leaving = false;
+	l->revived = adding;
+}
+
 void
 listeners_bind(struct master *m, const struct conf *conf, bool adding,
     listeners_done done)
@@ -238,6 +258,7 @@ listeners_bind(struct master *m, const struct conf *conf, bool adding,
 
 			if (l != NULL) {
 				l->backlog = pool->backlog;
+				revive(l, adding);
 				continue;
 			}
 			l = listener_new(m, pool->name, at->text);
@@ -259,16 +280,9 @@ listeners_drop_added(struct master *m)
 		next = l->next;
 		if (l->adding)
 			unbind(m, l);
+		else if (l->revived)
+			leave(l);
 	}
-}
-
-static void
-leave(struct listener *l)
-{
-	l->leaving = true;
-	l->empty_since_ns = 0;
-	l->leave_by_ns = clock_now_ns() +
-	    clock_scaled_ms(LEAVE_MS) * NS_PER_MS;
 }
 
 static bool
@@ -289,7 +303,7 @@ listeners_settle(struct master *m, const struct conf *conf)
 		/* A new address replaces no worker: they get it as they are. */
 		if (l->adding && l->fd >= 0)
 			listeners_tell(l, LISTENER_ADD, l->fd);
-		l->adding = false;
+		l->adding = l->revived = false;
 		if (!l->leaving && !is_named(conf, l))
 			leave(l);
 	}

@@ -36,6 +36,7 @@ struct listener {
 	bool armed;
 	bool adding;			/* bound for a change not committed */
 	bool leaving;			/* its address left the configuration */
+	bool revived;			/* and comes back with that change */
 	bool remaking;			/* the keeper is asked for another socket */
 	bool broken;			/* and could not make it: said once */
 	uint64_t empty_since_ns;	/* leaving: queue empty since then */

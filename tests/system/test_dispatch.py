@@ -3,10 +3,11 @@
 
 import os
 import signal
+import socket
 
 import pytest
 
-from harness import http, shows
+from harness import http, shows, wait
 
 REQUEST = b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"
 
@@ -137,3 +138,77 @@ def test_what_waits_for_a_pool_that_is_removed_is_served(cluster, schedule, mast
         assert client.recv(100).startswith(b"HTTP/1.1 200 ")
         client.close()
     c.await_state(lambda s: len(s["pools"]) == 1 and len(s["workers"]) == 1)
+
+
+def answers(address):
+    try:
+        with http.connect(address) as sock:
+            sock.sendall(REQUEST)
+            return sock.recv(100).startswith(b"HTTP/1.1 200 ")
+    except OSError:
+        return False
+
+
+@pytest.fixture(name="port")
+def free_port():
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        return sock.getsockname()[1]
+
+
+@pytest.mark.parametrize("kind", ["tcp", "unix"])
+def test_an_address_comes_back_before_it_has_left(cluster, port, kind):
+    c = cluster(workers=1, scale=1)
+    address = ("unix:%s/run/web.sock" % c.dir) if kind == "unix" else "127.0.0.1:%d" % port
+
+    def reload(there):
+        c.write_config(listen=["127.0.0.1:0"] + ([address] if there else []))
+        result = c.ctl("reload")
+        assert result.code == 0, result
+
+    reload(True)
+    reload(False)
+    reload(True)
+    assert answers(address)
+    reload(False)
+    wait.until(lambda: not answers(address), 10, "an address that has left")
+    reload(True)
+    assert answers(address)
+
+
+def test_one_that_a_failed_change_wanted_back_leaves_all_the_same(cluster, port):
+    address = "127.0.0.1:%d" % port
+    c = cluster(workers=1, listen=["127.0.0.1:0", address])
+    c.write_config(listen="127.0.0.1:0")
+    assert c.ctl("reload").code == 0
+    c.plugins["hello"] = {"module": "hello_start_fails.so"}
+    c.write_config(listen=["127.0.0.1:0", address])
+    result = c.ctl("reload")
+    assert result.code == 1 and "in use" not in result, result
+    wait.until(lambda: not answers(address), 10, "an address that has left")
+
+
+@pytest.mark.parametrize("good", [True, False])
+def test_a_pool_comes_back_before_it_has_left(cluster, port, good):
+    """As what it is now, or not at all; and it has the workers that it had."""
+    keys = {"workers": 2, "listen": "127.0.0.1:%d" % port}
+    c = cluster(workers=1, scale=1, plugins={"old": {"module": "hello.so"}},
+                pools={"api": dict(keys, routes={"/": "old"})})
+    before = [w["id"] for w in c.workers() if w["worker"].startswith("api/")]
+    os.kill(c.worker("api/1")["pid"], signal.SIGKILL)
+    c.await_state(lambda s: s["pools"][1]["restarts"] == 1 and s["pools"][1]["ready"] == 2)
+    pool = c.pools.pop("api")
+    c.write_config()
+    assert c.ctl("reload").code == 0
+    c.plugins["new"] = {"module": "hello_v2.so" if good else "hello_start_fails.so"}
+    c.pools["api"] = (pool[0], {"/": "new"})
+    c.write_config()
+    result = c.ctl("reload")
+    assert (result.code == 0) == good, result
+    if good:
+        assert {c.get("/", pool="api").header("X-Version") for _ in range(4)} == {"2"}
+        assert c.pool("api")["restarts"] == 1, "its counts are its own"
+        assert not {w["id"] for w in c.workers()} & set(before)
+    else:
+        c.await_state(lambda s: len(s["pools"]) == 1)
+        assert not answers("127.0.0.1:%d" % port)
