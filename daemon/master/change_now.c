@@ -93,6 +93,8 @@ retry_slot(struct master *m, uint16_t slot)
 	uint16_t row = copy->slot[slot].current;
 
 	if (copy->slot[slot].drained) {
+		if (copy->pool[copy->slot[slot].pool].drained)
+			return 0;	/* until `resume' */
 		life_set_drained(m, slot, 0);
 		return 1;
 	}
@@ -137,11 +139,11 @@ note_pools(struct master *m, const struct change *change)
 			continue;
 		if (change->command == COMMAND_DRAIN) {
 			pool->drained = 1;
-			snprintf(m->pool[i].drained_by,
-			    sizeof(m->pool[i].drained_by), "%.63s",
-			    change->who);
+			snprintf(pool->drained_by, sizeof(pool->drained_by),
+			    "%.63s", change->who);
 		} else if (change->command == COMMAND_RESUME) {
 			pool->drained = 0;
+			pool->drained_by[0] = '\0';
 		}
 	}
 }

@@ -296,6 +296,16 @@ is_healthy(const struct memo_copy *copy, uint16_t slot)
 	    copy->worker[copy->slot[slot].current].state == WS_READY;
 }
 
+/* Out of service with its pool, until `resume'. */
+static bool
+is_drained(struct master *m, uint16_t slot)
+{
+	const struct memo_copy *copy = turn_look(m);
+
+	return copy->slot[slot].drained &&
+	    copy->pool[copy->slot[slot].pool].drained;
+}
+
 void
 restart_start(struct master *m, struct control_call *call,
     const struct change *change)
@@ -308,6 +318,11 @@ restart_start(struct master *m, struct control_call *call,
 		change_refuse(call, ERR_NOT_FOUND, "no such worker");
 		return;
 	}
+	if (change->target.kind != TARGET_ALL && is_drained(m, slots[0])) {
+		change_refuse(call, ERR_CONFLICT, "pool %s is drained: "
+		    "`resume' first", change->target.pool);
+		return;
+	}
 	run = change_begin(m, call, change, TRANS_RESTART);
 	change_step(m, TRANS_ROLL);
 	/* Unhealthy slots first: nothing is lost there. */
@@ -317,6 +332,8 @@ restart_start(struct master *m, struct control_call *call,
 			const struct memo_slot *slot = &copy->slot[slots[i]];
 
 			if (is_healthy(copy, slots[i]) != pass)
+				continue;
+			if (is_drained(m, slots[i]))
 				continue;
 			if (slot->drained)
 				life_set_drained(m, slots[i], 0);

@@ -141,6 +141,8 @@ count_ready(const struct memo_copy *copy, const struct change_run *run,
 	unsigned ready = 0;
 
 	*wanted = run->to > run->from ? run->to - run->from : 0;
+	if (copy->pool[run->pool].drained)
+		*wanted = 0;	/* none starts before `resume' */
 	for (uint16_t i = 0; i < copy->slots; i++) {
 		const struct memo_slot *slot = &copy->slot[i];
 
@@ -176,7 +178,7 @@ scale_follow(struct master *m)
 	const struct memo_copy *copy = turn_look(m);
 	unsigned wanted, ready = count_ready(copy, run, &wanted);
 	uint16_t bad = failing_slot(copy, run);
-	char text[200];
+	char text[300], words[120] = "";
 
 	if (bad != MEMO_NONE) {
 		give_up(m, bad);
@@ -193,9 +195,13 @@ scale_follow(struct master *m)
 	if (!change_is_stored(m) || ready < wanted)
 		return;
 	(void)FP("scale.after_store");
+	if (copy->pool[run->pool].drained)
+		snprintf(words, sizeof(words), ",\"drained\":true,\"text\":"
+		    "\"%u workers, but the pool is drained until `resume'\"",
+		    run->to);
 	snprintf(text, sizeof(text), "{\"pool\":\"%s\",\"from\":%u,\"to\":%u,"
-	    "\"stored\":%s}", copy->pool[run->pool].name, run->from, run->to,
-	    run->stored ? "true" : "false");
+	    "\"stored\":%s%s}", copy->pool[run->pool].name, run->from, run->to,
+	    run->stored ? "true" : "false", words);
 	change_succeed(m, text);
 }
 

@@ -275,14 +275,17 @@ slot_begin(struct master *m, uint16_t pool, uint16_t number)
 {
 	struct memo_copy *copy = turn_change(m);
 	uint16_t slot = state_find_slot(copy, pool, number);
+	bool fresh = slot == MEMO_NONE;
 	uint16_t row;
 
-	if (slot == MEMO_NONE)
+	if (fresh)
 		slot = state_add_slot(copy, pool, number);
 	if (slot == MEMO_NONE)
 		return ERR_FULL;
+	/* One that was taken out stays out, whatever the size. */
+	if (fresh || !copy->slot[slot].wanted)
+		copy->slot[slot].drained = copy->pool[pool].drained != 0;
 	copy->slot[slot].wanted = 1;
-	copy->slot[slot].drained = 0;
 	if (copy->slot[slot].generation == 0)
 		copy->slot[slot].generation = copy->pool[pool].generation;
 	if (copy->slot[slot].current != MEMO_NONE)

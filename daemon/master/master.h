@@ -58,7 +58,6 @@ struct pool_run {
 	bool was_ready;
 	uint64_t recycle_after_ns;	/* a failed recycle is tried again then */
 	int verdict;			/* enum view_state */
-	char drained_by[64];
 };
 
 /* An accepted configuration; its snapshots are with the keeper, or soon. */

@@ -81,6 +81,8 @@ put_pool(struct master *m, const struct memo_copy *copy, uint16_t index)
 	};
 
 	snprintf(row.pool, sizeof(row.pool), "%s", pool->name);
+	snprintf(row.drained_by, sizeof(row.drained_by), "%s",
+	    pool->drained_by);
 	store_put_pool(m->store, &row);
 }
 

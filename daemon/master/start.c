@@ -128,6 +128,12 @@ pool_remember(struct master *m, uint16_t index, const struct conf_pool *conf)
 		pool->retired_replacements = row->replacements;
 		pool->retired_requests = row->requests;
 		pool->retired_connections = row->connections;
+		/* Of one that was removed meanwhile nothing holds. */
+		if (!m->attached) {
+			pool->drained = row->drained != 0;
+			snprintf(pool->drained_by, sizeof(pool->drained_by),
+			    "%s", row->drained_by);
+		}
 		/* What `scale' said holds until the file says another. */
 		if (row->scaled && row->file_workers == conf->workers_min) {
 			pool->desired = row->desired;
@@ -175,6 +181,8 @@ slots_remember(struct master *m, uint16_t pool)
 		slot->replacements = row->replacements;
 		slot->requests = row->requests;
 		slot->connections = row->connections;
+		if (!m->attached)
+			slot->drained = row->drained != 0;
 	}
 }
 
@@ -195,6 +203,7 @@ pool_salvage(struct master *m, uint16_t index, const struct conf_pool *conf)
 	pool->retired_requests = was->retired_requests;
 	pool->retired_connections = was->retired_connections;
 	pool->drained = was->drained;
+	memcpy(pool->drained_by, was->drained_by, sizeof(pool->drained_by));
 	if (was->desired_by_operator && was->desired <= MEMO_SLOTS &&
 	    was->file_workers == (uint32_t)conf->workers_min) {
 		pool->desired = was->desired;

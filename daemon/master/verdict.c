@@ -141,7 +141,7 @@ look_at_pool(struct master *m, uint16_t index)
 	if (pool->drained)
 		add(VIEW_OK, REASON_DRAINED, pool->name, NULL,
 		    "pool %s is drained by %s", pool->name,
-		    run->drained_by[0] != '\0' ? run->drained_by :
+		    pool->drained_by[0] != '\0' ? pool->drained_by :
 		    "an operator");
 	worst = now.state;
 	run->verdict = (int)worst;

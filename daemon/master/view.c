@@ -263,8 +263,8 @@ fill_pool(struct master *m, uint16_t index, struct view_pool *row)
 	row->generation = (int64_t)pool->generation;
 	row->automatic = !pool->desired_by_operator;
 	row->drained_by = !pool->drained ? NULL :
-	    m->pool[index].drained_by[0] != '\0' ?
-	    m->pool[index].drained_by : "an operator";
+	    pool->drained_by[0] != '\0' ? text(pool->drained_by) :
+	    "an operator";
 	sum_pool(m, index, row);
 }
 

@@ -73,6 +73,7 @@ struct memo_pool {
 	uint64_t stable_generation;	/* the last that was stable once */
 	uint32_t was_stable;		/* the one before this was, once */
 	uint32_t early_deaths;		/* since this one is in force */
+	char drained_by[64];		/* account of who drained it */
 	uint8_t reserved[48];
 };
 

@@ -64,6 +64,7 @@ struct store_pool {
 	uint64_t replacements;
 	uint64_t requests, connections;
 	int drained;
+	char drained_by[64];	/* "": nobody */
 };
 
 /* deaths: one row an exit that nobody asked for (and of asked ones that ended

@@ -77,6 +77,8 @@ static const char *const migrations[] = {
 	    TEXT_OR_NULL("exe") ", " TEXT("state") ", "
 	    TEXT_OR_NULL("code") ", " TEXT_OR_NULL("text") ", "
 	    TEXT_OR_NULL("result") ") @;",
+	/* 2: who drained a pool */
+	"ALTER TABLE pools ADD COLUMN " TEXT_OR_NULL("drained_by") ";",
 };
 
 int

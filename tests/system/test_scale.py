@@ -2,6 +2,9 @@
 """Another number of workers, under load, without a request lost."""
 
 import json
+import os
+import pwd
+from signal import SIGKILL
 
 from harness.config import LOAD
 
@@ -97,3 +100,70 @@ def test_a_size_that_does_not_start_is_taken_back(cluster):
     assert c.pool()["desired"] == 1
     c.await_state(lambda s: s["state"] == "ok" and len(s["workers"]) == 1)
     assert json.dumps(c.status()).count("web/1") == 0
+
+
+ME = pwd.getpwuid(os.geteuid()).pw_name
+
+
+def drained_web(cluster, **how):
+    c = cluster(workers=2, **how)
+    assert c.ctl("drain", "web").code == 0
+    c.await_state(lambda s: s["pools"][0]["ready"] == 0)
+    return c
+
+
+def is_drained(c):
+    pool = c.pool()
+    # what would start has had its turn by now, as the master answers in order
+    return (pool["ready"], pool["drained_by"]) == (0, ME) and not [
+        w for w in c.workers() if w["state"] in ("starting", "ready")]
+
+
+def test_a_drained_pool_stays_so_until_resume(cluster):
+    """Through a death of the master, another size, and a restart of the daemon."""
+    c = drained_web(cluster)
+    os.kill(c.master_pid(), SIGKILL)
+    c.await_event("master.adopted")
+    assert is_drained(c)
+    result = c.ctl("scale", "web", "3")
+    assert result.code == 0 and "drained" in result, result
+    assert is_drained(c)
+    for command in ("restart", "retry"):
+        result = c.ctl(command, "web/0")
+        assert result.code == 1 and command in result, result
+    assert is_drained(c)
+    c.stop()
+    c.start(ready=False)
+    c.await_state(lambda s: s["pools"])
+    assert is_drained(c)
+    assert c.ctl("resume", "web").code == 0
+    c.await_state(lambda s: s["pools"][0]["ready"] == 3)
+    assert c.pool()["drained_by"] is None
+
+
+def test_a_drained_worker_stays_so_at_another_size(cluster):
+    c = cluster(workers=2)
+    assert c.ctl("drain", "web/0").code == 0
+    c.await_state(lambda s: s["pools"][0]["ready"] == 1)
+    assert c.ctl("scale", "web", "3").code == 0
+    c.stop()
+    c.start(ready=False)
+    c.await_state(lambda s: s["pools"] and s["pools"][0]["ready"] == 2)
+    assert {w["worker"] for w in c.workers() if w["state"] == "ready"} == {"web/1", "web/2"}
+    assert c.ctl("retry", "web/0").code == 0
+    c.await_state(lambda s: s["pools"][0]["ready"] == 3)
+
+
+def test_a_pool_that_is_another_one_by_now_is_not_drained(cluster):
+    c = cluster(workers=1, pools={"api": {"workers": 1}})
+    assert c.ctl("drain", "api").code == 0
+    c.restart_daemon()
+    assert c.pool("api")["drained_by"] == ME
+    api = c.pools.pop("api")
+    c.write_config()
+    assert c.ctl("reload").code == 0
+    c.await_state(lambda s: len(s["pools"]) == 1)
+    c.pools["api"] = api
+    c.write_config()
+    assert c.ctl("reload").code == 0
+    c.await_state(lambda s: [p["ready"] for p in s["pools"]] == [1, 1])
