@@ -193,20 +193,13 @@ miss_processes(struct master *m)
 {
 	for (uint16_t i = 0; i < turn_look(m)->workers; i++) {
 		const struct memo_worker *row = &turn_look(m)->worker[i];
-		struct process *process;
-		struct link_packet none = { 0 };
 
 		if (row->id == 0 || m->process[i] != NULL ||
 		    row->state == WS_DOWN || row->state == WS_STARTING ||
 		    row->state == WS_WAITING || row->state == WS_HELD)
 			continue;
-		process = process_new(m, row->id, row->pid, "", &none);
-		if (process == NULL)
-			continue;
-		state_slot_name(turn_look(m), row->slot, process->name,
-		    sizeof(process->name));
-		life_own(m, i, process);
-		life_exited(m, process->id, 0, 0, 0, 0, 0);
+		life_own_none(m, i);
+		life_exited(m, row->id, 0, 0, 0, 0, 0);
 	}
 }
 

@@ -26,6 +26,8 @@ static void
 note_status(const struct process *process, struct death *death)
 {
 	death->code = death->signal = -1;
+	if (process->unkillable)
+		return;			/* it has none yet */
 	if (WIFSIGNALED(process->status)) {
 		death->signal = WTERMSIG(process->status);
 		death->signal_name = rows_signal_name(death->signal,
@@ -110,7 +112,9 @@ cause_words(const struct process *process, const struct death *death,
 {
 	char how[64], words[256];
 
-	if (death->signal > 0)
+	if (process->unkillable)
+		snprintf(how, sizeof(how), "nothing, not even SIGKILL");
+	else if (death->signal > 0)
 		snprintf(how, sizeof(how), "%s%s", death->signal_name,
 		    death->core ? " (core dumped)" : "");
 	else
@@ -183,6 +187,11 @@ make_sentence(const struct process *process, enum worker_event next,
 	if (death->asked && death->cause != CAUSE_OPERATOR && death->code == 0)
 		snprintf(death->text, sizeof(death->text),
 		    "%.63s ended as asked", death->worker);
+	else if (process->unkillable)
+		snprintf(death->text, sizeof(death->text),
+		    "%.63s cannot be ended: %.170s%.170s%s", death->worker,
+		    cause, doing,
+		    next_words(next, wait_ms, words, sizeof(words)));
 	else
 		snprintf(death->text, sizeof(death->text),
 		    "%.63s died: %.170s%.170s; %lld connections lost, %lld recovered%s",

@@ -72,6 +72,8 @@ void life_exited(struct master *m, uint64_t id, int status,
 
 /* A process and the row it belongs to. */
 void life_own(struct master *m, uint16_t row, struct process *process);
+/* The same for a row that says it has one, and nobody knows of it. */
+struct process *life_own_none(struct master *m, uint16_t row);
 /* The row has a process now, since this moment. */
 void life_note_spawned(struct master *m, uint16_t row);
 /* The process cannot be ended: it leaves its row. */

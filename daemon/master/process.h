@@ -82,6 +82,8 @@ struct process {
 
 	uint64_t generation;		/* of its snapshot, when adopted */
 
+	bool unkillable;		/* nobody waits for its end any more */
+
 	/* after its end */
 	bool exited;
 	int status;			/* as of wait(2) */

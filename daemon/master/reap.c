@@ -12,6 +12,7 @@
 #include <string.h>
 #include <sys/wait.h>
 
+#include "common/base/check.h"
 #include "common/base/clock.h"
 #include "common/base/log.h"
 #include "daemon/journal/journal.h"
@@ -159,73 +160,83 @@ part(struct master *m, uint16_t row)
 	turn_later(m, dispatch_take_back_later, 0);
 }
 
-void
-life_detach(struct master *m, uint16_t row)
+static void
+tell_unkillable(struct master *m, uint16_t row, const struct death *death)
 {
-	struct memo_copy *copy = turn_change(m);
-	struct memo_worker *worker = &copy->worker[row];
-	struct policy_exit gone = { .asked = worker->asked,
-		.fatal_class = worker->fatal_class };
-	const struct memo_worker before = *worker;
-	enum worker_event next;
-	uint64_t wait_ms;
-
-	turn_tell_worker(m, EVENT_WORKER_UNKILLABLE, row,
-	    "SIGKILL does not end it", NULL);
-	sample_fold(m, row);
-	copy->slot[worker->slot].restarts += !worker->asked;
-	copy->slot[worker->slot].replacements += worker->asked != 0;
-	part(m, row);
-	ask_policy(m, row, &gone, &next, &wait_ms);
-	if (before.transaction != SUCCESSOR_NONE && before.is_other)
-		change_successor_gone(m, before.slot, before.transaction,
-		    "its process cannot be ended");
-	worker->pid = 0;
-	follow_policy(m, row, next, wait_ms, "its process cannot be ended");
+	turn_tell_worker(m, EVENT_WORKER_UNKILLABLE, row, death->text, NULL);
 }
 
+/* The row is DOWN: what followed is counted, recorded and told, all in one
+ * flip.  before: the row as it was, with cause and asked decided. */
 static void
-row_exited(struct master *m, struct process *process)
+settle(struct master *m, struct process *process,
+    const struct memo_worker *before,
+    void (*tell)(struct master *, uint16_t, const struct death *))
 {
 	struct memo_copy *copy = turn_change(m);
-	uint16_t row = process->row;
-	struct memo_worker *worker = &copy->worker[row];
-	struct memo_slot *slot = &copy->slot[worker->slot];
-	struct policy_exit gone = { .fatal_class = worker->fatal_class };
-	struct memo_worker before = *worker;
-	struct death death;
+	struct memo_slot *slot = &copy->slot[before->slot];
+	struct policy_exit gone = { .asked = before->asked,
+		.fatal_class = before->fatal_class };
+	uint64_t wait_ms = UINT64_MAX;
 	enum worker_event next = WE_NONE;
-	uint64_t wait_ms = UINT64_MAX, now = clock_now_ns();
+	uint16_t row = process->row;
+	struct death death;
 
-	if (process->operator_until_ns > now && worker->cause == CAUSE_NONE) {
-		worker->asked = 1;
-		worker->cause = CAUSE_OPERATOR;
-	}
-	gone.asked = worker->asked;
-	if (worker->ready_ns != 0)
-		gone.ready_for_ms = (now - worker->ready_ns) / NS_PER_MS;
-	before.asked = worker->asked;
-	before.cause = (uint8_t)cause_of(m, worker, process->status,
-	    before.state);
-	life_feed(m, row, WE_EXITED, NULL);
+	if (before->ready_ns != 0)
+		gone.ready_for_ms = (clock_now_ns() - before->ready_ns) /
+		    NS_PER_MS;
 	ask_policy(m, row, &gone, &next, &wait_ms);
 	if (policy_is_death(&gone))
 		slot->restarts++;
 	else
 		slot->replacements++;
-	death_make(m, process, &before, next, wait_ms, &death);
+	death_make(m, process, before, next, wait_ms, &death);
 	sample_fold(m, row);
-	tell_exit(m, row, &death);
-	if (!before.asked || death.signal > 0 || before.ladder > 0)
+	tell(m, row, &death);
+	if (!before->asked || death.signal > 0 || before->ladder > 0)
 		death_store(m, &death);
 	part(m, row);
-	if (before.transaction != SUCCESSOR_NONE && before.is_other)
-		change_successor_gone(m, before.slot, before.transaction,
+	if (before->transaction != SUCCESSOR_NONE && before->is_other)
+		change_successor_gone(m, before->slot, before->transaction,
 		    death.text);
-	else if (!before.is_other && policy_is_death(&gone))
-		change_worker_died(m, before.slot, death.text);
-	worker->pid = 0;
+	else if (!before->is_other && policy_is_death(&gone))
+		change_worker_died(m, before->slot, death.text);
+	copy->worker[row].pid = 0;
 	follow_policy(m, row, next, wait_ms, death.text);
+}
+
+void
+life_detach(struct master *m, uint16_t row)
+{
+	struct memo_worker before = turn_change(m)->worker[row];
+	bool unknown = m->process[row] == NULL;
+	struct process *process = unknown ? life_own_none(m, row) :
+	    m->process[row];
+
+	process->unkillable = true;
+	/* Its SPAWN was not answered: nothing there to be waited for. */
+	process->exited = unknown;
+	before.state = WS_KILLING;
+	settle(m, process, &before, tell_unkillable);
+}
+
+static void
+row_exited(struct master *m, struct process *process)
+{
+	uint16_t row = process->row;
+	struct memo_worker *worker = &turn_change(m)->worker[row];
+	struct memo_worker before;
+
+	if (process->operator_until_ns > clock_now_ns() &&
+	    worker->cause == CAUSE_NONE) {
+		worker->asked = 1;
+		worker->cause = CAUSE_OPERATOR;
+	}
+	before = *worker;
+	before.cause = (uint8_t)cause_of(m, worker, process->status,
+	    before.state);
+	life_feed(m, row, WE_EXITED, NULL);
+	settle(m, process, &before, tell_exit);
 }
 
 void
@@ -348,4 +359,19 @@ life_own(struct master *m, uint16_t row, struct process *process)
 	process->pool = slot->pool;
 	process->slot = slot->number;
 	process_watch(process);
+}
+
+struct process *
+life_own_none(struct master *m, uint16_t row)
+{
+	const struct memo_worker *worker = &turn_look(m)->worker[row];
+	struct link_packet none = { 0 };
+	struct process *process = process_new(m, worker->id, worker->pid, "",
+	    &none);
+
+	CHECK(process != NULL);
+	state_slot_name(turn_look(m), worker->slot, process->name,
+	    sizeof(process->name));
+	life_own(m, row, process);
+	return process;
 }

@@ -5,6 +5,8 @@ import os
 import sqlite3
 from signal import SIGKILL
 
+from harness import http
+
 
 def kill_last(c):
     """A death of web/1."""
@@ -51,3 +53,26 @@ def test_of_a_slot_that_the_next_start_lacks(cluster):
     c.write_config(workers=2)
     c.start()
     assert c.pool()["restarts"] == 1
+
+
+def test_of_one_that_cannot_be_ended_has_its_record(cluster):
+    c = cluster(workers=1, routes={"/": "evil"}, handler_timeout="500ms",
+                stable_after="1s", env={"CLUSTERD_FP": "keeper.kill9:skip@1"})
+    victim = c.worker("web/0")
+    c.await_event("worker.ready")
+    c.await_state(lambda status: status["workers"][0]["uptime_ms"] > 1500)
+    c.request("GET", "/blocksigs", expect=200)
+    with http.connect(c.address()) as sock:
+        sock.sendall(b"GET /block HTTP/1.1\r\nHost: a\r\n\r\n")
+        c.await_event("worker.unkillable", id=victim["id"], timeout=20)
+        death = c.death(victim["id"])
+        assert (death["cause"], death["state"]) == ("hang", "killing")
+        assert (death["code"], death["signal"]) == (None, None)
+        assert "cannot be ended" in death["text"] and "/block" in death["text"]
+        assert death["n"] == 0, "it had lived long enough"
+        assert c.pool()["restarts"] == 1
+        os.kill(victim["pid"], SIGKILL)
+        sock.recv(1)
+    c.await_state(lambda status: status["pools"][0]["ready"] == 1 and
+                  status["state"] == "ok")
+    assert c.pool()["restarts"] == 1 and len(c.json("deaths")) == 1
