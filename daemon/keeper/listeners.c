@@ -360,6 +360,61 @@ explain(const struct listener *listener, int rc, struct errmsg *err)
 	return rc;
 }
 
+/* The path of a listener, and not what somebody may have put there instead:
+ * its folder need not be ours. */
+static int
+open_path(const struct listener *listener)
+{
+	union address address = address_of(listener);
+	int fd = open(address.un.sun_path, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+	struct stat st;
+
+	if (fd < 0)
+		return -errno;
+	if (fstat(fd, &st) == 0 && st.st_dev == listener->dev &&
+	    st.st_ino == listener->inode)
+		return fd;
+	close(fd);
+	return -ENOENT;
+}
+
+static int
+set_rights(struct listener *listener, uint32_t mode, uint32_t gid)
+{
+	int fd = open_path(listener), rc = 0;
+	char path[32];
+
+	if (fd < 0)
+		return fd;
+	/* Of an O_PATH descriptor the mode is changed by this name alone. */
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	if ((geteuid() == 0 && fchownat(fd, "", (uid_t)-1, gid,
+	    AT_EMPTY_PATH) < 0) || chmod(path, mode & 0777) < 0)
+		rc = -errno;
+	close(fd);
+	if (rc != 0)
+		return rc;
+	listener->mode = mode;
+	listener->gid = gid;
+	return 0;
+}
+
+/* One that is there gets what is new of it. */
+static int
+change(struct listener *listener, const struct keeper_msg_bind *request)
+{
+	if (listener->type == BIND_STREAM &&
+	    listener->backlog != request->backlog) {
+		if (listen(listener->fd, (int)request->backlog) < 0)
+			return -errno;
+		listener->backlog = request->backlog;
+	}
+	if (listener->inode == 0 || (listener->mode == request->mode &&
+	    listener->gid == request->gid))
+		return 0;
+	return set_rights(listener, request->mode, request->gid);
+}
+
 int
 listener_bind(struct keeper *k, const struct keeper_msg_bind *request,
     struct listener **listener, struct errmsg *err)
@@ -373,7 +428,8 @@ listener_bind(struct keeper *k, const struct keeper_msg_bind *request,
 
 	if (row != NULL) {
 		*listener = row;
-		return 0;
+		rc = change(row, request);
+		return rc == 0 ? 0 : explain(row, rc, err);
 	}
 	for (unsigned i = 0; row == NULL && i < KEEPER_LISTENERS_MAX; i++)
 		if (k->listeners[i].fd < 0)

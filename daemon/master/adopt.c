@@ -261,6 +261,7 @@ adopt_begin(struct master *m)
 	copy->globals.master_deaths++;
 	listeners_adopt(m, m->conf);
 	listeners_bind(m, m->conf, false, on_bound);
+	listeners_settle(m, m->conf);
 	start_apply_conf(m);
 	m->attached = true;
 	take_found(m);

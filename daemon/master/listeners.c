@@ -20,6 +20,7 @@
 #include "common/base/clock.h"
 #include "common/base/digest.h"
 #include "common/base/fd.h"
+#include "common/base/log.h"
 #include "daemon/master/dispatch.h"
 #include "daemon/master/master.h"
 #include "daemon/master/process.h"
@@ -192,19 +193,21 @@ on_bound(struct master *m, uint64_t id, const struct link_packet *answer)
 }
 
 static void
-ask_bind(struct master *m, struct listener *l, const struct conf_pool *pool,
-    const struct conf_listen *listen)
+fill_bind(struct keeper_packet *packet, struct listener *l,
+    const struct conf_pool *pool, const struct conf_listen *listen)
 {
-	struct keeper_packet packet;
-	struct keeper_msg_bind *bind = &packet.body.bind;
+	struct keeper_msg_bind *bind = &packet->body.bind;
 
-	keeper_begin(&packet, KEEPER_BIND, 0);
+	keeper_begin(packet, KEEPER_BIND, 0);
+	l->backlog = pool->backlog;
+	l->mode = listen->family == AF_UNIX ? (uint32_t)pool->socket_mode : 0;
+	l->gid = listen->family == AF_UNIX ? (uint32_t)pool->socket_gid :
+	    UINT32_MAX;
 	bind->listener = l->id;
 	bind->type = listen->type == LISTEN_DGRAM ? BIND_DGRAM : BIND_STREAM;
-	bind->backlog = (uint32_t)pool->backlog;
-	bind->mode = listen->family == AF_UNIX ? (uint32_t)pool->socket_mode :
-	    0;
-	bind->gid = UINT32_MAX;
+	bind->backlog = (uint32_t)l->backlog;
+	bind->mode = l->mode;
+	bind->gid = l->gid;
 	if (pool->schedule == SCHEDULE_REUSEPORT)
 		bind->flags |= BIND_REUSEPORT;
 	if (listen->family == AF_INET6)
@@ -218,8 +221,46 @@ ask_bind(struct master *m, struct listener *l, const struct conf_pool *pool,
 		memcpy(bind->address, listen->address, listen->len);
 		bind->address_len = listen->len;
 	}
+}
+
+static void
+ask_bind(struct master *m, struct listener *l, const struct conf_pool *pool,
+    const struct conf_listen *listen)
+{
+	struct keeper_packet packet;
+
+	fill_bind(&packet, l, pool, listen);
 	batch.open++;
 	link_request(m->link, &packet, NULL, 0, on_bound, l->id);
+}
+
+static void
+on_changed(struct master *m, uint64_t id, const struct link_packet *answer)
+{
+	struct listener *l = listeners_find(m, (uint32_t)id);
+
+	if (l == NULL || answer->packet->header.type == KEEPER_BOUND)
+		return;
+	l->adopted = true;		/* the next change tries again */
+	log_error("[pool %s] listen: %s: %s", l->pool, l->configured,
+	    answer->packet->body.error.text);
+}
+
+/* Live keys of one that stays.  What the keeper was told of one that another
+ * master bound is not known. */
+static void
+change(struct master *m, struct listener *l, const struct conf_pool *pool,
+    const struct conf_listen *listen)
+{
+	const struct listener before = *l;
+	struct keeper_packet packet;
+
+	fill_bind(&packet, l, pool, listen);
+	if (!before.adopted && before.backlog == l->backlog &&
+	    before.mode == l->mode && before.gid == l->gid)
+		return;
+	l->adopted = false;
+	link_request(m->link, &packet, NULL, 0, on_changed, l->id);
 }
 
 static void
@@ -257,13 +298,11 @@ listeners_bind(struct master *m, const struct conf *conf, bool adding,
 			struct listener *l = find(m, pool->name, at->text);
 
 			if (l != NULL) {
-				l->backlog = pool->backlog;
 				revive(l, adding);
 				continue;
 			}
 			l = listener_new(m, pool->name, at->text);
 			l->adding = adding;
-			l->backlog = pool->backlog;
 			ask_bind(m, l, pool, at);
 		}
 	}
@@ -285,26 +324,32 @@ listeners_drop_added(struct master *m)
 	}
 }
 
-static bool
-is_named(const struct conf *conf, const struct listener *l)
+/* What conf says of it, and of which pool; NULL: it does not name it. */
+static const struct conf_listen *
+named(const struct conf *conf, const struct listener *l,
+    const struct conf_pool **pool)
 {
-	const struct conf_pool *pool = conf_pool_by_name(conf, l->pool);
-
-	for (size_t i = 0; pool != NULL && i < pool->listen_count; i++)
-		if (strcmp(pool->listens[i].text, l->configured) == 0)
-			return true;
-	return false;
+	*pool = conf_pool_by_name(conf, l->pool);
+	for (size_t i = 0; *pool != NULL && i < (*pool)->listen_count; i++)
+		if (strcmp((*pool)->listens[i].text, l->configured) == 0)
+			return &(*pool)->listens[i];
+	return NULL;
 }
 
 void
 listeners_settle(struct master *m, const struct conf *conf)
 {
 	for (struct listener *l = m->listeners; l != NULL; l = l->next) {
+		const struct conf_pool *pool;
+		const struct conf_listen *at = named(conf, l, &pool);
+
 		/* A new address replaces no worker: they get it as they are. */
 		if (l->adding && l->fd >= 0)
 			listeners_tell(l, LISTENER_ADD, l->fd);
 		l->adding = l->revived = false;
-		if (!l->leaving && !is_named(conf, l))
+		if (at != NULL && l->fd >= 0)
+			change(m, l, pool, at);
+		else if (at == NULL && !l->leaving)
 			leave(l);
 	}
 }
@@ -345,6 +390,7 @@ adopt(struct master *m, const struct conf_pool *pool,
 	snprintf(l->pool, sizeof(l->pool), "%s", pool->name);
 	snprintf(l->configured, sizeof(l->configured), "%s", at->text);
 	l->backlog = pool->backlog;
+	l->adopted = true;
 	return l;
 }
 

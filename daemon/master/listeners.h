@@ -31,7 +31,9 @@ struct listener {
 	int fd;				/* -1: not bound yet */
 	char pool[MEMO_NAME];
 	char configured[160], address[160];	/* as written, as bound */
-	int64_t backlog;
+	int64_t backlog;		/* what the keeper was told of it */
+	uint32_t mode, gid;
+	bool adopted;			/* by a master before us */
 	struct event *readable;
 	bool armed;
 	bool adding;			/* bound for a change not committed */

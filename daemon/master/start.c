@@ -11,8 +11,6 @@
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
-#include <sys/stat.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include "common/base/check.h"
@@ -43,11 +41,9 @@
 #include "daemon/store/store.h"
 #include "daemon/supervisor/state.h"
 
-enum { EXIT_CONFIG = 78, EXIT_BIND = 4, EXIT_NEWER = 5 };
+enum { EXIT_CONFIG = 78, EXIT_NEWER = 5 };
 
 static void ask_accounts(struct master *m);
-static void on_control_remade(struct master *m, uint64_t unused,
-    const struct link_packet *answer);
 
 /* -- store and journal ------------------------------------------------------------ */
 
@@ -308,14 +304,6 @@ send_backstop(struct master *m)
 	link_request(m->link, &packet, NULL, 0, NULL, 0);
 }
 
-void
-start_apply_conf(struct master *m)
-{
-	apply_daemon_keys(m);
-	send_backstop(m);
-	host_set_access(m);
-}
-
 static void
 put_generation(struct master *m, const char *state, const char *who,
     const char *verdict)
@@ -342,8 +330,8 @@ end_first_start(struct master *m, uint64_t unused)
 }
 
 /* Everything is bound: pools start. */
-static void
-begin_service(struct master *m)
+void
+start_service(struct master *m)
 {
 	struct memo_copy *copy = turn_change(m);
 	struct event_fields fields = {
@@ -365,80 +353,12 @@ begin_service(struct master *m)
 }
 
 void
-start_look_at_control(struct master *m)
+start_apply_conf(struct master *m)
 {
-	struct keeper_packet packet;
-	struct stat st;
-	char path[300];
-
-	snprintf(path, sizeof(path), "%s/control.sock",
-	    m->conf->daemon.run_dir);
-	if (lstat(path, &st) == 0 && S_ISSOCK(st.st_mode) &&
-	    (m->control_inode == 0 || m->control_inode == st.st_ino)) {
-		m->control_inode = st.st_ino;
-		return;
-	}
-	log_warn("control: %s is lost or another; it is made again", path);
-	m->control_inode = 0;
-	keeper_begin(&packet, KEEPER_REMAKE, 0);
-	packet.body.remake.listener = LISTENER_CONTROL;
-	link_request(m->link, &packet, NULL, 0, on_control_remade, 0);
-}
-
-static void
-on_control_remade(struct master *m, uint64_t unused,
-    const struct link_packet *answer)
-{
-	(void)unused;
-	if (answer->packet->header.type != KEEPER_BOUND)
-		return;		/* looked at again in 5 s */
-	fd_close(&m->control_fd);
-	m->control_fd = answer->fds[0];
-	answer->fds[0] = -1;
-	host_start_control(m);
-}
-
-static void
-on_control_bound(struct master *m, uint64_t unused,
-    const struct link_packet *answer)
-{
-	const struct keeper_packet *p = answer->packet;
-
-	(void)unused;
-	if (m->ending)
-		return;
-	if (p->header.type != KEEPER_BOUND) {
-		master_end(m, EXIT_BIND, "cannot bind the control socket: %s",
-		    p->body.error.text);
-		return;
-	}
-	fd_close(&m->control_fd);
-	m->control_fd = answer->fds[0];
-	answer->fds[0] = -1;
-	host_start_control(m);
-	if (!m->attached)
-		begin_service(m);
-}
-
-void
-start_bind_control(struct master *m)
-{
-	struct keeper_packet packet;
-	struct keeper_msg_bind *bind = &packet.body.bind;
-	struct sockaddr_un un = { .sun_family = AF_UNIX };
-
-	snprintf(un.sun_path, sizeof(un.sun_path), "%s/control.sock",
-	    m->conf->daemon.run_dir);
-	keeper_begin(&packet, KEEPER_BIND, 0);
-	bind->listener = LISTENER_CONTROL;
-	bind->type = BIND_STREAM;
-	bind->backlog = 128;
-	bind->flags = BIND_CONTROL;
-	bind->mode = m->conf->daemon.control_read == READ_ALL ? 0666 : 0660;
-	bind->gid = (uint32_t)m->conf->daemon.control_gid;
-	bind->address_len = sizeof(un);
-	memcpy(bind->address, &un, sizeof(un));
-	link_request(m->link, &packet, NULL, 0, on_control_bound, 0);
+	apply_daemon_keys(m);
+	send_backstop(m);
+	host_set_access(m);
+	start_change_control(m);
 }
 
 static void

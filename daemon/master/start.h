@@ -16,6 +16,8 @@
 
 struct master;
 
+enum { EXIT_BIND = 4 };
+
 /* Say ATTACH; all else follows from what the keeper answers. */
 void start_attach(struct master *m);
 /* Open the store of that directory.  0 or an ERR_ code. */
@@ -38,9 +40,15 @@ int start_add_pool(struct master *m, const struct conf_pool *conf,
 void start_apply_conf(struct master *m);
 /* The key `log', or the same file again after a rotation. */
 void start_open_log(struct master *m, bool again);
+/* All addresses are bound: the pools of a first start begin. */
+void start_service(struct master *m);
+
+/* -- control_socket.c -- */
 /* Every 5 s: is the control socket's path still ours? */
 void start_look_at_control(struct master *m);
 /* Make the control socket (again) and serve it. */
 void start_bind_control(struct master *m);
+/* The one that is there gets the rights that [daemon] says now. */
+void start_change_control(struct master *m);
 
 #endif

@@ -50,8 +50,8 @@ def inet(port=0, host="127.0.0.1"):
         socket.inet_aton(host) + bytes(8)
 
 
-def bind(master, listener, address, kind=1, flags=0, mode=0, gid=0):
-    return master.request("BIND", listener=listener, type=kind, backlog=16, flags=flags,
+def bind(master, listener, address, kind=1, flags=0, mode=0, gid=0, backlog=16):
+    return master.request("BIND", listener=listener, type=kind, backlog=backlog, flags=flags,
                           mode=mode, gid=gid, address_len=len(address), address=address)
 
 

@@ -11,24 +11,25 @@ import pytest
 
 from harness import keeper as ke
 from harness import wait
-from test_keeper import bind, inet, sealed_memfd, NONE
+from test_keeper import bind, inet, sealed_memfd, unix, NONE
 
 GRACEFUL = {0, 1, 3, 4, 78, 127}        # 127: what the loader says
 
 # call: an errno that it may have, and how many of its uses are of interest
 CALLS = {
-    "openat": ("EMFILE", 14), "clone3": ("EAGAIN", 6), "pipe2": ("EMFILE", 10),
+    "openat": ("EMFILE", 18), "clone3": ("EAGAIN", 6), "pipe2": ("EMFILE", 10),
     "socketpair": ("EMFILE", 8), "memfd_create": ("EMFILE", 3), "ftruncate": ("ENOMEM", 4),
     "fcntl": ("EINVAL", 8), "sendmsg": ("ENOBUFS", 12),
     "recvmsg": ("ENOMEM", 12), "poll": ("ENOMEM", 12), "read": ("EIO", 16),
     "pwrite64": ("ENOSPC", 4), "write": ("ENOSPC", 4), "mkdir": ("EROFS", 4),
     "flock": ("ENOLCK", 2), "fchmod": ("EPERM", 4), "fchown": ("EPERM", 1),
     "waitid": ("EINVAL", 8), "pidfd_send_signal": ("EPERM", 3), "socket": ("ENFILE", 1),
-    "bind": ("EADDRNOTAVAIL", 1), "listen": ("EADDRINUSE", 1), "setsockopt": ("EPERM", 2),
+    "bind": ("EADDRNOTAVAIL", 1), "listen": ("EADDRINUSE", 3), "setsockopt": ("EPERM", 2),
     "getsockname": ("ENOBUFS", 1), "signalfd4": ("EMFILE", 1), "prctl": ("EPERM", 3),
     "capset": ("EPERM", 1), "prlimit64": ("EPERM", 2), "readlink": ("EACCES", 1),
     "unlink": ("EACCES", 2), "recvfrom": ("ENOMEM", 2), "kill": ("EPERM", 2),
-    "newfstatat": ("EIO", 2), "umask": ("ENOSYS", 1), "rt_sigprocmask": ("EINVAL", 1),
+    "lchown": ("EPERM", 1), "fchownat": ("EPERM", 1), "chmod": ("EPERM", 1),
+    "rename": ("EACCES", 2), "newfstatat": ("EIO", 6), "umask": ("ENOSYS", 1), "rt_sigprocmask": ("EINVAL", 1),
 }
 
 
@@ -36,6 +37,8 @@ def scenario(k):
     """A life in short; what the keeper refuses is left out."""
     master = k.serve()
     bind(master, 3, inet())
+    bind(master, 4, unix(k.dir + "/sock"), mode=0o660, gid=os.getgid())
+    bind(master, 4, unix(k.dir + "/sock"), mode=0o600, gid=os.getgid(), backlog=7)
     fd = sealed_memfd()
     master.request("KEEP", [fd], number=7, kind=1)
     os.close(fd)

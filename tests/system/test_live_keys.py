@@ -1,10 +1,15 @@
 # SPDX-License-Identifier: MIT
 """A live key holds for the workers there are."""
 
+import grp
 import os
+import pwd
 import signal
+import socket
 
-from harness import http
+import pytest
+
+from harness import http, wait
 
 SLEEP = {"/": "hello", "/sleep": "evil"}
 
@@ -58,3 +63,88 @@ def test_log_level(cluster):
     c.daemon_keys["log_level"] = "notice"
     reload_live(c)
     said(c, "by-reload")
+
+
+def rights(path):
+    stat = os.stat(path)
+    return stat.st_mode & 0o777, grp.getgrgid(stat.st_gid).gr_name
+
+
+AS_ROOT = os.geteuid() == 0
+
+
+@pytest.mark.parametrize("point", [None, "reload.after_commit"])
+def test_socket_mode_and_socket_group(cluster, point):
+    """Of the socket that is there; a change that a master takes along into its
+    death is taken back."""
+    c = cluster(workers=1, listen=None, start=False,
+                env={"CLUSTERD_FP": point + ":kill@1/1"} if point else {})
+    path = c.dir + "/run/web.sock"
+    c.write_config(listen="unix:" + path)
+    c.start()
+    own = rights(path)
+    assert own[0] == 0o660
+    if AS_ROOT:
+        assert own[1] == grp.getgrgid(pwd.getpwnam("clusterd-worker").pw_gid).gr_name
+    inode = os.stat(path).st_ino
+    group = "games" if AS_ROOT else own[1]
+    c.write_config(socket_mode="0640", socket_group=group)
+    if point:
+        assert c.ctl("reload").code == 1
+        wait.until(lambda: rights(path) == own, 5, "the rights it had")
+    assert c.ctl("reload").code == 0
+    wait.until(lambda: rights(path) == (0o640, group), 5, "other rights")
+    assert os.stat(path).st_ino == inode
+    assert c.get("/").status == 200
+
+
+def test_what_is_not_ours_at_the_path_is_left_alone(cluster):
+    c = cluster(workers=1, listen=None, start=False)
+    path, other = c.dir + "/run/web.sock", c.dir + "/other"
+    c.write_config(listen="unix:" + path)
+    c.start()
+    with open(other, "w", encoding="ascii"):
+        pass
+    os.chmod(other, 0o600)
+    os.unlink(path)
+    os.symlink(other, path)
+    c.write_config(socket_mode="0666")
+    assert c.ctl("reload").code == 0
+    c.await_log("web.sock: ")
+    assert os.stat(other).st_mode & 0o777 == 0o600
+
+
+def test_backlog(cluster):
+    c = cluster(workers=1, listen=None, start=False, backlog=2)
+    path = c.dir + "/run/web.sock"
+    c.write_config(listen="unix:" + path)
+    c.start()
+    assert c.ctl("pause", "web/0").code == 0, "nobody accepts"
+    clients = []
+
+    def fill():
+        while True:
+            clients.append(socket.socket(socket.AF_UNIX))
+            clients[-1].setblocking(False)
+            if clients[-1].connect_ex(path) != 0:
+                return len(clients)
+
+    assert fill() < 10
+    c.write_config(backlog=50)
+    assert c.ctl("reload").code == 0
+    wait.until(lambda: fill() > 50, 5, "a longer queue")
+    for client in clients:
+        client.close()
+
+
+def test_control_read_and_control_group(cluster):
+    c = cluster(workers=1)
+    group = "games" if AS_ROOT else rights(c.socket)[1]
+    inode = os.stat(c.socket).st_ino
+    c.daemon_keys.update(control_read="all", control_group=group)
+    reload_live(c)
+    wait.until(lambda: rights(c.socket) == (0o666, group), 5, "other rights")
+    c.daemon_keys.update(control_read="group")
+    reload_live(c)
+    wait.until(lambda: rights(c.socket) == (0o660, group), 5, "other rights")
+    assert os.stat(c.socket).st_ino == inode
