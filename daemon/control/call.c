@@ -168,6 +168,7 @@ call_remember(struct control_call *call, const char *body)
 	struct verdict *verdict = &control->verdicts[control->verdict_next];
 
 	control->verdict_next = (control->verdict_next + 1) % VERDICTS;
+	control->forgot |= verdict->body != NULL;
 	free(verdict->body);
 	verdict->body = strdup(strlen(body) <= VERDICT_MAX ? body :
 	    "\"ok\":true,\"result\":null");
@@ -401,8 +402,13 @@ call_sweep(struct control *control)
 
 	for (call = control->calls; call != NULL; call = next) {
 		next = call->next;
-		if (call->lost)
+		if (call->lost) {
 			call_free(call);
+		} else if (call->late != NULL &&
+		    clock_now_ms() >= call->late_ms) {
+			call->late(call);
+			next = control->calls;	/* it may end others */
+		}
 	}
 }
 
@@ -464,6 +470,12 @@ call_remembered(const struct control *control, const char *id)
 			return verdict;
 	}
 	return NULL;
+}
+
+bool
+call_may_have_forgotten(const struct control *control)
+{
+	return control->forgot || control->verdict_job != 0;
 }
 
 const struct command *

@@ -53,6 +53,8 @@ struct control_call {
 	void (*go_on)(struct control_call *call);	/* room to write again */
 	struct buf body;		/* its verdict, while the disk is awaited */
 	int job;			/* of the store, 0: none */
+	void (*late)(struct control_call *call);	/* it did not answer … */
+	uint64_t late_ms;		/* … by then; NULL: it may take its time */
 	struct journal_follower *follower;
 	void *context;			/* of its file; freed with it by free() */
 };
@@ -103,6 +105,8 @@ void call_begin_change(struct control_call *call);
 /* Answer call with the verdict of a command: now if it is remembered, later if
  * it runs.  false: neither, nothing was done. */
 bool call_join(struct control_call *call, const char *id);
+/* There were more verdicts than are remembered, or they are not here yet. */
+bool call_may_have_forgotten(const struct control *control);
 /* The command that an id belonged to, or NULL. */
 const struct command *call_command_of(const struct control *control,
     const char *id);

@@ -7,12 +7,16 @@
  */
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include "common/base/clock.h"
 #include "common/base/log.h"
 #include "daemon/control/client.h"
+#include "daemon/control/cmd_verdict.h"
 #include "daemon/control/dispatch.h"
 #include "daemon/control/server.h"
+#include "daemon/store/store.h"
 
 static void
 change_start(struct control_call *call, struct change *change)
@@ -60,27 +64,109 @@ change_let_go(struct control_call *call)
 	call_done_with(receipt, &buf);
 }
 
-/* Begin a change, once: an id that was seen before gets the verdict it had. */
-static void
-change_begin(struct control_call *call, struct change *change, bool no_wait)
+/* True: the id that the client wanted was seen before, and the call has what
+ * the command had. */
+static bool
+change_is_known(struct control_call *call)
 {
-	struct control *control = call->control;
-	const struct command *known;
+	const struct command *known = call->wanted_id[0] != '\0' ?
+	    call_command_of(call->control, call->wanted_id) : NULL;
 
-	known = call->wanted_id[0] != '\0' ?
-	    call_command_of(control, call->wanted_id) : NULL;
-	if (known != NULL && known != call->command) {
-		call_fail_with(call, ERR_CONFLICT,
-		    "command id %s belongs to `%s'", call->wanted_id,
-		    known->name);
-		return;
-	}
-	if (known != NULL && call_join(call, call->wanted_id))
-		return;
+	if (known == NULL)
+		return false;
+	if (known == call->command)
+		return call_join(call, call->wanted_id);
+	call_fail_with(call, ERR_CONFLICT, "command id %s belongs to `%s'",
+	    call->wanted_id, known->name);
+	return true;
+}
+
+static void
+change_begin_new(struct control_call *call, struct change *change,
+    bool no_wait)
+{
 	call_begin_change(call);
 	if (no_wait)
 		change_let_go(call);
 	change_start(call, change);
+}
+
+/* Of a change whose id may have been used before what is remembered.  The text
+ * of a change is a constant, in those that have one. */
+struct looked_up {
+	struct change change;
+	bool no_wait;
+};
+
+static void
+change_go_on(struct control_call *call)
+{
+	struct looked_up *looked_up = call->context;
+	struct looked_up copy = *looked_up;
+
+	call->late = NULL;
+	call->context = NULL;
+	free(looked_up);
+	change_begin_new(call, &copy.change, copy.no_wait);
+}
+
+static void
+on_looked_up(void *arg, const struct store_answer *answer)
+{
+	struct control_call *call = arg;
+
+	call->job = 0;
+	if (call->client == NULL || change_is_known(call))
+		return;		/* gone, or begun by another call meanwhile */
+	if (answer->rc == 0 && answer->count > 0 &&
+	    verdict_answer(call, &answer->rows[0]))
+		return;
+	change_go_on(call);
+}
+
+/* A database that does not answer holds up no change. */
+static void
+on_late(struct control_call *call)
+{
+	store_cancel(call->control->store, call->job);
+	call->job = 0;
+	if (!change_is_known(call))
+		change_go_on(call);
+}
+
+static bool
+change_look_up(struct control_call *call, const struct change *change,
+    bool no_wait)
+{
+	struct control *control = call->control;
+	struct looked_up *looked_up;
+	int job;
+
+	if (call->wanted_id[0] == '\0' || call->client == NULL ||
+	    !call_may_have_forgotten(control))
+		return false;
+	looked_up = calloc(1, sizeof(*looked_up));
+	job = looked_up != NULL ? verdict_look_up(call, on_looked_up) :
+	    ERR_MEMORY;
+	if (job <= 0) {
+		free(looked_up);
+		return false;
+	}
+	looked_up->change = *change;
+	looked_up->no_wait = no_wait;
+	call->context = looked_up;
+	call->job = job;
+	call->late = on_late;
+	call->late_ms = clock_now_ms() + clock_scaled_ms(CALL_DISK_MS);
+	return true;
+}
+
+/* Begin a change, once: an id that was seen before gets the verdict it had. */
+static void
+change_begin(struct control_call *call, struct change *change, bool no_wait)
+{
+	if (!change_is_known(call) && !change_look_up(call, change, no_wait))
+		change_begin_new(call, change, no_wait);
 }
 
 /* Commands whose only argument (besides a signal) is WORKER. */

@@ -108,6 +108,39 @@ on_found(void *arg, const struct store_answer *answer)
 	json_decref(past.root);
 }
 
+int
+verdict_look_up(struct control_call *call, store_done done)
+{
+	struct store_query query = { .table = STORE_COMMANDS, .limit = 1,
+	    .last = 1 };
+	struct store_status status;
+
+	if (call->control->store == NULL)
+		return ERR_FAILED;
+	store_status(call->control->store, &status);
+	if (status.state != STORE_OK)
+		return ERR_FAILED;
+	memcpy(query.command_id, call->wanted_id, sizeof(call->wanted_id));
+	return store_query(call->control->store, &query, done, call);
+}
+
+bool
+verdict_answer(struct control_call *call, const struct store_text *row)
+{
+	struct past past;
+
+	if (!past_read(&past, row))
+		return false;
+	if (past.command == call->command)
+		past_answer(call, &past);
+	else
+		call_fail_with(call, ERR_CONFLICT,
+		    "command id %s belongs to `%s'", past.id,
+		    past.command->name);
+	json_decref(past.root);
+	return true;
+}
+
 void
 command_verdict(struct control_call *call, const struct arguments *arguments)
 {
@@ -163,6 +196,7 @@ on_loaded(void *arg, const struct store_answer *answer)
 	struct control *control = arg;
 
 	control->verdict_job = 0;
+	control->forgot = answer->rc != 0 || answer->count == VERDICTS;
 	for (size_t i = 0; answer->rc == 0 && i < answer->count; i++) {
 		struct control_call *call;
 		struct past past;

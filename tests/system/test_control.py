@@ -7,6 +7,7 @@ import os
 import random
 import resource
 import socket
+import sqlite3
 import threading
 import time
 
@@ -335,3 +336,25 @@ def test_events_are_told_once_and_in_order(shared):
 @pytest.fixture(name="shared")
 def _shared(cluster):
     return cluster(workers=2)
+
+
+def test_an_id_older_than_what_is_remembered_runs_once(cluster):
+    c = cluster(workers=1)
+    scale = {"pool": "web", "workers": "2"}
+    first = c.ask("scale", scale, command_id="mine", timeout=20)[-1]
+    assert first["ok"] is True
+    c.stop()
+    with sqlite3.connect(c.dir + "/state/state.db") as db:
+        db.executemany("INSERT INTO commands (command_id, time, command, state) "
+                       "VALUES (?, 1, 'log level', 'done')",
+                       [("filler-%d" % n,) for n in range(300)])
+    db.close()
+    c.start()
+    assert c.ctl("scale", "web", "1").code == 0
+    again = c.ask("scale", scale, command_id="mine")[-1]
+    assert (again["ok"], again["result"]) == (True, first["result"])
+    assert c.pool()["desired"] == 1
+    other = c.ask("rollback", command_id="mine")[-1]
+    assert other["ok"] is False and other["error"]["code"] == "conflict"
+    assert c.ask("scale", scale, command_id="another", timeout=20)[-1]["ok"] is True
+    assert c.pool()["desired"] == 2
