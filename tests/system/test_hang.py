@@ -102,6 +102,7 @@ def hang_with_core(cluster, scale):
     return c.death(death["id"]), death["time"] - hung["time"]
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.environ.get("SANITIZED") == "yes", reason="no cores with sanitizers")
 def test_a_core_that_is_being_written_is_waited_for(cluster):
     """It takes longer than k1 waits by itself, and a third of the most: of three,

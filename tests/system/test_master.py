@@ -112,6 +112,11 @@ def resize(c):
             return
 
 
+def check(c):
+    """Asked of the next master when the first one is gone."""
+    assert c.ctl("config", "check").code == 0
+
+
 def reload(c):
     """Another plugin, whose file is the fourth that a master writes."""
     c.plugins["evil"] = {"module": "evil.so", "mode": ""}
@@ -157,6 +162,7 @@ KILLED = {
     "ladder.k1": ("kill@1/1", hang),
     "scale.roll": ("kill@1/1", resize),
     "scale.after_store": ("kill@1/1", resize),
+    "check.asked": ("kill@1/1", check),
     "disk.before_write": ("kill@4/1", reload),
     "store.open": ("kill/2", kill_the_first),
     "store.before_commit": ("kill@20/1", resize),
