@@ -252,6 +252,7 @@ show(struct master *m, bool ready)
 	    change_is_reload(m) ? PHASE_RELOADING :
 	    ready ? PHASE_RUNNING : PHASE_STARTING;
 	record_put_text(body->text, sizeof(body->text),
+	    globals->stopping != 0 ? "stopping" :
 	    now.count > 0 ? now.text[0] : "ok");
 	for (char *c = body->text; *c != '\0'; c++)
 		if (*c < 0x20 || *c > 0x7e)
@@ -319,15 +320,16 @@ void
 verdict_look(struct master *m)
 {
 	uint32_t reasons = 0;
-	bool ready, phase;
+	bool ready, phase, stopping = turn_look(m)->globals.stopping != 0;
 
 	verdict_find(m);
 	ready = m->shown_ready || is_ready(m);
 	phase = change_is_reload(m) != m->shown_reload;
 	for (size_t i = 0; i < now.count; i++)
 		reasons |= 1u << now.reasons[i].id;
-	/* Becoming well for the first time is no news. */
-	if ((int)now.state != m->verdict && reasons != 1u << REASON_STARTING
+	/* Becoming well for the first time is no news, nor is that workers go
+	 * when they are told to. */
+	if (!stopping && (int)now.state != m->verdict && reasons != 1u << REASON_STARTING
 	    && (m->verdict != -1 || now.state != VIEW_OK) &&
 	    !(now.state == VIEW_OK &&
 	    m->verdict_reasons == 1u << REASON_STARTING))
@@ -335,7 +337,8 @@ verdict_look(struct master *m)
 	if ((int)now.state != m->verdict || reasons != m->verdict_reasons ||
 	    ready != m->shown_ready || phase)
 		show(m, ready);
-	summarise(m);
+	if (!stopping)
+		summarise(m);
 	m->verdict = (int)now.state;
 	m->verdict_reasons = reasons;
 	m->shown_ready = ready;

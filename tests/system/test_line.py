@@ -98,3 +98,15 @@ def test_a_successor_that_cannot_be_ended_ends_its_change(cluster):
     assert code == 1 and "cannot be ended" in said
     assert c.get("/").status == 200
     assert c.ctl("scale", "web", "2").code == 0, "the next one has its turn"
+
+
+def test_a_stop_that_takes_its_time_is_no_news(cluster):
+    """A pool without a worker is what a stop is for."""
+    c = cluster(workers=1, routes={"/": "evil"}, drain_timeout="10s")
+    with http.connect(c.address()) as sock:
+        sock.sendall(b"GET /sleep?2000 HTTP/1.1\r\nHost: a\r\n\r\n")
+        c.await_state(lambda status: status["workers"][0]["connections"] == 1)
+        assert c.stop() == 0
+    said = c.log()
+    said = said[said.index("master.stopping"):]
+    assert "state.changed" not in said and "still" not in said, said
