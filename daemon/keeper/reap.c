@@ -14,6 +14,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "common/base/check.h"
 #include "daemon/keeper/child.h"
 #include "daemon/keeper/master.h"
 
@@ -39,13 +40,42 @@ session_of(pid_t pid)
 	return session;
 }
 
-/* One of our children by adoption, so its number is its own until we reap. */
-static void
-kill_of_session(pid_t pid, pid_t session)
+/* A number is not given to another process as long as a session has it. */
+static int
+is_ended(const struct keeper *k, pid_t session)
 {
+	for (unsigned i = 0; session > 0 && i < COUNT(k->ended); i++)
+		if (k->ended[i] == session)
+			return 1;
+	return 0;
+}
+
+static void
+remember_ended(struct keeper *k, pid_t session)
+{
+	if (is_ended(k, session))
+		return;
+	k->ended[k->ended_next] = session;
+	k->ended_next = (k->ended_next + 1) % COUNT(k->ended);
+}
+
+void
+reap_is_another(struct keeper *k, pid_t pid)
+{
+	for (unsigned i = 0; i < COUNT(k->ended); i++)
+		if (k->ended[i] == pid)
+			k->ended[i] = 0;
+}
+
+/* One of our children by adoption, so its number is its own until we reap.  A
+ * leader is never one. */
+static void
+kill_if_left(const struct keeper *k, pid_t pid)
+{
+	pid_t session = session_of(pid);
 	int pidfd;
 
-	if (session_of(pid) != session)
+	if (session == pid || !is_ended(k, session))
 		return;
 	pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
 	if (pidfd < 0)
@@ -55,9 +85,9 @@ kill_of_session(pid_t pid, pid_t session)
 }
 
 /* Our children as the kernel lists them; returns how many there are, and looks
- * at each of them where a session is given. */
+ * at each of them where that is wanted. */
 static unsigned
-each_child(pid_t session)
+each_child(const struct keeper *k, int look)
 {
 	char path[48], buffer[1024];
 	unsigned count = 0;
@@ -75,8 +105,8 @@ each_child(pid_t session)
 				pid = pid * 10 + buffer[i] - '0';
 				continue;
 			}
-			if (pid > 0 && session > 0 && pid != session)
-				kill_of_session(pid, session);
+			if (pid > 0 && look)
+				kill_if_left(k, pid);
 			count += pid > 0;
 			pid = 0;
 		}
@@ -84,18 +114,25 @@ each_child(pid_t session)
 	return count;
 }
 
+/* Only strangers can be of a session that ended, so most of the time there is
+ * nobody to ask. */
 static void
-kill_group(struct keeper *k, pid_t pid)
+kill_strangers(const struct keeper *k)
 {
 	unsigned ours = k->table.living +
 	    (k->master.state != MASTER_ABSENT && k->master.pid > 0);
 
+	if (each_child(k, 0) > ours)
+		each_child(k, 1);
+}
+
+static void
+kill_group(struct keeper *k, pid_t pid)
+{
 	if (pid > 1)
 		kill(-pid, SIGKILL);
-	/* Only strangers can be of its session, so most of the time there is
-	 * nobody to ask. */
-	if (each_child(0) > ours)
-		each_child(pid);
+	remember_ended(k, pid);
+	kill_strangers(k);
 }
 
 /* -- reaping --------------------------------------------------------------------- */
@@ -184,8 +221,11 @@ on_exit_of(struct keeper *k, pid_t pid)
 			master_on_exit(k, status);
 		return;
 	}
-	if (collect(pid, &status, &core, &usage) == 0)
-		k->strangers++;
+	if (collect(pid, &status, &core, &usage) != 0)
+		return;
+	k->strangers++;
+	/* Its own children are ours now, and may be of such a session, too. */
+	kill_strangers(k);
 }
 
 void

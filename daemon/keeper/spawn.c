@@ -16,6 +16,7 @@
 #include "common/base/check.h"
 #include "daemon/keeper/listeners.h"
 #include "daemon/keeper/kept.h"
+#include "daemon/keeper/reap.h"
 
 /* -- environment --------------------------------------------------------------- */
 
@@ -259,6 +260,7 @@ spawn_worker(struct keeper *k, const struct keeper_msg_spawn *request,
 		return rc;
 	}
 	k->table.living++;
+	reap_is_another(k, row->pid);
 	*process = row;
 	return 0;
 }
@@ -289,10 +291,12 @@ start_checker(struct keeper *k, const char *const argv[],
 		rc = start(row, &plan, &ends);
 	}
 	fd_close_all(ends.fds, COUNT(ends.fds));
-	if (rc == 0)
+	if (rc == 0) {
 		k->table.living++;
-	else
+		reap_is_another(k, row->pid);
+	} else {
 		process_free(row);
+	}
 	return rc;
 }
 

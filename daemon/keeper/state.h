@@ -131,6 +131,9 @@ struct keeper {
 	int stop_asked;		/* the gravest stop order so far; 0: none */
 	uint64_t backstop_ms;
 	uint64_t strangers;	/* reaped, but never started by us */
+	/* Sessions of processes of ours that have ended; the oldest goes. */
+	pid_t ended[KEEPER_PROCESSES_MAX];
+	unsigned ended_next;
 	struct stop stop;
 	struct notify notify;
 };

@@ -387,6 +387,32 @@ def test_exit_is_told_with_status_and_group_killed(keeper):
     assert k.stop(master) == 0
 
 
+def test_nobody_of_a_dead_workers_session_is_left(keeper):
+    """Also whom the keeper inherits later, as his parent was killed first; a
+    session of one's own is somebody else's business."""
+    k = keeper()
+    master = k.serve()
+    spawned, worker = spawn(k, master, 100)
+    below = "os.fork() or (os.setpgid(0, 0), %s, signal.pause())"
+    worker.ask(below % (below % (below % "0")))
+    pids = wait.until(lambda: len(found := processes.descendants(spawned["pid"])) == 3
+                      and found, 5, "three generations")
+    relatives = [processes.Process(pid) for pid in pids]
+    stranger = processes.Process(worker.ask("os.fork() or (os.setsid(), signal.pause())"))
+    wait.until(lambda: os.getsid(stranger.pid) == stranger.pid, 5, "its own session")
+    worker.ask("os._exit(3)", answer=False)
+    master.event("EXITED", id=100)
+    assert master.request("RELEASE", id=100).name == "OK"
+    for relative in relatives:
+        relative.await_end()
+        relative.close()
+    assert stranger.alive()
+    stranger.send(signal.SIGKILL)
+    stranger.await_end()
+    stranger.close()
+    assert k.stop(master) == 0
+
+
 def test_signals_and_release(keeper):
     k = keeper()
     master = k.serve()
