@@ -344,3 +344,15 @@ def test_workers_of_root_may_do_nothing(cluster):
         for name in ("CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"):
             assert int(said[name], 16) == 0, name
         assert said["NoNewPrivs"] == "1"
+
+
+def test_a_bad_configuration_is_not_started_again_and_again(cluster, build):
+    """The unit heeds the status of the main process alone."""
+    with open(build + "/etc/clusterd.service", encoding="utf-8") as f:
+        unit = dict(line.strip().split("=", 1) for line in f
+                    if "=" in line and not line.startswith("#"))
+    assert not [name for name in unit if name.startswith("ExecStartP")]
+    c = cluster(workers=1, start=False, colour="blue")
+    c.expect_exit(78)
+    c.start(ready=False)
+    assert str(c.await_exit()) in unit["RestartPreventExitStatus"].split()
