@@ -162,9 +162,11 @@ life_message(struct process *process, struct channel_packet *packet, int *fds,
 		break;
 	case CHANNEL_RECYCLE:
 		if (life_feed(process->master, process->row, WE_REQUEST,
-		    NULL).to == WS_READY)
-			recycle_ask(process->master, process->row,
-			    "its plugin asks for it");
+		    NULL).to != WS_READY)
+			break;
+		process->recycle = true;	/* if not now, at a later tick */
+		recycle_ask(process->master, process->row,
+		    "its plugin asks for it");
 		break;
 	case CHANNEL_MESSAGE:
 	case CHANNEL_ANSWER:

@@ -14,6 +14,7 @@
 #include "daemon/master/master.h"
 #include "daemon/master/process.h"
 #include "daemon/master/turn.h"
+#include "daemon/supervisor/policy.h"
 
 static bool
 pool_is_free(struct master *m, uint16_t pool)
@@ -40,10 +41,8 @@ recycle_ask(struct master *m, uint16_t row, const char *why)
 	if (worker->state != WS_READY || worker->is_other ||
 	    !copy->slot[slot].wanted)
 		return;
-	if (!pool_is_free(m, copy->slot[slot].pool)) {
-		m->process[row]->recycle = true;	/* at a later tick */
-		return;
-	}
+	if (!pool_is_free(m, copy->slot[slot].pool))
+		return;			/* at a later tick */
 	m->process[row]->recycle = false;
 	turn_tell_worker(m, EVENT_WORKER_RECYCLED, row, why, NULL);
 	life_start_successor(m, slot, copy->slot[slot].generation,
@@ -77,46 +76,79 @@ draw_limits(struct master *m, uint16_t row)
 	worker->limits_drawn = 1;
 }
 
-static const char *
+/* Why a worker should go, and how much so; excess 0: it should not. */
+struct case_of {
+	const char *why;
+	uint64_t excess;
+};
+
+static void
+weigh(struct case_of *worst, const char *why, uint64_t value, uint64_t limit)
+{
+	uint64_t excess = policy_excess(value, limit);
+
+	if (excess > worst->excess)
+		*worst = (struct case_of){ why, excess };
+}
+
+static struct case_of
 over(const struct memo_worker *worker, const struct process *process)
 {
-	uint64_t age_ms = (clock_now_ns() - worker->ready_ns) / NS_PER_MS;
 	const struct page_report *report = &process->report;
+	struct case_of worst = { NULL, 0 };
 
+	/* Those first that serve nobody, or say that they should not. */
 	if (process->deaf)
-		return "takes no connections";
-	if (worker->max_age_ms != 0 && age_ms > worker->max_age_ms)
-		return "over max_age";
-	if (worker->max_rss != 0 && process->rss_kb * 1024 > worker->max_rss)
-		return "over max_rss";
-	if (!process->has_report)
-		return NULL;
-	if (worker->max_requests != 0 &&
-	    report->counters[METRIC_REQUESTS] > worker->max_requests)
-		return "over max_requests";
-	if (worker->max_fds != 0 && report->fds > worker->max_fds)
-		return "over max_fds";
-	return process->recycle ? "asked for" : NULL;
+		return (struct case_of){ "takes no connections", UINT64_MAX };
+	if (process->recycle)
+		return (struct case_of){ "its plugin asks for it",
+		    UINT64_MAX - 1 };
+	weigh(&worst, "over max_age", (clock_now_ns() - worker->ready_ns) /
+	    NS_PER_MS, worker->max_age_ms);
+	weigh(&worst, "over max_rss", process->rss_kb * 1024, worker->max_rss);
+	if (process->has_report) {
+		weigh(&worst, "over max_requests",
+		    report->counters[METRIC_REQUESTS], worker->max_requests);
+		weigh(&worst, "over max_fds", report->fds, worker->max_fds);
+	}
+	return worst;
+}
+
+/* The one of the pool that is most over; the others have their turn when it has
+ * been replaced. */
+static void
+look_at_pool(struct master *m, uint16_t pool)
+{
+	struct case_of worst = { NULL, 0 };
+	uint16_t which = MEMO_NONE;
+
+	for (uint16_t i = 0; i < turn_look(m)->workers; i++) {
+		const struct memo_copy *copy = turn_look(m);
+		const struct memo_worker *worker = &copy->worker[i];
+		struct case_of one;
+
+		if (worker->id == 0 || worker->state != WS_READY ||
+		    m->process[i] == NULL || worker->is_other ||
+		    copy->slot[worker->slot].pool != pool)
+			continue;
+		if (!worker->limits_drawn)
+			draw_limits(m, i);
+		one = over(&turn_look(m)->worker[i], m->process[i]);
+		if (one.excess > worst.excess) {
+			worst = one;
+			which = i;
+		}
+	}
+	if (which != MEMO_NONE)
+		recycle_ask(m, which, worst.why);
 }
 
 void
 recycle_look(struct master *m)
 {
-	const struct memo_copy *copy = turn_look(m);
-
-	for (uint16_t i = 0; i < copy->workers; i++) {
-		const struct memo_worker *worker = &turn_look(m)->worker[i];
-		const char *why;
-
-		if (worker->id == 0 || worker->state != WS_READY ||
-		    m->process[i] == NULL || worker->is_other)
-			continue;
-		if (!worker->limits_drawn)
-			draw_limits(m, i);
-		why = over(&turn_look(m)->worker[i], m->process[i]);
-		if (why != NULL)
-			recycle_ask(m, i, why);
-	}
+	for (uint16_t i = 0; i < turn_look(m)->pools; i++)
+		if (turn_look(m)->pool[i].name[0] != '\0')
+			look_at_pool(m, i);
 }
 
 void

@@ -12,9 +12,10 @@
 
 struct master;
 
-/* This READY worker should be replaced; done now or when it can be. */
+/* Replace this READY worker, if that can be done now. */
 void recycle_ask(struct master *m, uint16_t row, const char *why);
-/* Each tick: who is over max_requests, max_age, max_rss or max_fds. */
+/* Each tick, in each pool: whoever is most over max_requests, max_age, max_rss or
+ * max_fds; before these who takes nothing, or asks for it. */
 void recycle_look(struct master *m);
 /* Each turn: successors that are READY take over. */
 void recycle_follow(struct master *m);

@@ -179,3 +179,15 @@ policy_admit(const struct policy_limits *limits, struct memo_pool *pool,
 	slot->start_is_free = 0;
 	return WE_START;
 }
+
+uint64_t
+policy_excess(uint64_t value, uint64_t limit)
+{
+	uint64_t over;
+
+	if (limit == 0 || value <= limit)
+		return 0;
+	over = value - limit;
+	return over > UINT64_MAX / 1000 ? over / limit * 1000 + 1 :
+	    over * 1000 / limit + 1;
+}

@@ -78,6 +78,10 @@ enum worker_event policy_admit(const struct policy_limits *limits,
 int policy_takes_back(const struct memo_pool *pool, uint64_t empty_ms,
     uint64_t age_ms, int64_t limit_ms);
 
+/* By how much a value is over its limit, in thousandths of the limit and at least
+ * 1; 0: it is not over, or there is no limit (0). */
+uint64_t policy_excess(uint64_t value, uint64_t limit);
+
 /* True if that exit counts as a death of the slot (restarts). */
 int policy_is_death(const struct policy_exit *gone);
 

@@ -197,6 +197,29 @@ def test_a_worker_that_takes_nothing_is_replaced(cluster, workers, keys):
     assert c.pool()["restarts"] == 0
 
 
+def test_who_is_most_over_its_limit_is_replaced_first(cluster):
+    """What a held reload defers is done in order of excess, one at a time."""
+    c = cluster(workers=4, routes={"/": "evil"}, max_requests=30)
+    c.plugins["evil"] = {"ms": "7ms"}
+    c.write_config()
+    assert c.ctl("reload", "--hold", "25%").code == 0
+    for name, count in (("web/1", 60), ("web/2", 90), ("web/3", 120)):
+        assert c.ctl("pause", "web").code == 0
+        assert c.ctl("resume", name).code == 0
+        for _ in range(count):
+            assert c.get("/").header("X-Worker") == name
+    assert c.ctl("resume", "web").code == 0
+    seen = c.last_event()
+    assert c.ctl("rollback").code == 0
+    order = []
+    for _ in range(3):
+        seen = c.await_event("worker.recycled", after=seen)
+        order.append(seen["worker"])
+        assert seen["text"] == "over max_requests", seen
+        seen = c.await_event("worker.exited", after=seen, worker=order[-1])
+    assert order == ["web/3", "web/2", "web/1"]
+
+
 def test_a_worker_with_too_many_descriptors_is_replaced(cluster):
     c = cluster(workers=1, routes=routes(), max_fds="100")
     seen = c.last_event()

@@ -241,6 +241,24 @@ early_deaths_are_counted_for_the_pool(void **state)
 	assert_int_equal(pool.early_deaths, 2);
 }
 
+static void
+excess_is_relative_to_the_limit(void **state)
+{
+	static const struct { uint64_t value, limit, expect; } cases_of[] = {
+		{ 10, 10, 0 }, { 11, 0, 0 }, { 0, 10, 0 },
+		{ 11, 10, 101 }, { 1000001, 1000000, 1 }, { 20, 10, 1001 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(cases_of); i++)
+		assert_int_equal(policy_excess(cases_of[i].value,
+		    cases_of[i].limit), cases_of[i].expect);
+	/* too much to be multiplied: still more than a little */
+	assert_true(policy_excess(UINT64_MAX / 2, UINT64_MAX / 4) > 0);
+	assert_true(policy_excess(UINT64_MAX, 1000) >
+	    policy_excess(2000, 1000));
+}
+
 int
 main(void)
 {
@@ -255,6 +273,7 @@ main(void)
 		cmocka_unit_test(a_start_after_a_failed_spawn_is_free),
 		cmocka_unit_test(a_young_generation_that_serves_nobody_is_taken_back),
 		cmocka_unit_test(early_deaths_are_counted_for_the_pool),
+		cmocka_unit_test(excess_is_relative_to_the_limit),
 		cmocka_unit_test(spawn_failures_wait_longer_and_longer),
 	};
 
