@@ -7,6 +7,7 @@
  */
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 
 #include "common/base/failpoint.h"
 #include "daemon/control/control.h"
@@ -14,7 +15,9 @@
 #include "daemon/master/change.h"
 #include "daemon/master/life.h"
 #include "daemon/master/master.h"
+#include "daemon/master/process.h"
 #include "daemon/master/turn.h"
+#include "daemon/supervisor/capacity.h"
 #include "daemon/supervisor/state.h"
 
 enum { FAILED_STARTS = 2 };
@@ -33,6 +36,35 @@ tell_scaled(struct master *m, uint16_t pool, unsigned from, unsigned to)
 
 	snprintf(text, sizeof(text), "%u -> %u workers", from, to);
 	turn_tell(m, EVENT_POOL_SCALED, &fields);
+}
+
+/* Does a pool of that size fit beside the others? */
+static int
+check_room(struct master *m, uint16_t pool, int64_t size, struct errmsg *err)
+{
+	const struct memo_copy *copy = turn_look(m);
+	struct capacity need = { 0 };
+	struct rlimit files;
+
+	for (uint16_t i = 0; i < copy->pools; i++) {
+		const struct conf_pool *conf = copy->pool[i].name[0] == '\0' ?
+		    NULL : conf_pool_by_name(m->conf, copy->pool[i].name);
+		uint64_t slots = i == pool ? (uint64_t)size :
+		    copy->pool[i].desired;
+
+		if (conf == NULL)
+			continue;
+		need.workers += slots;
+		need.successors += (uint64_t)conf_max_surge(conf,
+		    (uint32_t)slots);
+		need.in_flight += slots * (uint64_t)conf->dispatch_window;
+	}
+	for (const struct process *p = m->graves; p != NULL; p = p->next)
+		need.others++;
+	if (getrlimit(RLIMIT_NOFILE, &files) != 0)
+		return 0;
+	need.nofile = files.rlim_cur;
+	return capacity_check(&need, err);
 }
 
 /* The size asked for, or -1 with words in err. */
@@ -71,6 +103,8 @@ size_wanted(struct master *m, uint16_t pool, const struct change *change,
 		    (long long)size, (long long)others, (long long)most);
 		return -1;
 	}
+	if (size > now && check_room(m, pool, size, err) != 0)
+		return -1;
 	return (int)size;
 }
 

@@ -66,6 +66,24 @@ def test_too_many_are_refused_with_the_numbers(cluster):
     assert c.pool()["desired"] == 1
 
 
+def test_more_than_descriptors_are_for_is_refused_with_the_numbers(cluster):
+    c = cluster(workers=2, daemon={"max_workers": 64}, max_connections=300,
+                rlimit_nofile=600, start=False)
+    real, c.build = c.build, c.dir + "/bin"
+    os.mkdir(c.build)
+    os.symlink(real + "/clusterctl", c.build + "/clusterctl")
+    with open(c.build + "/clusterd", "w", encoding="utf-8") as f:
+        f.write('#!/bin/sh\nulimit -n 600\nexec %s/clusterd "$@"\n' % real)
+    os.chmod(c.build + "/clusterd", 0o755)
+    c.start()
+    result = c.ctl("scale", "web", "60")
+    assert result.code == 1, result
+    assert all(words in result for words in ("60 workers", "descriptors", "600")), result
+    assert c.pool()["desired"] == 2
+    assert c.ctl("scale", "web", "4").code == 0
+    assert c.ctl("scale", "web", "1").code == 0, "fewer are never too many"
+
+
 def test_a_size_survives_the_daemon(cluster):
     c = cluster(workers=1)
     assert c.ctl("scale", "web", "3").code == 0
