@@ -89,6 +89,7 @@ note_connections(struct master *m, struct process *process,
 		    (process->has_report ?
 		    (int64_t)report->counters[METRIC_FINISHED] : 0);
 	death->lost = lost > 0 ? lost : 0;
+	m->pool[process->pool].lost += (uint64_t)death->lost;
 }
 
 static const char *

@@ -14,6 +14,7 @@
 #include "daemon/control/control.h"
 #include "daemon/master/change.h"
 #include "daemon/master/master.h"
+#include "daemon/master/totals.h"
 #include "daemon/master/turn.h"
 #include "daemon/master/view.h"
 
@@ -44,9 +45,16 @@ host_config_text(void *context, struct buf *out, struct errmsg *err)
 	return buf_add(out, generation->text, generation->text_len);
 }
 
+static int
+host_metrics(void *context, struct buf *out, struct errmsg *err)
+{
+	totals_add_text(context, out);
+	return out->failed ? errmsg_set(err, ERR_MEMORY, "out of memory") : 0;
+}
+
 static struct control_host host = {
 	.view = host_view, .start = host_change,
-	.config_text = host_config_text,
+	.config_text = host_config_text, .metrics = host_metrics,
 };
 
 static void

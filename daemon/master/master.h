@@ -50,7 +50,9 @@ struct pool_run {
 	bool waiting;			/* nobody has room: listeners are off */
 	int hand_fd;			/* the connection that nobody could take */
 	struct connection_passed hand;
-	uint64_t passed, taken_back;	/* connections, since this master began */
+	/* since this master began */
+	uint64_t passed, taken_back, lost;	/* connections */
+	uint64_t lines_dropped;		/* of what its workers said */
 	uint64_t short_since_ns;	/* ready < wanted since then; 0: not */
 	uint64_t empty_since_ns;	/* ready = 0 since then; 0: not */
 	uint64_t started_ns;		/* its first start; 0: adopted */

@@ -104,6 +104,13 @@ count_lines(const char *data, size_t len)
 	return lines;
 }
 
+static void
+drop(struct process *process, struct process_pipe *pipe, size_t lines)
+{
+	pipe->dropped += lines;
+	process->master->pool[process->pool].lines_dropped += lines;
+}
+
 /* Bytes read; 0: nothing now, or the end. */
 static size_t
 read_some(struct process *process, struct process_pipe *pipe, int fd)
@@ -132,7 +139,7 @@ read_some(struct process *process, struct process_pipe *pipe, int fd)
 	}
 	pipe->budget += (size_t)len;
 	if (pipe->budget > BUDGET)
-		pipe->dropped += count_lines(data, (size_t)len);
+		drop(process, pipe, count_lines(data, (size_t)len));
 	else if (pipe == &process->log)
 		take_frames(process, data, (size_t)len);
 	else

@@ -17,6 +17,7 @@
 #include "daemon/master/life.h"
 #include "daemon/master/master.h"
 #include "daemon/master/process.h"
+#include "daemon/master/totals.h"
 #include "daemon/master/turn.h"
 
 /* -- page -------------------------------------------------------------------- */
@@ -73,6 +74,7 @@ sample_fold(struct master *m, uint16_t row)
 	slot->requests += process->report.counters[METRIC_REQUESTS];
 	slot->connections += process->report.counters[METRIC_ACCEPTED] +
 	    process->report.counters[METRIC_TAKEN];
+	totals_fold(&copy->pool[slot->pool], &process->report);
 }
 
 /* -- what it does ---------------------------------------------------------------- */

@@ -198,6 +198,8 @@ pool_salvage(struct master *m, uint16_t index, const struct conf_pool *conf)
 	pool->retired_replacements = was->retired_replacements;
 	pool->retired_requests = was->retired_requests;
 	pool->retired_connections = was->retired_connections;
+	memcpy(pool->counters, was->counters, sizeof(pool->counters));
+	memcpy(pool->histogram, was->histogram, sizeof(pool->histogram));
 	pool->drained = was->drained;
 	memcpy(pool->drained_by, was->drained_by, sizeof(pool->drained_by));
 	if (was->desired_by_operator && was->desired <= MEMO_SLOTS &&

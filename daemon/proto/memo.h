@@ -21,6 +21,7 @@ enum {
 	MEMO_POOLS = 64, MEMO_SLOTS = 1088, MEMO_WORKERS = 2304,
 	MEMO_NONE = 0xffff,	/* an index that points nowhere */
 	MEMO_NAME = 48,		/* of a pool */
+	MEMO_COUNTERS = 64, MEMO_BUCKETS = 64,
 };
 
 /* Numbers that are never used again, and the one transaction. */
@@ -74,6 +75,9 @@ struct memo_pool {
 	uint32_t was_stable;		/* the one before this was, once */
 	uint32_t early_deaths;		/* since this one is in force */
 	char drained_by[64];		/* account of who drained it */
+	/* What the pages of its ended workers counted, by metrics.def. */
+	uint64_t counters[MEMO_COUNTERS];
+	uint64_t histogram[MEMO_BUCKETS];
 	uint8_t reserved[48];
 };
 

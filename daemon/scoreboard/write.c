@@ -40,6 +40,7 @@ board_add_latency(struct board *board, uint64_t ns)
 	uint64_t *word = &board->page->histogram[board_bucket(ns)];
 
 	WORD_SET(*word, WORD_GET(*word) + 1);
+	board_add(board, METRIC_ANSWER_US, ns / 1000);
 }
 
 void
