@@ -376,6 +376,7 @@ def descriptors(pid):
     return len(os.listdir("/proc/%d/fd" % pid))
 
 
+@shows("P11")
 def test_thirty_deaths_leave_nothing_behind(cluster):
     c = cluster(workers=2, routes=EVIL, restart_burst=1000, stable_after="1s",
                 backoff_min="10ms", backoff_max="10ms")

@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from harness import http, wait
+from harness import http, shows, wait
 
 ROUTES = {"/": "hello", "/echo": "echo", "/sleep": "evil", "/stream": "evil",
           "/flood": "evil", "/length": "evil", "/forget": "evil",
@@ -176,6 +176,7 @@ def test_a_stream_cut_short_is_seen_by_the_client(web):
     assert web.get("/length?long").body == b"1234567890"
 
 
+@shows("B10")
 def test_deadlines(cluster):
     c = cluster(workers=1, routes=ROUTES, header_timeout="300ms",
                 body_timeout="300ms", idle_timeout="400ms", request_timeout="500ms")
