@@ -157,13 +157,9 @@ def burst(address, count):
 def test_a_burst_goes_round_evenly(cluster):
     c = cluster(workers=4, routes=BALANCED, dispatch_window=64)
     address = c.address()
-    taken = [burst(address, 400)]
-    # A worker that stands in a callback is passed over on purpose, and one that
-    # gets no CPU looks like that: on a busy machine a burst may be uneven once.
-    # Then another one must be even to the last connection.
-    while not all(90 <= count <= 110 for count in taken[0]) and taken[-1] != [100] * 4:
-        assert len(taken) < 5, taken
-        taken.append(burst(address, 400))
+    taken = burst(address, 400)
+    assert sum(taken) == 400 and len(taken) == 4, taken
+    assert all(90 <= count <= 110 for count in taken), taken
 
 
 def test_fewest_connections(cluster):
