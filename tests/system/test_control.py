@@ -256,22 +256,22 @@ def besiege(c, *behaviours, times=20, grown_mb=LINES_MB):
     probe.finish(grown_mb)
 
 
-@shows("I1")
+@shows("F3")
 def test_random_bytes(cluster):
     besiege(cluster(workers=2), random_bytes)
 
 
-@shows("I2")
+@shows("F3")
 def test_a_line_without_end(cluster):
     besiege(cluster(workers=2), endless_line)
 
 
-@shows("I3")
+@shows("F3")
 def test_deep_nesting(cluster):
     besiege(cluster(workers=2), deep_nesting)
 
 
-@shows("I5")
+@shows("F1")
 def test_clients_that_never_read(cluster):
     besiege(cluster(workers=2), never_reads, follows_and_sleeps, grown_mb=UNREAD_MB)
 
@@ -282,7 +282,7 @@ def test_status_answers_whatever_clients_do(cluster):
             never_reads, follows_and_sleeps, slow_writer, times=40, grown_mb=UNREAD_MB)
 
 
-@shows("I4")
+@shows("F2")
 def test_a_thousand_idle_connections_make_way(cluster):
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (min(4096, hard), hard))

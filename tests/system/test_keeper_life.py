@@ -55,7 +55,7 @@ def test_keeper_is_killed(cluster):
     assert c.get("/").status == 200
 
 
-@shows("D6")
+@shows("D5")
 def test_second_instance(cluster):
     c = cluster(workers=1)
     done = c.clusterd()

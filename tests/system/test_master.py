@@ -178,7 +178,7 @@ def test_no_failpoint_is_forgotten(cluster):
     assert sorted(set(listed)) == sorted({*KILLED, *GIVEN_AWAY, *test_reload.STEPS})
 
 
-@shows("D1")
+@shows("D3")
 @pytest.mark.parametrize("point", KILLED)
 def test_killed_once_at_each_failpoint_under_load(cluster, point):
     rule, cause = KILLED[point]
@@ -259,7 +259,7 @@ def test_all_masters_die_there(cluster, point):
     assert status["pools"][0]["restarts"] == 0
 
 
-@shows("D3")
+@shows("K3")
 def test_stopped_master_is_replaced(cluster):
     c = cluster(workers=4, routes=EVIL)
     before, pid = c.status(), c.master_pid()
@@ -311,7 +311,7 @@ def poison(c):
     raise AssertionError("the keeper holds no memo")
 
 
-@shows("D4")
+@shows("D14")
 def test_a_poisoned_memo_is_made_anew(cluster):
     c = cluster(workers=4, routes=EVIL)
     seen = c.last_event()
@@ -408,7 +408,7 @@ def test_what_a_dead_worker_had_not_taken_outlives_the_master(cluster, point):
     assert status["pools"][0]["connections"] == 128, "each was taken once"
 
 
-@shows("K6")
+@shows("K5")
 def test_a_queue_outlives_its_only_worker(cluster):
     c = cluster(workers=1, routes=EVIL, dispatch_window=64, handler_timeout="60s")
     victim = c.worker("web/0")
@@ -424,6 +424,7 @@ def test_a_queue_outlives_its_only_worker(cluster):
     assert (record["connections_recovered"], record["connections_lost"]) == (64, 0)
 
 
+@shows("K8")
 def test_taken_back_after_the_master_died_too(cluster):
     c = cluster(workers=1, routes=EVIL, dispatch_window=8, handler_timeout="60s")
     address = c.address()

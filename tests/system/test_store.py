@@ -125,7 +125,7 @@ def test_locked(cluster):
     assert number(c, "SELECT count(*) FROM events WHERE event = 'store.behind'") == 1
 
 
-@shows("G2")
+@shows("G4")
 def test_full(cluster):
     failing = ",".join("store.before_commit:err=ENOSPC@%d" % n for n in range(3, 12))
     c = cluster(workers=2, routes=EVIL, env={"CLUSTERD_FP": failing})
@@ -139,7 +139,7 @@ def test_full(cluster):
     await_number(c, "SELECT restarts FROM workers WHERE slot = 0", 2)
 
 
-@shows("G2")
+@shows("G4")
 def test_full_from_the_start(cluster):
     """The file may not grow at all."""
     c = cluster(workers=2, routes=EVIL, env={"CLUSTERD_TEST_PRAGMA": "max_page_count=1"})
@@ -151,7 +151,7 @@ def test_full_from_the_start(cluster):
         still_works(c, deaths=4)
 
 
-@shows("G3")
+@shows("G12")
 @pytest.mark.parametrize("parts", [[""], ["", "-wal", "-shm"]])
 def test_deleted(cluster, parts):
     c = cluster(workers=2, routes=EVIL)
@@ -169,7 +169,7 @@ def test_deleted(cluster, parts):
         c.await_state(lambda status: status["state"] == "ok")
 
 
-@shows("G3")
+@shows("G12")
 @pytest.mark.parametrize("how", ["renamed over", "overwritten"])
 def test_replaced_by_garbage(cluster, how):
     c = cluster(workers=2, routes=EVIL)
@@ -191,7 +191,7 @@ def test_replaced_by_garbage(cluster, how):
     assert any(".corrupt-" in name for name in os.listdir(c.dir + "/state"))
 
 
-@shows("G4")
+@shows("G2")
 @pytest.mark.parametrize("content", [
     pytest.param(b"this is no database\n" * 1000, id="garbage"),
     pytest.param(b"", id="empty"),
