@@ -5,6 +5,7 @@
 #include "daemon/control/metrics.h"
 
 #include <inttypes.h>
+#include <malloc.h>
 #include <string.h>
 
 #include "common/base/check.h"
@@ -88,6 +89,19 @@ add_states(struct buf *buf, const struct view *view)
 	}
 }
 
+/* What this process has of its heap, SQLite's part included; -1: unknown. */
+static int64_t
+heap_in_use(void)
+{
+#ifdef HAVE_MALLINFO2
+	struct mallinfo2 info = mallinfo2();
+
+	return (int64_t)(info.uordblks + info.hblkhd);
+#else
+	return -1;
+#endif
+}
+
 void
 metrics_add_view(struct buf *buf, const struct view *view)
 {
@@ -102,6 +116,8 @@ metrics_add_view(struct buf *buf, const struct view *view)
 	add_single(buf, "clusterd_master_uptime_seconds", "gauge",
 	    "Age of the master", view->master.uptime_ms < 0 ? -1 :
 	    view->master.uptime_ms / 1000);
+	add_single(buf, "clusterd_master_heap_bytes", "gauge",
+	    "Memory in use on the master's heap", heap_in_use());
 	add_pools(buf, view);
 	add_states(buf, view);
 }

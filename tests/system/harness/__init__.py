@@ -14,6 +14,15 @@
 a directory of their own, on a port of their own.  A test never sleeps: it
 awaits an event, a state or an end, each with a deadline.  Whatever it leaves
 behind (a process, a line of a bug in the log) fails it.
+
+`row` does so for a row of doc/faults.md: four workers of plugin evil under load,
+a probe of `status`, and at the end the oracle (row.py):
+
+    @shows("A1")
+    def test_killed_while_idle(row):
+        r = row()
+        victim = r.blame(r.worker("web/1"))
+        os.kill(victim["pid"], signal.SIGKILL)
 """
 
 import pytest

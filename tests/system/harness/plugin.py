@@ -2,6 +2,7 @@
 """The harness as pytest sees it: the fixture `cluster`, the time limit of each
 test, the options, and the checks after each test."""
 
+import functools
 import os
 import shutil
 import signal
@@ -11,6 +12,7 @@ import pytest
 
 from harness import processes
 from harness.daemon import Daemon
+from harness.row import Row
 
 LIMIT_S = 60
 
@@ -131,7 +133,8 @@ def cluster(build, plugin_dirs, request):       # pylint: disable=redefined-oute
 
     def make(*args, **how):
         start = how.pop("start", True)
-        daemon = Daemon(build, plugin_dirs, *args, start=False, **how)
+        kind = how.pop("kind", Daemon)
+        daemon = kind(build, plugin_dirs, *args, start=False, **how)
         started.append(daemon)
         if start:
             daemon.start()
@@ -149,6 +152,12 @@ def cluster(build, plugin_dirs, request):       # pylint: disable=redefined-oute
         daemon.remove()
     if wrong:
         pytest.fail("\n".join(wrong), pytrace=False)
+
+
+@pytest.fixture
+def row(cluster):                       # pylint: disable=redefined-outer-name
+    """row(workers=4, ...) starts a Row: load, probe and oracle of doc/faults.md."""
+    return functools.partial(cluster, kind=Row)
 
 
 def _left_behind(before):

@@ -1,0 +1,129 @@
+# SPDX-License-Identifier: MIT
+"""The oracle of the rows is worth what it notices: each of its questions meets
+a run that it must object to."""
+
+import os
+import signal
+import sqlite3
+import time
+
+import pytest
+
+from harness import wait
+
+
+def objections(r):
+    r.patience = 1
+    return "\n".join(r.finish())
+
+
+def hold_a_request(r):
+    """Wait until a worker has a request of the load that has just begun."""
+    def held():
+        for row in r.workers():
+            if any(time.monotonic() - entry.began < 0.1
+                   for entry in r.book.open_with(row["id"])):
+                return row
+        return None
+    return wait.until(held, 10, "requests in a worker's hands")
+
+
+SLOW = {"keepalive": 4, "new": 1, "path": "/sleep?300", "pause": 0.01}
+
+
+def test_a_quiet_run_is_not_objected_to(row):
+    r = row()
+    r.served()
+    assert objections(r) == ""
+
+
+def test_a_request_that_nobody_is_blamed_for(row):
+    r = row(load=SLOW)
+    r.served()
+    victim = hold_a_request(r)
+    os.kill(victim["pid"], signal.SIGKILL)
+    r.await_event("worker.exited", id=victim["id"])
+    assert "oracle, losses: " in objections(r)
+
+
+def test_a_request_of_another_than_the_blamed(row):
+    r = row(load=SLOW)
+    r.served()
+    victim = hold_a_request(r)
+    r.blame(next(w for w in r.workers() if w["id"] != victim["id"]))
+    os.kill(victim["pid"], signal.SIGKILL)
+    r.await_event("worker.exited", id=victim["id"])
+    assert "oracle, losses: " in objections(r)
+
+
+def test_a_status_that_may_not_be_answered(row):
+    r = row(load={"keepalive": 1, "path": "/status?503", "pause": 0.01}, start=False)
+    r.may_answer(503)
+    r.start()
+    r.served()
+    assert objections(r) == ""
+    r = row(load={"new": 1, "path": "/", "pause": 0.01})
+    r.served()
+    r.book.path = "/status?503"
+    wait.until(r.book.failures, 5, "an answer 503")
+    assert "oracle, losses: " in objections(r)
+
+
+def test_a_master_that_ended(row):
+    r = row()
+    pid = r.master_pid()
+    os.kill(pid, signal.SIGKILL)
+    r.await_event("master.adopted")
+    assert "oracle, processes: 1 masters ended, not 0" in objections(r)
+
+
+def test_an_answer_that_is_late(row):
+    r = row()
+    pid = r.master_pid()
+    wait.until(lambda: len(r.probe.answers) > 2, 5, "answers")
+    os.kill(pid, signal.SIGSTOP)
+    count = len(r.probe.answers)
+    wait.readable(r.process.pidfd, 1.2)     # the fault itself: how long it lasts
+    os.kill(pid, signal.SIGCONT)
+    wait.until(lambda: len(r.probe.answers) > count, 5, "the late answer")
+    assert "oracle, late: status was late" in objections(r)
+
+
+def test_a_death_without_its_record(row):
+    r = row()
+    victim = r.blame(r.worker("web/0"))
+    os.kill(victim["pid"], signal.SIGKILL)
+    r.death(victim["id"])
+    with sqlite3.connect(r.dir + "/state/state.db", timeout=10) as db:
+        db.execute("DELETE FROM deaths")
+    db.close()
+    assert "oracle, deaths: " in objections(r)
+
+
+def test_a_descriptor_too_many(row):
+    r = row()
+    r.served()
+    r.rest()
+    leaker = next(w for w in r.workers())
+    for _ in range(8):
+        r.get("/leakfd")
+    assert leaker and "oracle, means: " in objections(r)
+
+
+@pytest.mark.parametrize("how, said", [
+    ("bare line", "oracle, log_lines: "), ("bug", "log: "), ("left", "left in run_dir"),
+    ("state", "status is ")])
+def test_what_is_left(row, how, said):
+    r = row()
+    r.served()
+    if how in ("bare line", "bug"):
+        with open(r.log_file, "a", encoding="ascii") as f:
+            f.write({"bare line": "something printed\n",
+                     "bug": "2026-01-01T00:00:00.000Z error master: bug.x\n"}[how])
+    elif how == "left":
+        os.close(os.open(r.dir + "/run/stray", os.O_CREAT, 0o600))
+    else:
+        assert r.ctl("drain", "web/0").code == 0
+        r.ends_as("failed")
+    assert said in objections(r)
+    r.allow_in_log("bug.x")

@@ -1,0 +1,282 @@
+# SPDX-License-Identifier: MIT
+"""One row of doc/faults.md: a daemon under light load with the probe beside it,
+and the oracle, which is asked at its end whatever the row was about."""
+
+import os
+import re
+import sqlite3
+
+from harness import config, probe, processes, wait
+from harness.daemon import Daemon
+
+LOAD = {"keepalive": 2, "new": 1, "pause": 0.02}
+
+# Bounds what a row may leave in the master's heap: its events and deaths.
+HEAP_GROWTH = 4 << 20
+
+PREFIXED = re.compile(r"\S+T\S+ |<\d>|clusterd|==|  ")
+
+ONCE = ("worker.forked", "worker.online", "worker.listening", "worker.ready",
+        "worker.exited")
+
+
+class Row(Daemon):
+    """A Daemon with the keys of the fault suite, four workers of plugin evil,
+    its load (`book`) and its probe, both running from its start.
+
+    A row says what may happen: whose requests may fail (`blame`), that the
+    master ends (`master_ends`), which statuses an answer may have
+    (`may_answer`).  Everything else fails it.
+    """
+
+    def __init__(self, build, plugin_dirs, load=None, **how):
+        keys = dict(config.FAULT, routes={"/": "evil"})
+        keys.update(how)
+        self.load_keys = LOAD if load is None else load
+        self.book = self.probe = self.before = None
+        self.blamed, self.blamed_slots = set(), set()
+        self.masters_ended = 0
+        self.keeper_ends = False
+        self.verdict_at_end = "ok"
+        self.statuses = {200}
+        self.patience = 10              # seconds, until things are as before
+        super().__init__(build, plugin_dirs, **keys)
+
+    # ---- what the row may do ------------------------------------------------------
+
+    def blame(self, *workers):
+        """Requests of these may fail: rows of `status` or names of slots (all
+        processes there, those still to come included)."""
+        for worker in workers:
+            if isinstance(worker, str):
+                self.blamed_slots.add(worker)
+            else:
+                self.blamed.add(worker["id"])
+        return workers[0] if len(workers) == 1 else workers
+
+    def blame_all(self):
+        """Every worker that dies may lose what it had taken."""
+        self.blamed_slots.add("*")
+
+    def master_ends(self, times=1):
+        """The row ends so many masters."""
+        self.masters_ended += times
+
+    def may_answer(self, *statuses):
+        """The load may be answered with these as well."""
+        self.statuses |= set(statuses)
+
+    def keeper_may_end(self):
+        """The row ends the keeper: only what is left behind is looked at."""
+        self.keeper_ends = True
+
+    def ends_as(self, state):
+        """`status` says this at the end, since the fault stays."""
+        self.verdict_at_end = state
+
+    # ---- life -----------------------------------------------------------------
+
+    def start(self, *args, ready=True, timeout=20):
+        super().start(*args, ready=ready, timeout=timeout)
+        if ready:
+            self.begin()
+        return self
+
+    def begin(self):
+        """Note what is there, then let load and probe run."""
+        self.before = self.snapshot()
+        self.probe = probe.Probe(self.socket).start()
+        if self.load_keys:
+            self.book = self.load(accept=self.statuses, **self.load_keys)
+            self.book.start()
+
+    def snapshot(self):
+        status = self.status()
+        return {
+            "keeper": self.keeper.pid, "master": status["master"],
+            "workers": {row["worker"]: row for row in status["workers"]},
+            "fds": {pid: fds(pid) for pid in
+                    [self.keeper.pid, status["master"]["pid"]]
+                    + [row["pid"] for row in status["workers"] if row["pid"]]},
+            "heap": self.heap(),
+        }
+
+    def heap(self):
+        """Bytes in use on the master's heap."""
+        for line in self.ctl("metrics").out.splitlines():
+            if line.startswith("clusterd_master_heap_bytes "):
+                return int(line.split()[1])
+        raise AssertionError("no heap in metrics")
+
+    def served(self, each=2, timeout=20):
+        """The load is served on: every client had so many more answers."""
+        if self.book is not None:
+            self.book.await_each(each, timeout)
+
+    def restart_daemon(self):
+        """The second run is another keeper: what was noted is noted anew."""
+        self.rest()
+        super().stop()
+        self.start()
+
+    # ---- the oracle -----------------------------------------------------------
+
+    def rest(self):
+        """End load and probe, each after its request."""
+        if self.book is not None:
+            self.book.stop()
+        if self.probe is not None:
+            self.probe.stop()
+            self.probe.record()
+
+    def finish(self):
+        wrong = []
+        self.rest()
+        if self.before is not None and not self.keeper_ends:
+            if self.alive():
+                wrong += self._ask_oracle()
+            else:
+                wrong.append("the keeper has ended")
+        self.before = None
+        ran = self.process is not None
+        wrong += super().finish()
+        if ran and not self.keeper_ends:
+            wrong += self._after_the_stop()
+        return wrong
+
+    def _ask_oracle(self):
+        """What is wrong while it still runs, one line each."""
+        wrong = []
+        for look in (self._verdict, self._processes, self._losses, self._late,
+                     self._deaths, self._states, self._means, self._log_lines):
+            try:
+                look()
+            except AssertionError as error:
+                wrong.append("oracle, %s: %s" % (look.__name__[1:], error))
+        return wrong
+
+    def _verdict(self):
+        self.await_state(lambda s: s["state"] == self.verdict_at_end and (
+            self.verdict_at_end != "ok" or all(p["ready"] >= p["desired"]
+                                               for p in s["pools"])), timeout=2 * self.patience)
+
+    def _processes(self):
+        status = self.status()
+        assert self.before["keeper"] == self.keeper.pid
+        ended = status["master"]["restarts"] - self.before["master"]["restarts"]
+        assert ended == self.masters_ended, \
+            "%d masters ended, not %d" % (ended, self.masters_ended)
+        if not ended:
+            assert status["master"]["pid"] == self.before["master"]["pid"]
+
+    def _blames(self, death):
+        return ("*" in self.blamed_slots or death["id"] in self.blamed
+                or "%s/%d" % (death["pool"], death["slot"]) in self.blamed_slots)
+
+    def _losses(self):
+        """What failed was taken by a worker that the row names."""
+        if self.book is None:
+            return
+        deaths = {str(d["id"]): d for d in self.deaths() if self._blames(d)}
+        bad = self.book.failures()
+        stray = [e for e in bad if e.action == "connect" or "status" in e.outcome
+                 or (e.owner is not None and e.owner not in deaths)]
+        assert not stray, "%d failed that may not: %r" % (len(stray), stray[:5])
+        lost = sum(d["connections_lost"] for d in deaths.values())
+        assert len(bad) <= lost, "%d failed, %d were taken by those who died: %r" % (
+            len(bad), lost, bad[:5])
+
+    def _late(self):
+        late = self.probe.late()
+        assert not late, "status was late: %r" % late[:5]
+        assert self.probe.answers, "status never answered"
+
+    def deaths(self):
+        rows = self.json("deaths")
+        return rows if isinstance(rows, list) else [rows]
+
+    def _deaths(self):
+        """`restarts` agree with the records, and no counter went back."""
+        def agree():
+            counted = sum(p["restarts"] for p in self.status()["pools"])
+            asked = [d for d in self.deaths() if d["cause"] == "operator"]
+            return counted == len(self.deaths()) - len(asked) or counted > 90
+        wait.until(agree, self.patience, "as many records as restarts: %r" % [
+            (d["id"], d["cause"]) for d in self.deaths()])
+        assert all(d["cause"] != "none" and d["text"] for d in self.deaths())
+        for row in self.status()["workers"]:
+            was = self.before["workers"].get(row["worker"])
+            assert was is None or row["restarts"] >= was["restarts"], (was, row)
+
+    def _states(self):
+        """Each state of a process is told once, in order of seq."""
+        rows = self.events()
+        numbers = [row["seq"] for row in rows]
+        assert numbers == sorted(set(numbers)), "seq went back"
+        seen = set()
+        for row in rows:
+            if row["event"] in ONCE:
+                key = row["event"], row["id"]
+                assert key not in seen, "told twice: %r" % row
+                seen.add(key)
+
+    def _means(self):
+        """Descriptors, zombies, memory."""
+        alive = {row["pid"] for row in self.workers()} | {
+            self.keeper.pid, self.master_pid()}
+        last = {}
+
+        def settled():
+            last["now"] = {pid: fds(pid) for pid in self.before["fds"] if pid in alive}
+            return all(len(now) <= len(self.before["fds"][pid])
+                       for pid, now in last["now"].items())
+        try:
+            wait.until(settled, self.patience, "descriptors as before")
+        except AssertionError:
+            more = {processes.name(pid): sorted(set(now.items())
+                                                - set(self.before["fds"][pid].items()))
+                    for pid, now in last["now"].items()
+                    if len(now) > len(self.before["fds"][pid])}
+            raise AssertionError("more descriptors: %r" % more) from None
+        wait.until(lambda: not zombies(self.keeper.pid), self.patience, "end of the zombies")
+        grown = self.heap() - self.before["heap"]
+        assert self.masters_ended or grown < HEAP_GROWTH, "the heap grew by %d" % grown
+
+    def _log_lines(self):
+        bare = [line for line in self.log().splitlines()
+                if line and not PREFIXED.match(line)]
+        assert not bare, "lines without a prefix: %r" % bare[:3]
+
+    def _after_the_stop(self):
+        wrong = []
+        left = [name for name in os.listdir(self.dir + "/run")
+                if name not in ("lock", "workers.lock")]
+        if left:
+            wrong.append("left in run_dir: %r" % left)
+        path = self.dir + "/state/state.db"
+        if os.path.exists(path):
+            with sqlite3.connect(path) as db:
+                said = db.execute("PRAGMA integrity_check").fetchone()[0]
+            db.close()
+            if said != "ok":
+                wrong.append("state.db: " + said)
+        return wrong
+
+
+def fds(pid):
+    """{number: what} of a process's descriptors; {} when it is gone."""
+    found = {}
+    try:
+        for number in os.listdir("/proc/%d/fd" % pid):
+            try:
+                found[int(number)] = os.readlink("/proc/%d/fd/%s" % (pid, number))
+            except OSError:
+                pass
+    except OSError:
+        pass
+    return found
+
+
+def zombies(of):
+    return [pid for pid, (state, ppid) in processes.table().items()
+            if ppid == of and state == "Z"]
