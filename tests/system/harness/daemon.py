@@ -166,11 +166,12 @@ class Daemon:
                                  % (error, self.log()[-4000:])) from None
 
     def _ready(self):
-        status = self._try_status()
+        status = self.ask_status()
         return status and all(pool["ready"] >= pool["desired"]
                               for pool in status["pools"]) and status
 
-    def _try_status(self):
+    def ask_status(self):
+        """`status`, or None if nobody answers."""
         try:
             return self.ask("status", timeout=2)[-1].get("result")
         except (OSError, AssertionError, ValueError):
@@ -259,7 +260,7 @@ class Daemon:
         last = {}
 
         def holds():
-            last["status"] = self._try_status()
+            last["status"] = self.ask_status()
             return last["status"] and predicate(last["status"]) and last["status"]
         try:
             return wait.until(holds, timeout, "such state",
@@ -341,7 +342,7 @@ class Daemon:
         return self.ask_pool(pool)["listen"][0]
 
     def ask_pool(self, name):
-        status = wait.until(self._try_status, 10, "status")
+        status = wait.until(self.ask_status, 10, "status")
         return next(row for row in status["pools"] if row["pool"] == name)
 
     def connect(self, pool="web", timeout=10):

@@ -4,13 +4,11 @@ test, the options, and the checks after each test."""
 
 import functools
 import os
-import shutil
 import signal
-import tempfile
 
 import pytest
 
-from harness import processes
+from harness import processes, stage
 from harness.daemon import Daemon
 from harness.row import Row
 
@@ -105,24 +103,8 @@ def build():
 
 @pytest.fixture(scope="session")
 def plugin_dirs(build):                 # pylint: disable=redefined-outer-name
-    """Where plugins are.  As root the workers' account must reach them, and a
-    build tree may lie where it cannot: then they are copied."""
-    dirs = [build + "/plugins", build + "/tests/plugins"]
-    if os.geteuid() != 0:
+    with stage.plugins(build) as dirs:
         yield dirs
-        return
-    stage = tempfile.mkdtemp(prefix="clplug", dir="/tmp")
-    os.chmod(stage, 0o755)
-    staged = []
-    for number, path in enumerate(dirs):
-        staged.append("%s/%d" % (stage, number))
-        os.mkdir(staged[-1], 0o755)
-        for name in os.listdir(path) if os.path.isdir(path) else ():
-            if name.endswith(".so"):
-                shutil.copy(os.path.join(path, name), staged[-1])
-                os.chmod(os.path.join(staged[-1], name), 0o644)
-    yield staged
-    shutil.rmtree(stage)
 
 
 @pytest.fixture

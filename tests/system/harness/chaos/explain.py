@@ -1,0 +1,130 @@
+# SPDX-License-Identifier: MIT
+"""Who had taken each request that failed: the ledger against what the daemon
+tells of its deaths while it tells it."""
+
+import json
+import re
+import socket
+import threading
+import time
+
+from harness import http
+
+# A death and the end of its clients' connections are seen by different
+# processes, on a machine that is busy.
+SLACK_S = 0.5
+
+
+class Death:
+    """A process that ended: when, how many connections it is said to have had,
+    and how many failures it explains so far."""
+
+    def __init__(self, row):
+        self.id, self.worker, self.text = row["id"], row["worker"], row["text"]
+        self.wall = row["time"] / 1000
+        self.asked, self.cause = row["asked"], row["cause"]
+        lost = re.search(r"(\d+) connections? lost", self.text)
+        self.lost = int(lost[1]) if lost else 0
+        self.explained = 0
+
+    def __repr__(self):
+        return "<death of %d: %s; explains %d>" % (self.id, self.text, self.explained)
+
+
+class Follower:
+    """Reads events all the time, through each death of the master."""
+
+    def __init__(self, path):
+        self.path = path
+        self.deaths = {}                # by id
+        self.told = 0
+        self._seq = 0
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="follower", daemon=True)
+
+    def start(self):
+        self._thread.start()
+        return self
+
+    def stop(self):
+        self._stop.set()
+        self._thread.join(10)
+
+    def _run(self):
+        while not self._stop.is_set():
+            try:
+                self._follow()
+            except (OSError, ValueError, socket.timeout):
+                self._stop.wait(0.02)   # between two masters
+
+    def _follow(self):
+        with http.connect("unix:" + self.path, 2) as sock:
+            sock.sendall(json.dumps({"id": 1, "command": "events", "args": {
+                "follow": True, "since": str(self._seq)}}).encode() + b"\n")
+            buffer = b""
+            while not self._stop.is_set():
+                try:
+                    data = sock.recv(65536)
+                except socket.timeout:
+                    continue            # nothing has happened
+                if not data:
+                    return
+                *lines, buffer = (buffer + data).split(b"\n")
+                for line in lines:
+                    self._note(json.loads(line))
+
+    def _note(self, row):
+        row = row.get("row", row)
+        if row.get("seq", 0) <= self._seq:
+            return
+        self._seq = row["seq"]
+        self.told += 1
+        if row["event"] == "worker.exited":
+            self.deaths[row["id"]] = Death(row)
+
+
+def explain(book, deaths, masters, failed_times):
+    """(failures that no worker explains, how many the masters may explain).
+
+    A failure belongs to a worker that had answered on its connection before,
+    or that died while it was under way, and no worker explains more of them
+    than its death record says it had taken.  masters are the times at which
+    one was killed: each may have had one connection in its hand.
+    failed_times are the spans in which nobody was ready: 503 is right there.
+    """
+    offset = time.time() - time.monotonic()
+    by_id = {str(death.id): death for death in deaths}
+    left, fresh = [], []
+    for entry in book.failures():
+        death = by_id.get(str(entry.owner)) if entry.owner else None
+        if entry.outcome == "status 503":
+            if not any(since <= entry.ended and entry.began <= until
+                       for since, until in failed_times):
+                left.append(entry)
+        elif entry.owner is None and entry.action == "request":
+            fresh.append(entry)
+        elif death is None or death.explained >= death.lost:
+            left.append(entry)
+        else:
+            death.explained += 1
+    for entry in sorted(fresh, key=lambda one: one.ended):
+        death = _taker(entry, deaths, offset)
+        if death is None:
+            left.append(entry)
+        else:
+            death.explained += 1
+    in_hand = []
+    for at in masters:
+        held = next((e for e in left if e.owner is None and e.outcome in ("lost", "reset")
+                     and e.began - SLACK_S <= at <= e.ended + SLACK_S), None)
+        if held is not None:
+            left.remove(held)
+            in_hand.append(held)
+    return left, in_hand
+
+
+def _taker(entry, deaths, offset):
+    """The death nearest to the end of this request that has room for it."""
+    near = [death for death in deaths if death.explained < death.lost
+            and entry.began - SLACK_S <= death.wall - offset <= entry.ended + SLACK_S]
+    return min(near, key=lambda d: abs(d.wall - offset - entry.ended), default=None)
