@@ -18,7 +18,6 @@
 #include "daemon/master/process.h"
 #include "daemon/master/turn.h"
 #include "daemon/supervisor/state.h"
-#include "daemon/supervisor/worker_fsm.h"
 
 /* "0-3,8" into a mask; anything else is any CPU. */
 static void
@@ -146,28 +145,6 @@ actions_perform(struct master *m, uint16_t row, uint64_t id, uint32_t actions)
 		dispatch_on(m, row);
 }
 
-static uint32_t
-implied(const struct memo_worker *row)
-{
-	switch ((enum worker_state)row->state) {
-	case WS_STARTING:
-		return ACT_SPAWN;
-	case WS_READY:
-		return ACT_ON;
-	case WS_DRAINING:
-		return ACT_SAY_DRAIN;
-	case WS_STOPPING:
-		return ACT_SAY_STOP;
-	case WS_KILLING:
-		return ACT_KILL;
-	case WS_DOWN:
-	case WS_WAITING:
-	case WS_HELD:
-		return 0;
-	}
-	return 0;
-}
-
 void
 actions_repeat(struct master *m)
 {
@@ -175,5 +152,6 @@ actions_repeat(struct master *m)
 
 	for (uint16_t i = 0; i < copy->workers; i++)
 		if (copy->worker[i].id != 0)
-			turn_act(m, i, implied(&copy->worker[i]));
+			turn_act(m, i,
+			    slots_implied_actions(&copy->worker[i]));
 }

@@ -156,9 +156,7 @@ take_found(struct master *m)
 		next = p->next;
 		p->next = NULL;
 		if (row != MEMO_NONE &&
-		    turn_look(m)->worker[row].state != WS_DOWN &&
-		    turn_look(m)->worker[row].state != WS_WAITING &&
-		    turn_look(m)->worker[row].state != WS_HELD) {
+		    slots_has_process(&turn_look(m)->worker[row])) {
 			life_own(m, row, p);
 			/* The answer to its SPAWN went to a master that did not
 			 * live to write it down. */
@@ -194,9 +192,8 @@ miss_processes(struct master *m)
 	for (uint16_t i = 0; i < turn_look(m)->workers; i++) {
 		const struct memo_worker *row = &turn_look(m)->worker[i];
 
-		if (row->id == 0 || m->process[i] != NULL ||
-		    row->state == WS_DOWN || row->state == WS_STARTING ||
-		    row->state == WS_WAITING || row->state == WS_HELD)
+		if (m->process[i] != NULL || !slots_has_process(row) ||
+		    row->state == WS_STARTING)
 			continue;
 		life_own_none(m, i);
 		life_exited(m, row->id, 0, 0, 0, 0, 0);

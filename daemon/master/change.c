@@ -52,7 +52,8 @@ change_begin(struct master *m, struct control_call *call,
     const struct change *change, enum trans_kind kind)
 {
 	struct change_run *run = calloc(1, sizeof(*run));
-	struct memo_globals *globals = &turn_change(m)->globals;
+	struct supervisor s = life_now(m);
+	struct memo_globals *globals = &s.copy->globals;
 	char progress[200];
 
 	CHECK(run != NULL && m->change == NULL);
@@ -61,13 +62,9 @@ change_begin(struct master *m, struct control_call *call,
 	run->change = *change;
 	run->change.text = NULL;
 	run->kind = kind;
-	run->pool = MEMO_NONE;
 	run->began_ns = clock_now_ns();
 	m->change = run;
-	globals->trans_kind = kind;
-	globals->trans_step = 0;
-	globals->trans_since_ns = run->began_ns;
-	globals->trans_hold_percent = 0;
+	trans_begin(&s, &run->trans, kind);
 	snprintf(globals->trans_command, sizeof(globals->trans_command), "%s",
 	    change->id);
 	snprintf(globals->trans_who, sizeof(globals->trans_who), "%s",
@@ -83,7 +80,7 @@ static void
 end(struct master *m)
 {
 	struct change_run *run = m->change;
-	struct memo_globals *globals = &turn_change(m)->globals;
+	struct supervisor s = life_now(m);
 
 	if (run->sync_job > 0)
 		store_cancel(m->store, run->sync_job);
@@ -92,13 +89,9 @@ end(struct master *m)
 	if (run->warnings != NULL)
 		buf_done(run->warnings);
 	free(run->warnings);
-	free(run->slots);
+	trans_end(&s, &run->trans);
 	free(run);
 	m->change = NULL;
-	globals->trans_kind = TRANS_NONE;
-	globals->trans_step = 0;
-	globals->trans_generation = 0;
-	globals->trans_command[0] = '\0';
 	change_next(m);
 }
 
@@ -214,20 +207,6 @@ change_is_stored(struct master *m)
 
 /* -- stop --------------------------------------------------------------------------------- */
 
-static bool
-anything_runs(struct master *m)
-{
-	const struct memo_copy *copy = turn_look(m);
-
-	for (uint16_t i = 0; i < copy->workers; i++)
-		if (copy->worker[i].id != 0 &&
-		    copy->worker[i].state != WS_DOWN &&
-		    copy->worker[i].state != WS_WAITING &&
-		    copy->worker[i].state != WS_HELD)
-			return true;
-	return false;
-}
-
 static void
 finish_stop(struct master *m, uint64_t unused)
 {
@@ -241,46 +220,26 @@ finish_stop(struct master *m, uint64_t unused)
 static void
 on_now_limit(evutil_socket_t fd, short what, void *arg)
 {
-	struct master *m = arg;
+	struct supervisor s = life_now(arg);
 
 	(void)fd;
 	(void)what;
-	for (uint16_t i = 0; i < turn_look(m)->workers; i++)
-		if (turn_look(m)->worker[i].id != 0)
-			life_kill(m, i, CAUSE_STOP_TIMEOUT, 1);
-	turn_change(m);
-}
-
-static void
-stop_row(struct master *m, uint16_t row, enum stop_kind kind)
-{
-	if (kind == STOP_NOW)
-		life_stop(m, row);
-	else
-		life_drain(m, row, kind == STOP_QUIT ? 0 :
-		    life_drain_deadline(m, row));
-}
-
-/* Without a deadline, with one, now: each may follow the one before. */
-static unsigned
-gravity(uint32_t kind)
-{
-	return kind == STOP_NOW ? 3 : kind == STOP_DRAIN ? 2 :
-	    kind == STOP_QUIT ? 1 : 0;
+	trans_stop_limit(&s);
 }
 
 void
 change_stop(struct master *m, enum stop_kind kind, struct control_call *call)
 {
-	struct memo_globals *globals = &turn_change(m)->globals;
+	const struct memo_globals *globals = &turn_change(m)->globals;
 	struct timeval second = { 0, 0 };
+	struct supervisor s;
 	struct errmsg err;
 
 	if (call != NULL && stop_call != NULL)
 		control_done(call, "{\"text\":\"it is stopping already\"}");
 	else if (call != NULL)
 		stop_call = call;
-	if (gravity(kind) <= gravity(globals->stopping))
+	if (!trans_stop_counts(turn_look(m), kind))
 		return;
 	if (m->change != NULL) {
 		errmsg_set(&err, ERR_CONFLICT, "the daemon is stopping");
@@ -288,12 +247,10 @@ change_stop(struct master *m, enum stop_kind kind, struct control_call *call)
 	}
 	if (globals->stopping == 0)
 		turn_tell(m, EVENT_MASTER_STOPPING, NULL);
-	globals->stopping = kind;
 	if (!m->attached)		/* nothing has been started yet */
 		turn_later(m, finish_stop, 0);
-	for (uint16_t i = 0; i < turn_look(m)->workers; i++)
-		if (turn_look(m)->worker[i].id != 0)
-			stop_row(m, i, kind);
+	s = life_now(m);
+	trans_stop(&s, kind);
 	if (kind == STOP_NOW) {
 		second.tv_sec = clock_scaled_ms(1000) / 1000;
 		second.tv_usec = clock_scaled_ms(1000) % 1000 * 1000;
@@ -303,33 +260,6 @@ change_stop(struct master *m, enum stop_kind kind, struct control_call *call)
 }
 
 /* -- turns --------------------------------------------------------------------------------- */
-
-/* Successors of a transaction that is over: they serve if they are of the
- * generation that is in force, else they go. */
-static void
-settle_orphans(struct master *m)
-{
-	struct memo_copy *copy = turn_change(m);
-
-	for (uint16_t i = 0; i < copy->slots; i++) {
-		struct memo_slot *slot = &copy->slot[i];
-		struct memo_worker *other;
-
-		if (slot->pool == MEMO_NONE || slot->other == MEMO_NONE)
-			continue;
-		other = &copy->worker[slot->other];
-		if (other->transaction != SUCCESSOR_CHANGE)
-			continue;
-		if (other->generation != slot->generation ||
-		    other->state == WS_KILLING) {
-			/* It may be at work for somebody. */
-			other->transaction = SUCCESSOR_NONE;
-			life_send_off(m, slot->other);
-		} else if (other->state == WS_READY) {
-			life_promote(m, i);
-		}
-	}
-}
 
 /* Pools that left the configuration are drained when nothing waits in their
  * listeners any more. */
@@ -373,16 +303,19 @@ remove_pools(struct master *m)
 void
 change_follow(struct master *m)
 {
+	struct supervisor s;
+
 	if (!m->attached || m->ending)
 		return;
 	if (turn_look(m)->globals.stopping != 0) {
-		if (!anything_runs(m))
+		if (!trans_anything_runs(turn_look(m)))
 			turn_later(m, finish_stop, 0);
 		return;
 	}
 	drain_pools(m);
 	if (m->change == NULL) {
-		settle_orphans(m);
+		s = life_now(m);
+		trans_settle_orphans(&s);
 		remove_pools(m);
 		return;
 	}
@@ -403,26 +336,17 @@ change_follow(struct master *m)
 }
 
 void
-change_successor_gone(struct master *m, uint16_t slot, int kind,
-    const char *text)
+change_hear_end(struct master *m, struct supervisor *s,
+    const struct slot_end *end, const char *text)
 {
-	uint16_t pool = turn_look(m)->slot[slot].pool;
+	const struct memo_worker *row = &end->before;
+	uint16_t pool = s->copy->slot[row->slot].pool;
 
-	if (kind == SUCCESSOR_RECYCLE)
-		m->pool[pool].recycle_after_ns = clock_now_ns() +
+	if (row->is_other && row->transaction == SUCCESSOR_RECYCLE)
+		m->pool[pool].recycle_after_ns = s->now_ns +
 		    clock_scaled_ms(60000) * NS_PER_MS;
 	else if (m->change != NULL)
-		roll_successor_gone(m->change, slot, text);
-}
-
-void
-change_worker_died(struct master *m, uint16_t slot, const char *text)
-{
-	uint32_t step = turn_look(m)->globals.trans_step;
-
-	if (m->change != NULL && change_is_reload(m) &&
-	    (step == TRANS_CANARY || step == TRANS_ROLL))
-		roll_worker_died(m->change, slot, text);
+		trans_hear_end(s, &m->change->trans, end, text);
 }
 
 bool

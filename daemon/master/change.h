@@ -15,21 +15,13 @@
 
 #include "common/base/errmsg.h"
 #include "daemon/control/host.h"
+#include "daemon/supervisor/trans.h"
 
 struct change_run;
 struct check;
 struct control_call;
 struct generation;
 struct master;
-
-/* memo_globals.trans_kind; numbers are for ever. */
-enum trans_kind { TRANS_NONE, TRANS_SCALE, TRANS_RESTART, TRANS_RELOAD,
-	TRANS_ROLLBACK };
-/* memo_globals.trans_step */
-enum trans_step { TRANS_CHECK = 1, TRANS_BIND, TRANS_CANARY, TRANS_ROLL,
-	TRANS_HELD, TRANS_UNDO, TRANS_COMMITTED };
-/* memo_globals.stopping */
-enum stop_kind { STOP_DRAIN = 1, STOP_NOW, STOP_QUIT };
 
 /* From the control server and from signals. */
 void change_start(struct master *m, struct control_call *call,
@@ -42,12 +34,11 @@ void rollback_look(struct master *m);
 void change_follow(struct master *m);
 /* After a death of the master: what its memo says was going on. */
 void change_adopt(struct master *m);
-/* A successor (life.h) ended before it could take over. */
-void change_successor_gone(struct master *m, uint16_t slot, int kind,
-    const char *text);
-/* The current worker of a slot died: a successor may be meant that had taken
- * over already. */
-void change_worker_died(struct master *m, uint16_t slot, const char *text);
+/* A worker ended: it may be a successor of the transaction, or a recycled one. */
+void change_hear_end(struct master *m, struct supervisor *s,
+    const struct slot_end *end, const char *text);
+/* supervisor_host.trial: how a canary does. */
+enum trial change_try_canary(void *master, uint16_t row, const char **fault);
 /* Stop the service; call may be NULL. */
 void change_stop(struct master *m, enum stop_kind kind,
     struct control_call *call);
@@ -57,33 +48,15 @@ bool change_is_reload(struct master *m);
 
 /* -- between the files change_*.c ----------------------------------------------- */
 
-/* AGAIN: the successor died after its predecessor had left; the policy starts
- * the slot's next worker. */
-enum roll_state { ROLL_TODO, ROLL_BUSY, ROLL_AGAIN, ROLL_DONE, ROLL_FAILED };
-
-struct roll_slot {
-	uint16_t pool, number;		/* pool: memo index */
-	uint8_t state;			/* enum roll_state */
-	uint8_t tries;
-	bool canary;			/* on trial before it takes over */
-	uint64_t generation;		/* to be brought there */
-	uint64_t started_ns, ready_ns;
-	char text[200];			/* why it failed */
-};
-
 struct change_run {
 	struct master *master;
 	struct control_call *call;	/* NULL: nobody waits */
 	struct change change;
 	enum trans_kind kind;
+	struct trans trans;		/* what it does to the slots */
 	uint64_t began_ns;
-	/* scale */
-	uint16_t pool;
-	unsigned from, to;
-	bool was_by_operator;
-	/* restart, reload */
-	struct roll_slot *slots;
-	size_t count, told;
+	size_t told;			/* scale, roll: the last progress */
+	/* reload */
 	bool failing;			/* ends as failed when undone */
 	struct errmsg err;
 	struct generation *target;	/* reload: what it brings */
@@ -126,17 +99,8 @@ void scale_adopt(struct master *m);
 void restart_start(struct master *m, struct control_call *call,
     const struct change *change);
 void restart_follow(struct master *m);
-int roll_add(struct change_run *run, uint16_t pool, uint16_t number,
-    uint64_t generation, bool canary);
-bool roll_has(const struct change_run *run, uint16_t pool, uint16_t number);
-/* Step all; returns how many are neither DONE nor FAILED.  limit: how many may
- * be begun, SIZE_MAX: all. */
-size_t roll_follow(struct change_run *run, size_t limit);
-size_t roll_count(const struct change_run *run, enum roll_state state);
-void roll_successor_gone(struct change_run *run, uint16_t slot,
-    const char *text);
-void roll_worker_died(struct change_run *run, uint16_t slot,
-    const char *text);
+/* Words of the first slot that failed, or what is there for none. */
+const char *roll_failure(const struct change_run *run, char *out, size_t size);
 void roll_tell_progress(struct change_run *run, const char *what);
 
 /* change_check.c */

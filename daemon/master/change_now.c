@@ -91,6 +91,7 @@ retry_slot(struct master *m, uint16_t slot)
 {
 	struct memo_copy *copy = turn_change(m);
 	uint16_t row = copy->slot[slot].current;
+	struct supervisor s;
 
 	if (copy->slot[slot].drained) {
 		if (copy->pool[copy->slot[slot].pool].drained)
@@ -101,7 +102,8 @@ retry_slot(struct master *m, uint16_t slot)
 	if (row == MEMO_NONE || (copy->worker[row].state != WS_WAITING &&
 	    copy->worker[row].state != WS_HELD))
 		return 0;
-	life_retry(m, row);
+	s = life_now(m);
+	slots_retry(&s, row);
 	return 1;
 }
 

@@ -107,145 +107,64 @@ reload_go(struct master *m)
 
 /* -- canary and roll ------------------------------------------------------------------------- */
 
-/* A pool that is removed and comes back while it still serves has workers of
- * what it was. */
-static bool
-is_to_roll(const struct diff *diff, uint32_t pool, const struct memo_slot *slot)
-{
-	return diff->roll[pool] || (diff->added[pool] && slot->wanted);
-}
-
-/* The lowest slot of its pool that has a worker to be tried: one that was taken
- * out shows nothing. */
-static bool
-is_canary(const struct memo_copy *copy, uint16_t slot)
-{
-	const struct memo_slot *row = &copy->slot[slot];
-
-	if (!row->wanted || row->drained)
-		return false;
-	for (uint16_t i = 0; i < copy->slots; i++)
-		if (copy->slot[i].pool == row->pool && copy->slot[i].wanted &&
-		    !copy->slot[i].drained &&
-		    copy->slot[i].number < row->number)
-			return false;
-	return true;
-}
-
-/* Slots of the pools that differ: the canaries alone, else those that are not
- * in the run yet, unhealthy ones first. */
+/* Which pools of the memo it changes. */
 static void
-add_slots(struct master *m, bool canaries)
+note_pools(struct master *m)
 {
 	struct change_run *run = m->change;
-	const struct conf *conf = run->target->conf;
 	const struct memo_copy *copy = turn_look(m);
+	const struct conf *conf = run->target->conf;
 	struct diff diff;
 
-	if (diff_make(m->conf, conf, &diff) != 0) {
-		diff_done(&diff);
-		return;
-	}
-	for (int pass = 0; pass < 2; pass++)
-		for (uint16_t i = 0; i < copy->slots; i++) {
-			const struct memo_slot *slot = &copy->slot[i];
-			const struct conf_pool *pool;
-			int healthy = slot->current != MEMO_NONE &&
-			    copy->worker[slot->current].state == WS_READY;
+	memset(run->trans.pools, TRANS_POOL_STAYS, sizeof(run->trans.pools));
+	if (diff_make(m->conf, conf, &diff) == 0)
+		for (uint16_t i = 0; i < copy->pools; i++) {
+			const struct conf_pool *pool = conf_pool_by_name(conf,
+			    copy->pool[i].name);
 
-			if (slot->pool == MEMO_NONE || healthy != pass)
+			if (pool == NULL)
 				continue;
-			pool = conf_pool_by_name(conf,
-			    copy->pool[slot->pool].name);
-			if (pool == NULL ||
-			    !is_to_roll(&diff, pool->index, slot) ||
-			    (canaries ? !is_canary(copy, i) :
-			    roll_has(run, slot->pool, slot->number)))
-				continue;
-			roll_add(run, slot->pool, slot->number,
-			    run->target->number, canaries);
+			if (diff.roll[pool->index])
+				run->trans.pools[i] = TRANS_POOL_ROLLS;
+			else if (diff.added[pool->index])
+				run->trans.pools[i] = TRANS_POOL_RETURNS;
 		}
 	diff_done(&diff);
 }
 
 static void
-begin_roll(struct master *m)
-{
-	change_step(m, TRANS_ROLL);
-	add_slots(m, false);
-}
-
-static void
 begin_canary(struct master *m)
 {
-	if (m->change->change.automatic) {	/* nobody would ask it anything */
-		begin_roll(m);
-		return;
-	}
-	change_step(m, TRANS_CANARY);
-	add_slots(m, true);
-	if (m->change->count > 0) {
-		tell(m, EVENT_RELOAD_CANARY, m->change->target->number, NULL);
+	struct change_run *run = m->change;
+	struct supervisor s = life_now(m);
+
+	note_pools(m);
+	/* Of one that nobody gave, nobody would ask a canary anything. */
+	trans_reload(&s, &run->trans, !run->change.automatic);
+	if (!run->change.automatic && run->trans.roll.count > 0) {
+		tell(m, EVENT_RELOAD_CANARY, run->target->number, NULL);
 		(void)FP("reload.canary_started");
 	}
 }
 
-static const char *
-failure_text(struct master *m, char *out, size_t size)
-{
-	const struct change_run *run = m->change;
-	const struct memo_copy *copy = turn_look(m);
-
-	for (size_t i = 0; i < run->count; i++)
-		if (run->slots[i].state == ROLL_FAILED) {
-			snprintf(out, size, "%s/%u: %s",
-			    copy->pool[run->slots[i].pool].name,
-			    run->slots[i].number, run->slots[i].text);
-			return out;
-		}
-	snprintf(out, size, "taken back");
-	return out;
-}
-
-/* What has been rolled goes back, new before old as well. */
 static void
-begin_undo(struct master *m)
+note_failure(struct change_run *run, const char *text)
 {
-	struct change_run *run = m->change;
-	struct memo_copy *copy = turn_change(m);
-	uint64_t from = copy->globals.trans_generation;
-
-	change_step(m, TRANS_UNDO);
-	free(run->slots);
-	run->slots = NULL;
-	run->count = run->told = 0;
-	for (uint16_t i = 0; i < copy->slots; i++) {
-		struct memo_slot *slot = &copy->slot[i];
-
-		if (slot->pool == MEMO_NONE)
-			continue;
-		if (slot->other != MEMO_NONE && copy->worker[slot->other]
-		    .transaction == SUCCESSOR_CHANGE) {
-			copy->worker[slot->other].transaction =
-			    SUCCESSOR_NONE;
-			life_send_off(m, slot->other);
-		}
-		/* Not always the one in force: that may lack the pool. */
-		if (slot->generation == from)
-			roll_add(run, slot->pool, slot->number,
-			    copy->pool[slot->pool].generation, false);
-	}
+	run->failing = true;
+	errmsg_set(&run->err, ERR_FAILED, "%s; generation %llu is in force",
+	    text, (unsigned long long)
+	    turn_look(run->master)->globals.generation);
 }
 
 static void
 undo(struct master *m, const char *text)
 {
 	struct change_run *run = m->change;
+	struct supervisor s = life_now(m);
 
-	run->failing = true;
-	errmsg_set(&run->err, ERR_FAILED, "%s; generation %llu is in force",
-	    text, (unsigned long long)turn_look(m)->globals.generation);
-	begin_undo(m);
+	note_failure(run, text);
+	run->told = 0;
+	trans_undo(&s, &run->trans);
 }
 
 static void
@@ -312,27 +231,14 @@ static void
 commit_pool(struct master *m, uint16_t index, const struct conf *before,
     const struct conf *after)
 {
-	struct memo_copy *copy = turn_change(m);
-	struct memo_pool *pool = &copy->pool[index];
+	struct supervisor s = life_now(m);
+	struct memo_pool *pool = &s.copy->pool[index];
 	const struct conf_pool *old = conf_pool_by_name(before, pool->name);
 	const struct conf_pool *new = conf_pool_by_name(after, pool->name);
 
 	if (new == NULL)
 		return;		/* drained when its addresses have left */
-	pool->generation = after->generation;
-	pool->was_stable = pool->stable_generation == before->generation;
-	pool->early_deaths = 0;
-	pool->tokens_ns = 0;		/* a full bucket */
-	pool->tokens_milli = 0;
-	for (uint16_t i = 0; i < copy->slots; i++)
-		if (copy->slot[i].pool == index) {
-			copy->slot[i].generation = after->generation;
-			copy->slot[i].early = 0;
-			if (copy->slot[i].current != MEMO_NONE &&
-			    copy->worker[copy->slot[i].current].state ==
-			    WS_HELD)
-				life_retry(m, copy->slot[i].current);
-		}
+	trans_commit_pool(&s, index);
 	if (old != NULL && old->workers_min == new->workers_min)
 		return;
 	/* The file wins when it says another number. */
@@ -342,23 +248,18 @@ commit_pool(struct master *m, uint16_t index, const struct conf *before,
 		    (long long)new->workers_min, pool->desired);
 	pool->desired_by_operator = 0;
 	pool->file_workers = (uint32_t)new->workers_min;
-	life_resize(m, index, (unsigned)new->workers_min);
+	slots_resize(&s, index, (unsigned)new->workers_min);
 }
 
 static void
 commit(struct master *m)
 {
 	struct change_run *run = m->change;
-	struct memo_globals *globals = &turn_change(m)->globals;
 	const struct conf *before = m->conf, *after = run->target->conf;
+	struct supervisor s = life_now(m);
 
 	(void)FP("reload.before_commit");
-	globals->previous = globals->generation;
-	globals->generation = run->target->number;
-	globals->committed_ns = clock_now_ns();
-	globals->rollback_used = run->change.automatic;
-	globals->taken_back = run->change.automatic ? globals->previous : 0;
-	change_step(m, TRANS_COMMITTED);
+	trans_commit(&s, run->change.automatic);
 	for (uint16_t i = 0; i < turn_look(m)->pools; i++)
 		if (turn_look(m)->pool[i].name[0] != '\0')
 			commit_pool(m, i, before, after);
@@ -383,8 +284,8 @@ add_times(struct buf *out, const struct change_run *run)
 	const struct memo_copy *copy = turn_look(run->master);
 	bool first = true;
 
-	for (size_t i = 0; i < run->count; i++) {
-		const struct roll_slot *slot = &run->slots[i];
+	for (size_t i = 0; i < run->trans.roll.count; i++) {
+		const struct roll_slot *slot = &run->trans.roll.slots[i];
 
 		if (slot->started_ns == 0 || slot->ready_ns == 0)
 			continue;
@@ -421,14 +322,16 @@ static void
 begin_hold(struct master *m)
 {
 	struct change_run *run = m->change;
+	const struct roll *roll = &run->trans.roll;
+	struct supervisor s = life_now(m);
 	char text[160];
 
-	change_step(m, TRANS_HELD);
+	trans_hold(&s);
 	tell(m, EVENT_RELOAD_HELD, run->target->number, NULL);
 	(void)FP("reload.held");
 	snprintf(text, sizeof(text), "{\"held\":true,\"generation\":%llu,"
 	    "\"done\":%zu,\"of\":%zu}", (unsigned long long)
-	    run->target->number, roll_count(run, ROLL_DONE), run->count);
+	    run->target->number, roll_count(roll, ROLL_DONE), roll->count);
 	if (run->call != NULL)
 		control_done(run->call, text);
 	run->call = NULL;
@@ -452,21 +355,25 @@ void
 reload_take_back(struct master *m, struct control_call *call,
     const struct change *change)
 {
+	struct supervisor s = life_now(m);
+
 	take_call(m, call, change);
-	begin_undo(m);
+	m->change->told = 0;
+	trans_undo(&s, &m->change->trans);
 }
 
 void
 reload_go_on(struct master *m, struct control_call *call,
     const struct change *change)
 {
+	struct supervisor s = life_now(m);
+
 	if (!change_is_held(m) || m->change == NULL) {
 		change_refuse(call, ERR_CONFLICT, "no reload is held");
 		return;
 	}
 	take_call(m, call, change);
-	turn_change(m)->globals.trans_hold_percent = 0;
-	change_step(m, TRANS_ROLL);
+	trans_go_on(&s);
 }
 
 /* -- turns ------------------------------------------------------------------------------------------- */
@@ -475,53 +382,44 @@ static void
 follow_roll(struct master *m)
 {
 	struct change_run *run = m->change;
-	uint32_t percent = turn_look(m)->globals.trans_hold_percent;
-	size_t limit = percent == 0 ? SIZE_MAX :
-	    (run->count * percent + 99) / 100;
-	size_t left = roll_follow(run, limit == 0 ? 1 : limit);
+	struct supervisor s = life_now(m);
+	enum trans_verdict verdict = trans_follow(&s, &run->trans);
 	char text[400];
 
-	roll_tell_progress(run, "workers are of the new generation");
-	if (roll_count(run, ROLL_FAILED) > 0)
-		undo(m, failure_text(m, text, sizeof(text)));
-	else if (left == 0)
+	if (s.copy->globals.trans_step == TRANS_ROLL)
+		roll_tell_progress(run, "workers are of the new generation");
+	switch (verdict) {
+	case TRANS_GOES_ON:
+		break;
+	case TRANS_FAILED:
+		undo(m, roll_failure(run, text, sizeof(text)));
+		break;
+	case TRANS_DONE:
 		commit(m);
-	else if (percent != 0 && roll_count(run, ROLL_BUSY) == 0 &&
-	    run->count - left >= limit)
+		break;
+	case TRANS_HOLDS:
 		begin_hold(m);
-}
-
-static void
-follow_canary(struct master *m)
-{
-	struct change_run *run = m->change;
-	size_t left = roll_follow(run, SIZE_MAX);
-	char text[400];
-
-	if (roll_count(run, ROLL_FAILED) > 0) {
-		undo(m, failure_text(m, text, sizeof(text)));
-	} else if (left == 0) {
-		begin_roll(m);
-		follow_roll(m);
+		break;
 	}
 }
 
 void
 reload_follow(struct master *m)
 {
+	struct supervisor s;
+
 	switch ((enum trans_step)turn_look(m)->globals.trans_step) {
 	case TRANS_CHECK:
 	case TRANS_BIND:
 	case TRANS_HELD:
 		break;
 	case TRANS_CANARY:
-		follow_canary(m);
-		break;
 	case TRANS_ROLL:
 		follow_roll(m);
 		break;
 	case TRANS_UNDO:
-		if (roll_follow(m->change, SIZE_MAX) == 0)
+		s = life_now(m);
+		if (trans_follow(&s, &m->change->trans) == TRANS_DONE)
 			finish_undo(m);
 		break;
 	case TRANS_COMMITTED:
@@ -532,25 +430,6 @@ reload_follow(struct master *m)
 
 /* -- adoption ---------------------------------------------------------------------------------------- */
 
-static void
-resume_hold(struct master *m)
-{
-	struct change_run *run = m->change;
-	const struct memo_copy *copy = turn_look(m);
-
-	add_slots(m, true);
-	add_slots(m, false);
-	for (size_t i = 0; i < run->count; i++) {
-		uint16_t slot = state_find_slot(copy, run->slots[i].pool,
-		    run->slots[i].number);
-
-		run->slots[i].canary = false;
-		if (slot != MEMO_NONE && copy->slot[slot].generation ==
-		    run->target->number)
-			run->slots[i].state = ROLL_DONE;
-	}
-}
-
 void
 reload_adopt(struct master *m)
 {
@@ -558,6 +437,7 @@ reload_adopt(struct master *m)
 	struct change change = { .hold_percent = -1 };
 	struct control_call *call = NULL;
 	struct memo_globals *now;
+	struct supervisor s;
 
 	change.automatic = strcmp(globals.trans_who, ROLLBACK_BY) == 0;
 	change.command = globals.trans_kind == TRANS_ROLLBACK ?
@@ -574,12 +454,13 @@ reload_adopt(struct master *m)
 	now->trans_generation = globals.trans_generation;
 	now->trans_hold_percent = globals.trans_hold_percent;
 	m->change->target = master_generation(m, globals.trans_generation);
-	if (globals.trans_step == TRANS_COMMITTED)
-		return;		/* its end follows */
+	if (m->change->target != NULL)
+		note_pools(m);
+	s = life_now(m);
+	if (trans_adopt(&s, &m->change->trans, m->change->target != NULL) !=
+	    TRANS_FAILED)
+		return;		/* held still, or its end follows */
 	if (change.automatic)
 		now->rollback_used = 0;		/* it may be tried again */
-	if (globals.trans_step == TRANS_HELD && m->change->target != NULL)
-		resume_hold(m);
-	else
-		undo(m, "the master was replaced before the commit");
+	note_failure(m->change, "the master was replaced before the commit");
 }

@@ -20,8 +20,6 @@
 #include "daemon/supervisor/capacity.h"
 #include "daemon/supervisor/state.h"
 
-enum { FAILED_STARTS = 2 };
-
 static void
 tell_scaled(struct master *m, uint16_t pool, unsigned from, unsigned to)
 {
@@ -114,7 +112,7 @@ scale_start(struct master *m, struct control_call *call,
 {
 	uint16_t pool = state_find_pool(turn_look(m), change->target.pool);
 	struct change_run *run;
-	struct memo_copy *copy;
+	struct supervisor s;
 	struct errmsg err;
 	int size;
 
@@ -129,112 +127,74 @@ scale_start(struct master *m, struct control_call *call,
 		return;
 	}
 	run = change_begin(m, call, change, TRANS_SCALE);
-	copy = turn_change(m);
-	run->pool = pool;
-	run->from = copy->pool[pool].desired;
-	run->to = (unsigned)size;
-	run->was_by_operator = copy->pool[pool].desired_by_operator != 0;
-	copy->globals.trans_pool = pool;
-	copy->globals.trans_from = run->from;
-	copy->globals.trans_to = run->to;
-	copy->pool[pool].desired_by_operator = change->how != SCALE_AUTO;
-	if (life_resize(m, pool, run->to) != 0) {
-		life_resize(m, pool, run->from);
-		errmsg_set(&err, ERR_FULL, "no room for %u slots", run->to);
+	s = life_now(m);
+	if (trans_scale(&s, &run->trans, pool, (unsigned)size,
+	    change->how != SCALE_AUTO) != 0) {
+		errmsg_set(&err, ERR_FULL, "no room for %d slots", size);
 		change_fail(m, &err, NULL);
 		return;
 	}
-	if (run->from != run->to)
-		tell_scaled(m, pool, run->from, run->to);
+	if (run->trans.from != run->trans.to)
+		tell_scaled(m, pool, run->trans.from, run->trans.to);
 	(void)FP("scale.roll");
 }
 
-/* The slot whose starts fail, or MEMO_NONE. */
-static uint16_t
-failing_slot(const struct memo_copy *copy, const struct change_run *run)
-{
-	for (uint16_t i = 0; i < copy->slots; i++) {
-		const struct memo_slot *slot = &copy->slot[i];
-
-		if (slot->pool != run->pool || slot->number < run->from ||
-		    slot->current == MEMO_NONE)
-			continue;
-		if (slot->early >= FAILED_STARTS ||
-		    slot->spawn_failures >= FAILED_STARTS ||
-		    copy->worker[slot->current].state == WS_HELD)
-			return i;
-	}
-	return MEMO_NONE;
-}
-
-/* New slots that are READY; *wanted: how many there should be. */
-static unsigned
-count_ready(const struct memo_copy *copy, const struct change_run *run,
-    unsigned *wanted)
-{
-	unsigned ready = 0;
-
-	*wanted = run->to > run->from ? run->to - run->from : 0;
-	if (copy->pool[run->pool].drained)
-		*wanted = 0;	/* none starts before `resume' */
-	for (uint16_t i = 0; i < copy->slots; i++) {
-		const struct memo_slot *slot = &copy->slot[i];
-
-		ready += slot->pool == run->pool &&
-		    slot->number >= run->from && slot->wanted &&
-		    slot->current != MEMO_NONE &&
-		    copy->worker[slot->current].state == WS_READY;
-	}
-	return ready;
-}
-
 static void
-give_up(struct master *m, uint16_t slot)
+give_up(struct master *m, struct supervisor *s)
 {
 	struct change_run *run = m->change;
+	struct trans *trans = &run->trans;
+	uint16_t slot = trans_scale_fault(s->copy, trans);
 	struct errmsg err;
 	char name[64];
 
 	errmsg_set(&err, ERR_FAILED, "%s does not start (`clusterctl why "
-	    "%s'); %u workers again", state_slot_name(turn_look(m), slot, name,
-	    sizeof(name)), name, run->from);
-	turn_change(m)->pool[run->pool].desired_by_operator =
-	    run->was_by_operator;
-	life_resize(m, run->pool, run->from);
-	tell_scaled(m, run->pool, run->to, run->from);
+	    "%s'); %u workers again", state_slot_name(s->copy, slot, name,
+	    sizeof(name)), name, trans->from);
+	trans_scale_back(s, trans);
+	tell_scaled(m, trans->pool, trans->to, trans->from);
 	change_fail(m, &err, NULL);
+}
+
+static void
+tell_progress(struct change_run *run, unsigned ready, unsigned wanted)
+{
+	char text[120];
+
+	if (ready == run->told)
+		return;
+	run->told = ready;
+	snprintf(text, sizeof(text), "{\"done\":%u,\"of\":%u,\"text\":"
+	    "\"%u of %u new workers are ready\"}", ready, wanted, ready, wanted);
+	if (run->call != NULL)
+		control_progress(run->call, text);
 }
 
 void
 scale_follow(struct master *m)
 {
 	struct change_run *run = m->change;
-	const struct memo_copy *copy = turn_look(m);
-	unsigned wanted, ready = count_ready(copy, run, &wanted);
-	uint16_t bad = failing_slot(copy, run);
+	const struct trans *trans = &run->trans;
+	struct supervisor s = life_now(m);
+	enum trans_verdict verdict = trans_follow(&s, &run->trans);
+	const struct memo_pool *pool = &s.copy->pool[trans->pool];
+	unsigned wanted, ready = trans_scale_ready(s.copy, trans, &wanted);
 	char text[300], words[120] = "";
 
-	if (bad != MEMO_NONE) {
-		give_up(m, bad);
+	if (verdict == TRANS_FAILED) {
+		give_up(m, &s);
 		return;
 	}
-	if (ready != run->told || run->told == 0) {
-		snprintf(text, sizeof(text), "{\"done\":%u,\"of\":%u,\"text\":"
-		    "\"%u of %u new workers are ready\"}", ready, wanted,
-		    ready, wanted);
-		if (run->call != NULL && ready != run->told)
-			control_progress(run->call, text);
-		run->told = ready;
-	}
-	if (!change_is_stored(m) || ready < wanted)
+	tell_progress(run, ready, wanted);
+	if (!change_is_stored(m) || verdict != TRANS_DONE)
 		return;
 	(void)FP("scale.after_store");
-	if (copy->pool[run->pool].drained)
+	if (pool->drained)
 		snprintf(words, sizeof(words), ",\"drained\":true,\"text\":"
 		    "\"%u workers, but the pool is drained until `resume'\"",
-		    run->to);
+		    trans->to);
 	snprintf(text, sizeof(text), "{\"pool\":\"%s\",\"from\":%u,\"to\":%u,"
-	    "\"stored\":%s%s}", copy->pool[run->pool].name, run->from, run->to,
+	    "\"stored\":%s%s}", pool->name, trans->from, trans->to,
 	    run->stored ? "true" : "false", words);
 	change_succeed(m, text);
 }
@@ -247,6 +207,7 @@ scale_adopt(struct master *m)
 		.hold_percent = -1 };
 	struct control_call *call;
 	struct change_run *run;
+	struct supervisor s;
 
 	snprintf(change.id, sizeof(change.id), "%.32s",
 	    globals.trans_command);
@@ -254,8 +215,6 @@ scale_adopt(struct master *m)
 	call = m->control != NULL ? control_adopt(m->control, COMMAND_SCALE,
 	    change.id, change.who) : NULL;
 	run = change_begin(m, call, &change, TRANS_SCALE);
-	run->pool = (uint16_t)globals.trans_pool;
-	run->from = globals.trans_from;
-	run->to = globals.trans_to;
-	run->was_by_operator = true;
+	s = life_now(m);
+	trans_adopt(&s, &run->trans, false);
 }

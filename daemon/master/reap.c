@@ -26,14 +26,7 @@
 #include "daemon/master/process.h"
 #include "daemon/master/sample.h"
 #include "daemon/master/turn.h"
-#include "daemon/supervisor/policy.h"
 #include "daemon/supervisor/state.h"
-
-static uint32_t
-random32(void)
-{
-	return (uint32_t)random() ^ (uint32_t)(clock_now_ns() >> 7);
-}
 
 static enum death_cause
 cause_of(struct master *m, const struct memo_worker *row, int status,
@@ -51,62 +44,24 @@ cause_of(struct master *m, const struct memo_worker *row, int status,
 	return CAUSE_EXIT;
 }
 
-/* A successor failed or a predecessor is over: no policy for them. */
-static bool
-is_on_its_own(const struct memo_worker *row)
-{
-	return row->is_other != 0;
-}
-
-/*
- * Ask what follows and feed it.  Sets *wait_ms to the delay of the next start,
- * 0 where it is at once, UINT64_MAX where there is none.
- */
+/* The transaction hears of it, and what follows is done and told. */
 static void
-ask_policy(struct master *m, uint16_t row, struct policy_exit *gone,
-    enum worker_event *next, uint64_t *wait_ms)
+follow(struct master *m, uint16_t row, const struct slot_end *end,
+    const char *text)
 {
-	struct memo_copy *copy = turn_change(m);
-	struct memo_worker *worker = &copy->worker[row];
-	struct memo_slot *slot = &copy->slot[worker->slot];
-	struct policy_limits limits;
-
-	*wait_ms = 0;
-	life_limits(m, slot->pool, &limits);
-	gone->wanted = slot->wanted && !slot->drained && !worker->is_other &&
-	    copy->globals.stopping == 0;
-	gone->transaction = is_on_its_own(worker);
-	*next = policy_after_exit(&limits, &copy->pool[slot->pool], slot, gone,
-	    clock_now_ns(), random32(), wait_ms);
-	if (*next == WE_NONE)
-		*wait_ms = UINT64_MAX;
-}
-
-static void
-follow_policy(struct master *m, uint16_t row, enum worker_event next,
-    uint64_t wait_ms, const char *text)
-{
-	struct memo_copy *copy = turn_change(m);
-	struct memo_slot *slot = &copy->slot[copy->worker[row].slot];
-	struct step_input input = { .wait_ms = wait_ms };
+	struct supervisor s = life_now(m);
 	const struct event_member more[] = {
-		EVENT_NUMBER("next_ms", (int64_t)wait_ms),
-		EVENT_NUMBER("n", slot->early), EVENT_END
+		EVENT_NUMBER("next_ms", (int64_t)end->wait_ms),
+		EVENT_NUMBER("n", s.copy->slot[end->before.slot].early),
+		EVENT_END
 	};
 
-	if (next == WE_WAIT) {
-		slot->had_trouble = 1;
-		slot->next_try_boot_ms = clock_boot_ms() + wait_ms;
-		life_feed(m, row, WE_WAIT, &input);
+	change_hear_end(m, &s, end, text);
+	slots_follow_end(&s, row, end);
+	if (end->next == WE_WAIT)
 		turn_tell_worker(m, EVENT_WORKER_BACKOFF, row, text, more);
-	} else if (next == WE_HOLD) {
-		slot->had_trouble = 1;
-		slot->next_try_boot_ms = clock_boot_ms() +
-		    clock_scaled_ms(60000);
-		life_feed(m, row, WE_HOLD, NULL);
+	else if (end->next == WE_HOLD)
 		turn_tell_worker(m, EVENT_WORKER_FAILED, row, text, more);
-	}
-	/* WE_START: the row is DOWN and wanted; the starter has its turn. */
 }
 
 static void
@@ -166,77 +121,60 @@ tell_unkillable(struct master *m, uint16_t row, const struct death *death)
 	turn_tell_worker(m, EVENT_WORKER_UNKILLABLE, row, death->text, NULL);
 }
 
-/* The row is DOWN: what followed is counted, recorded and told, all in one
- * flip.  before: the row as it was, with cause and asked decided. */
+/* The end is counted and the row DOWN: it is recorded and told in the same
+ * flip. */
 static void
-settle(struct master *m, struct process *process,
-    const struct memo_worker *before,
+settle(struct master *m, struct process *process, const struct slot_end *end,
     void (*tell)(struct master *, uint16_t, const struct death *))
 {
-	struct memo_copy *copy = turn_change(m);
-	struct memo_slot *slot = &copy->slot[before->slot];
-	struct policy_exit gone = { .asked = before->asked,
-		.fatal_class = before->fatal_class };
-	uint64_t wait_ms = UINT64_MAX;
-	enum worker_event next = WE_NONE;
+	const struct memo_worker *before = &end->before;
 	uint16_t row = process->row;
 	struct death death;
 
-	if (before->ready_ns != 0)
-		gone.ready_for_ms = (clock_now_ns() - before->ready_ns) /
-		    NS_PER_MS;
-	ask_policy(m, row, &gone, &next, &wait_ms);
-	if (policy_is_death(&gone))
-		slot->restarts++;
-	else
-		slot->replacements++;
-	death_make(m, process, before, next, wait_ms, &death);
+	death_make(m, process, before, end->next, end->wait_ms, &death);
 	sample_fold(m, row);
 	tell(m, row, &death);
 	if (!before->asked || death.signal > 0 || before->ladder > 0)
 		death_store(m, &death);
 	part(m, row);
-	if (before->transaction != SUCCESSOR_NONE && before->is_other)
-		change_successor_gone(m, before->slot, before->transaction,
-		    death.text);
-	else if (!before->is_other && policy_is_death(&gone))
-		change_worker_died(m, before->slot, death.text);
-	copy->worker[row].pid = 0;
-	follow_policy(m, row, next, wait_ms, death.text);
+	follow(m, row, end, death.text);
 }
 
 void
-life_detach(struct master *m, uint16_t row)
+life_detach(void *master, uint16_t row)
 {
-	struct memo_worker before = turn_change(m)->worker[row];
+	struct master *m = master;
+	struct supervisor s = life_now(m);
 	bool unknown = m->process[row] == NULL;
 	struct process *process = unknown ? life_own_none(m, row) :
 	    m->process[row];
+	struct slot_end end;
 
 	process->unkillable = true;
 	/* Its SPAWN was not answered: nothing there to be waited for. */
 	process->exited = unknown;
-	before.state = WS_KILLING;
-	settle(m, process, &before, tell_unkillable);
+	slots_end(&s, row, WE_UNKILLABLE, &end);
+	settle(m, process, &end, tell_unkillable);
 }
 
 static void
 row_exited(struct master *m, struct process *process)
 {
 	uint16_t row = process->row;
-	struct memo_worker *worker = &turn_change(m)->worker[row];
-	struct memo_worker before;
+	struct supervisor s = life_now(m);
+	struct memo_worker *worker = &s.copy->worker[row];
+	struct slot_end end;
+	enum death_cause cause;
 
 	if (process->operator_until_ns > clock_now_ns() &&
 	    worker->cause == CAUSE_NONE) {
 		worker->asked = 1;
 		worker->cause = CAUSE_OPERATOR;
 	}
-	before = *worker;
-	before.cause = (uint8_t)cause_of(m, worker, process->status,
-	    before.state);
-	life_feed(m, row, WE_EXITED, NULL);
-	settle(m, process, &before, tell_exit);
+	cause = cause_of(m, worker, process->status, worker->state);
+	slots_end(&s, row, WE_EXITED, &end);
+	end.before.cause = (uint8_t)cause;
+	settle(m, process, &end, tell_exit);
 }
 
 void
@@ -271,22 +209,14 @@ life_exited(struct master *m, uint64_t id, int status, uint64_t utime_us,
 static void
 spawn_failed(struct master *m, uint16_t row, const char *step, int code)
 {
-	struct memo_copy *copy = turn_change(m);
-	struct policy_exit gone = { .spawn_failed = 1,
-		.asked = copy->worker[row].asked };
-	struct memo_worker before = copy->worker[row];
-	enum worker_event next;
-	uint64_t wait_ms;
+	struct supervisor s = life_now(m);
+	struct slot_end end;
 	char text[160];
 
 	snprintf(text, sizeof(text), "cannot be started: %.60s: %.60s", step,
 	    strerror(code));
-	life_feed(m, row, WE_SPAWN_FAILED, NULL);
-	ask_policy(m, row, &gone, &next, &wait_ms);
-	if (before.transaction != SUCCESSOR_NONE && before.is_other)
-		change_successor_gone(m, before.slot, before.transaction,
-		    text);
-	follow_policy(m, row, next, wait_ms, text);
+	slots_end(&s, row, WE_SPAWN_FAILED, &end);
+	follow(m, row, &end, text);
 }
 
 static void

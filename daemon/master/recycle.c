@@ -16,36 +16,20 @@
 #include "daemon/master/turn.h"
 #include "daemon/supervisor/policy.h"
 
-static bool
-pool_is_free(struct master *m, uint16_t pool)
-{
-	const struct memo_copy *copy = turn_look(m);
-
-	if (copy->globals.trans_kind != 0 || copy->globals.stopping != 0 ||
-	    clock_now_ns() < m->pool[pool].recycle_after_ns)
-		return false;
-	for (uint16_t i = 0; i < copy->slots; i++)
-		if (copy->slot[i].pool == pool &&
-		    copy->slot[i].other != MEMO_NONE)
-			return false;
-	return true;
-}
-
 void
 recycle_ask(struct master *m, uint16_t row, const char *why)
 {
 	const struct memo_copy *copy = turn_look(m);
-	const struct memo_worker *worker = &copy->worker[row];
-	uint16_t slot = worker->slot;
+	uint16_t slot = copy->worker[row].slot;
+	struct supervisor s;
 
-	if (worker->state != WS_READY || worker->is_other ||
-	    !copy->slot[slot].wanted)
-		return;
-	if (!pool_is_free(m, copy->slot[slot].pool))
+	if (!slots_may_recycle(copy, row) || clock_now_ns() <
+	    m->pool[copy->slot[slot].pool].recycle_after_ns)
 		return;			/* at a later tick */
 	m->process[row]->recycle = false;
 	turn_tell_worker(m, EVENT_WORKER_RECYCLED, row, why, NULL);
-	life_start_successor(m, slot, copy->slot[slot].generation,
+	s = life_now(m);
+	slots_start_successor(&s, slot, copy->slot[slot].generation,
 	    SUCCESSOR_RECYCLE);
 }
 
@@ -149,21 +133,4 @@ recycle_look(struct master *m)
 	for (uint16_t i = 0; i < turn_look(m)->pools; i++)
 		if (turn_look(m)->pool[i].name[0] != '\0')
 			look_at_pool(m, i);
-}
-
-void
-recycle_follow(struct master *m)
-{
-	const struct memo_copy *copy = turn_look(m);
-
-	for (uint16_t i = 0; i < copy->slots; i++) {
-		uint16_t other = copy->slot[i].pool == MEMO_NONE ? MEMO_NONE :
-		    copy->slot[i].other;
-
-		if (other == MEMO_NONE || copy->worker[other].transaction !=
-		    SUCCESSOR_RECYCLE || copy->worker[other].state != WS_READY)
-			continue;
-		life_promote(m, i);
-		copy = turn_look(m);
-	}
 }

@@ -17,7 +17,5 @@ void recycle_ask(struct master *m, uint16_t row, const char *why);
 /* Each tick, in each pool: whoever is most over max_requests, max_age, max_rss or
  * max_fds; before these who takes nothing, or asks for it. */
 void recycle_look(struct master *m);
-/* Each turn: successors that are READY take over. */
-void recycle_follow(struct master *m);
 
 #endif

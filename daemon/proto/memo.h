@@ -24,6 +24,15 @@ enum {
 	MEMO_COUNTERS = 64, MEMO_BUCKETS = 64,
 };
 
+/* memo_globals.trans_kind; numbers are for ever. */
+enum trans_kind { TRANS_NONE, TRANS_SCALE, TRANS_RESTART, TRANS_RELOAD,
+	TRANS_ROLLBACK };
+/* memo_globals.trans_step */
+enum trans_step { TRANS_CHECK = 1, TRANS_BIND, TRANS_CANARY, TRANS_ROLL,
+	TRANS_HELD, TRANS_UNDO, TRANS_COMMITTED };
+/* memo_globals.stopping */
+enum stop_kind { STOP_DRAIN = 1, STOP_NOW, STOP_QUIT };
+
 /* Numbers that are never used again, and the one transaction. */
 struct memo_globals {
 	uint64_t generation, previous;	/* committed; the one before it */
@@ -33,7 +42,7 @@ struct memo_globals {
 	uint64_t committed_ns;		/* monotonic, of the generation */
 	uint64_t trans_generation;	/* the one that it brings */
 	uint64_t trans_since_ns;
-	uint32_t trans_kind, trans_step;	/* enum transaction_*; 0: none */
+	uint32_t trans_kind, trans_step;	/* 0: none */
 	uint32_t trans_hold_percent;
 	uint32_t trans_pool, trans_slot;	/* where it is */
 	uint32_t trans_from, trans_to;		/* scale: sizes */
