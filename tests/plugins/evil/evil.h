@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: MIT
+ * Copyright (c) 2026 the clusterd authors */
+
+/*
+ * evil.h: plugin evil, for tests only.  A behaviour is a row of behaviours.def
+ * and a function do_<name>() in the file of its subject; arg is the query.
+ * Answers go through say(), so that each failure of a client has an owner.
+ */
+#ifndef TESTS_PLUGINS_EVIL_H
+#define TESTS_PLUGINS_EVIL_H
+
+#include <clusterd/plugin.h>
+
+struct evil {
+	const char *mode;		/* as EVIL, for one instance */
+	uint64_t ms;			/* default of /sleep */
+};
+
+typedef enum cluster_verdict behaviour(struct cluster_request *req,
+    struct evil *evil, const char *arg);
+
+#define BEHAVIOUR(name) behaviour do_##name;
+#include "behaviours.def"
+
+/* What no compiler may foresee. */
+extern volatile int for_ever;
+extern volatile int *volatile nowhere;
+
+/* The headers of every answer: X-Worker, X-Worker-Id, X-Request-Id. */
+void sign(struct cluster_request *req);
+enum cluster_verdict say(struct cluster_request *req, const char *text);
+enum cluster_verdict say_result(struct cluster_request *req, int rc);
+
+void evil_on_room(struct cluster_request *req, void *self);
+
+#endif

@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: MIT
+ * Copyright (c) 2026 the clusterd authors */
+
+/* evil_crash.c: what ends the process, or breaks its memory. */
+#include "evil.h"
+
+#include <pthread.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+volatile int *volatile nowhere = (volatile int *)16;
+static volatile int zero;
+
+enum cluster_verdict
+do_segv(struct cluster_request *req, struct evil *evil, const char *arg)
+{
+	*nowhere = 1;
+	return CLUSTER_DONE;
+}
+
+enum cluster_verdict
+do_bus(struct cluster_request *req, struct evil *evil, const char *arg)
+{
+	int fd = memfd_create("evil", 0);
+	char *page = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+
+	page[0] = 1;			/* behind the end of the file */
+	return CLUSTER_DONE;
+}
+
+enum cluster_verdict
+do_ill(struct cluster_request *req, struct evil *evil, const char *arg)
+{
+	__builtin_trap();
+}
+
+enum cluster_verdict
+do_fpe(struct cluster_request *req, struct evil *evil, const char *arg)
+{
+	raise(SIGFPE);
+	return say_result(req, zero);
+}
+
+enum cluster_verdict
+do_abort(struct cluster_request *req, struct evil *evil, const char *arg)
+{
+	abort();
+}
+
+static int
+recurse(volatile char *above)
+{
+	volatile char here[4096];
+
+	here[0] = above[0];
+	here[1] = for_ever ? (char)recurse(here) : 0;
+	return here[0] + here[1];
+}
+
+enum cluster_verdict
+do_recurse(struct cluster_request *req, struct evil *evil, const char *arg)
+{
+	char start = 1;
+
+	return say_result(req, recurse(&start));
+}
+
+enum cluster_verdict
+do_exit(struct cluster_request *req, struct evil *evil, const char *arg)
+{
+	_exit((int)strtol(arg, NULL, 10));
+}
+
+enum cluster_verdict
+do_smash(struct cluster_request *req, struct evil *evil, const char *arg)
+{
+	char *block = malloc(16);
+
+	for (volatile int i = -32; i < 64; i++)
+		block[i] = 0x55;
+	free(block);
+	free(malloc(100000));
+	return say(req, "smashed\n");
+}
+
+enum cluster_verdict
+do_badsys(struct cluster_request *req, struct evil *evil, const char *arg)
+{
+	return say_result(req, (int)syscall(100000));
+}
+
+static void *
+thread_segv(void *arg)
+{
+	*nowhere = 1;
+	return NULL;
+}
+
+enum cluster_verdict
+do_threadsegv(struct cluster_request *req, struct evil *evil, const char *arg)
+{
+	pthread_t thread;
+
+	if (pthread_create(&thread, NULL, thread_segv, NULL) != 0)
+		return CLUSTER_FAIL;
+	pthread_join(thread, NULL);
+	return say(req, "joined\n");
+}

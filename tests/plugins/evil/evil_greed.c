@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: MIT
+ * Copyright (c) 2026 the clusterd authors */
+
+/* evil_greed.c: takes more than its part: memory, descriptors, lines of log. */
+#include "evil.h"
+
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum cluster_verdict
+do_leak(struct cluster_request *req, struct evil *evil, const char *arg)
+{
+	size_t mb = strtoul(arg, NULL, 10);
+	size_t size = (mb == 0 ? 1 : mb) << 20;
+	volatile char *memory = malloc(size);	/* or nobody writes there */
+
+	if (memory == NULL)
+		return CLUSTER_FAIL;
+	for (size_t i = 0; i < size; i += 4096)
+		memory[i] = 1;
+	return say(req, "leaked\n");
+}
+
+enum cluster_verdict
+do_leakfd(struct cluster_request *req, struct evil *evil, const char *arg)
+{
+	int count = (int)strtol(arg, NULL, 10), made = 0;
+
+	for (int i = 0; i < (count == 0 ? 1 : count); i++)
+		made += dup(2) >= 0;
+	return say_result(req, made);
+}
+
+enum cluster_verdict
+do_spam(struct cluster_request *req, struct evil *evil, const char *arg)
+{
+	unsigned long mb = strtoul(arg, NULL, 10);
+	char line[1024];
+
+	memset(line, 'x', sizeof(line) - 1);
+	line[sizeof(line) - 1] = '\n';
+	for (unsigned long i = 0; i < (mb == 0 ? 1 : mb) * 1024; i++)
+		(void)!write(1, line, sizeof(line));
+	return say(req, "spammed\n");
+}
+
+/* How often this process has asked for memory or given it back: of
+ * tests/preload/count_heap.c, without which it cannot be known. */
+extern const unsigned long heap_calls __attribute__((weak));
+
+enum cluster_verdict
+do_heap(struct cluster_request *req, struct evil *evil, const char *arg)
+{
+	char text[32];
+
+	if (&heap_calls == NULL)
+		return say(req, "unknown\n");
+	snprintf(text, sizeof(text), "%lu\n", heap_calls);
+	return say(req, text);
+}
+
+static void *volatile piece;
+
+enum cluster_verdict
+do_allocate(struct cluster_request *req, struct evil *evil, const char *arg)
+{
+	piece = malloc(100);
+	free(piece);
+	return say(req, "allocated\n");
+}
+
+enum cluster_verdict
+do_log(struct cluster_request *req, struct evil *evil, const char *arg)
+{
+	cluster_log(CLUSTER_NOTICE, "said: %s", arg);
+	return say(req, "logged\n");
+}
