@@ -9,7 +9,7 @@ import signal
 
 import pytest
 
-from harness import shows, wait
+from harness import http, shows, wait
 from harness.config import LOAD
 
 EVIL = {"/": "evil"}
@@ -623,3 +623,26 @@ def test_it_is_taken_back_once_and_not_at_all_if_so_configured(cluster, limit, t
     assert len(by_itself(c)) == tries
     os.unlink(cause)
     c.await_state(lambda s: s["pools"][0]["ready"] == 2)
+
+
+@shows("P2")
+@shows("H16")
+@pytest.mark.parametrize("second", ["reload", "restart", "rollback"])
+def test_a_change_waits_for_what_the_one_before_left(cluster, second):
+    """The old workers of the first change have requests in hand when the second
+    one wants their slots."""
+    c = cluster(workers=2, routes=EVIL, drain_timeout="10s", request_timeout="20s")
+    with contextlib.ExitStack() as stack:
+        held = [stack.enter_context(c.connect(timeout=20)) for _ in range(4)]
+        for connection in held:
+            connection.send(http.head("GET", "/sleep?1500", connection.address))
+        c.await_state(lambda s: sum(w["connections"] for w in s["workers"]) >= 4)
+        c.write_config(idle_timeout="61s")
+        assert c.ctl("reload").code == 0
+        # the workers that hold them drain now
+        assert len([w for w in c.workers() if w["state"] == "draining"]) == 2
+        c.write_config(idle_timeout="62s")
+        told = c.ctl(*{"restart": ["restart", "web"]}.get(second, [second]))
+        assert told.code == 0, told
+        for connection in held:
+            assert connection.response().status == 200
