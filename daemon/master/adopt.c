@@ -23,6 +23,7 @@
 #include "daemon/master/listeners.h"
 #include "daemon/master/master.h"
 #include "daemon/master/process.h"
+#include "daemon/master/rebuild.h"
 #include "daemon/master/report.h"
 #include "daemon/master/start.h"
 #include "daemon/master/tick.h"
@@ -60,89 +61,6 @@ adopt_have_worker(struct master *m, const struct link_packet *packet)
 	found = process;
 }
 
-/* -- a memo that cannot be used ---------------------------------------------------------- */
-
-static uint64_t
-highest_generation(struct master *m)
-{
-	uint64_t highest = 0;
-
-	for (size_t i = 0; i < MASTER_GENERATIONS; i++)
-		if (m->generations[i].number > highest)
-			highest = m->generations[i].number;
-	return highest;
-}
-
-/* "web/0" into pool row and number. */
-static uint16_t
-pool_of_name(const struct memo_copy *copy, const char *name, unsigned *number)
-{
-	char pool[MEMO_NAME];
-	const char *slash = strrchr(name, '/');
-
-	if (slash == NULL || (size_t)(slash - name) >= sizeof(pool))
-		return MEMO_NONE;
-	memcpy(pool, name, (size_t)(slash - name));
-	pool[slash - name] = '\0';
-	*number = (unsigned)strtoul(slash + 1, NULL, 10);
-	return state_find_pool(copy, pool);
-}
-
-/* A process that lives gets a row, READY: what it is not, it will tell by
- * dying or by its silence. */
-static void
-rebuild_row(struct master *m, const struct process *process)
-{
-	struct memo_copy *copy = turn_change(m);
-	unsigned number = 0;
-	uint16_t pool = pool_of_name(copy, process->name, &number), slot, row;
-
-	if (pool == MEMO_NONE || process->exited)
-		return;
-	slot = state_find_slot(copy, pool, (uint16_t)number);
-	if (slot == MEMO_NONE)
-		slot = state_add_slot(copy, pool, (uint16_t)number);
-	if (slot == MEMO_NONE || copy->slot[slot].current != MEMO_NONE)
-		return;
-	row = state_add_worker(copy, slot, process->id, 0);
-	if (row == MEMO_NONE)
-		return;
-	copy->slot[slot].generation = process->generation;
-	copy->worker[row].generation = process->generation;
-	copy->worker[row].state = WS_READY;
-	copy->worker[row].pid = process->pid;
-	copy->worker[row].since_ns = copy->worker[row].ready_ns =
-	    copy->worker[row].forked_ns = clock_now_ns();
-}
-
-static void
-rebuild(struct master *m)
-{
-	struct memo_copy *copy = turn_change(m);
-	const struct store_loaded *loaded = store_load(m->store);
-
-	copy->globals.next_id = start_unused(loaded->id_mark,
-	    m->salvage != NULL ? m->salvage->globals.next_id : 0);
-	copy->globals.previous = loaded->previous;
-	if (m->salvage != NULL) {
-		copy->globals.last_generation =
-		    m->salvage->globals.last_generation;
-		copy->globals.previous = m->salvage->globals.previous;
-	}
-	for (size_t i = 0; i < m->conf->pool_count; i++) {
-		uint16_t pool = state_add_pool(copy, m->conf->pools[i].name);
-
-		if (pool != MEMO_NONE)
-			copy->pool[pool].generation =
-			    copy->globals.generation;
-	}
-	for (struct process *p = found; p != NULL; p = p->next)
-		rebuild_row(m, p);
-	for (size_t i = 0; i < m->conf->pool_count; i++)
-		start_add_pool(m, &m->conf->pools[i],
-		    copy->globals.generation);
-}
-
 /* -- bringing both together ------------------------------------------------------------------ */
 
 static void
@@ -170,6 +88,8 @@ take_found(struct master *m)
 				    p->stime_us, p->maxrss_kb, p->core);
 			else
 				life_find_ready(p);
+			if (!m->memo_recovered && !p->exited)
+				rebuild_send_off(m, row);
 			continue;
 		}
 		/* Its end was counted already; its queue may be full. */
@@ -177,7 +97,7 @@ take_found(struct master *m)
 			adopt_end_process(m, p->id);
 		unsigned number = 0;
 
-		p->pool = pool_of_name(turn_look(m), p->name, &number);
+		p->pool = rebuild_pool_of(turn_look(m), p->name, &number);
 		process_bury(p);
 		p->next = m->graves;
 		m->graves = p;
@@ -232,10 +152,7 @@ adopt_begin(struct master *m)
 	m->adopted = true;
 	generations_end_inventory(m);
 	if (!m->memo_recovered)
-		copy->globals.generation = m->salvage != NULL &&
-		    master_generation(m, m->salvage->globals.generation) !=
-		    NULL ? m->salvage->globals.generation :
-		    highest_generation(m);
+		copy->globals.generation = rebuild_generation(m);
 	generation = master_generation(m, copy->globals.generation);
 	if (generation == NULL) {
 		master_end(m, 1, "no snapshot of generation %llu",
@@ -251,7 +168,7 @@ adopt_begin(struct master *m)
 			_exit(1);
 	}
 	if (!m->memo_recovered)
-		rebuild(m);
+		found = rebuild_memo(m, found);
 	life_skip_known_ids(m);
 	free(m->salvage);
 	m->salvage = NULL;

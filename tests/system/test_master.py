@@ -2,6 +2,7 @@
 """The master dies: workers, counters and clients do not notice."""
 
 import collections
+import contextlib
 import itertools
 import os
 import signal
@@ -330,6 +331,41 @@ def test_a_poisoned_memo_is_made_anew(cluster):
     assert "rebuilt" in event["text"], event
     assert identity(after) == identity(before), "counters too"
     works_afterwards(c, 3)
+
+
+@shows("D14")
+@shows("P2")
+def test_a_memo_made_anew_knows_who_drains_and_who_died(cluster):
+    """web/0 has a predecessor that still serves a request, and web/1 dies, when
+    the master and all it knew are lost."""
+    c = cluster(workers=2, routes=EVIL, drain_timeout="10s", request_timeout="20s")
+    dead = c.worker("web/1")
+    with contextlib.ExitStack() as stack:
+        held = [stack.enter_context(c.connect(timeout=20)) for _ in range(2)]
+        for connection in held:
+            connection.send(http.head("GET", "/sleep?2000", connection.address))
+        c.await_state(lambda s: all(w["connections"] == 1 for w in s["workers"]))
+        assert c.ctl("restart", "web/0").code == 0
+        pid, seen = c.master_pid(), c.last_event()
+        os.kill(pid, signal.SIGSTOP)
+        os.kill(dead["pid"], signal.SIGKILL)
+        poison(c)
+        os.kill(pid, signal.SIGKILL)
+        event = c.await_event("master.adopted", after=seen)
+        assert "rebuilt" in event["text"], event
+        record = c.death(dead["id"])
+        assert (record["signal"], record["worker"]) == ("SIGKILL", "web/1")
+        answers = []
+        for connection in held:
+            try:
+                answers.append(connection.response().status)
+            except http.ConnectionLost:
+                answers.append("lost")
+        assert sorted(map(str, answers)) == ["200", "lost"]
+    status = c.await_state(lambda s: s["pools"][0]["ready"] == 2
+                           and len(s["workers"]) == 2)
+    assert {w["worker"]: w["restarts"] for w in status["workers"]} == {
+        "web/0": 0, "web/1": 1}
 
 
 def test_a_command_gets_its_verdict_across_a_death(cluster):

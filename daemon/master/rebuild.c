@@ -1,0 +1,176 @@
+/* SPDX-License-Identifier: MIT
+ * Copyright (c) 2026 the clusterd authors */
+
+/* rebuild.c: a memo of what others know; see rebuild.h. */
+#include "daemon/master/rebuild.h"
+
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/base/clock.h"
+#include "daemon/master/generations.h"
+#include "daemon/master/life.h"
+#include "daemon/master/master.h"
+#include "daemon/master/process.h"
+#include "daemon/master/start.h"
+#include "daemon/master/turn.h"
+#include "daemon/scoreboard/read.h"
+#include "daemon/store/store.h"
+#include "daemon/supervisor/slots.h"
+#include "daemon/supervisor/state.h"
+
+static uint64_t
+highest_generation(struct master *m)
+{
+	uint64_t highest = 0;
+
+	for (size_t i = 0; i < MASTER_GENERATIONS; i++)
+		if (m->generations[i].number > highest)
+			highest = m->generations[i].number;
+	return highest;
+}
+
+uint64_t
+rebuild_generation(struct master *m)
+{
+	if (m->salvage != NULL && master_generation(m,
+	    m->salvage->globals.generation) != NULL)
+		return m->salvage->globals.generation;
+	return highest_generation(m);
+}
+
+uint16_t
+rebuild_pool_of(const struct memo_copy *copy, const char *name,
+    unsigned *number)
+{
+	char pool[MEMO_NAME];
+	const char *slash = strrchr(name, '/');
+
+	if (slash == NULL || (size_t)(slash - name) >= sizeof(pool))
+		return MEMO_NONE;
+	memcpy(pool, name, (size_t)(slash - name));
+	pool[slash - name] = '\0';
+	*number = (unsigned)strtoul(slash + 1, NULL, 10);
+	return state_find_pool(copy, pool);
+}
+
+/* -- who is who in a slot ---------------------------------------------------- */
+
+/* Who serves comes before who does not, then the newer one: the first of a slot
+ * is its current, the second its other. */
+static bool
+comes_before(const struct process *a, const struct process *b)
+{
+	bool a_serves = !a->exited && a->page != NULL &&
+	    page_read_ready(a->page);
+	bool b_serves = !b->exited && b->page != NULL &&
+	    page_read_ready(b->page);
+
+	if (a_serves != b_serves)
+		return a_serves;
+	if (a->exited != b->exited)
+		return !a->exited;
+	return a->id > b->id;
+}
+
+static struct process *
+sort(struct process *found)
+{
+	struct process *sorted = NULL;
+
+	while (found != NULL) {
+		struct process *one = found, **at = &sorted;
+
+		found = one->next;
+		while (*at != NULL && comes_before(*at, one))
+			at = &(*at)->next;
+		one->next = *at;
+		*at = one;
+	}
+	return sorted;
+}
+
+/* Its end is on record; what is left of it is its queue. */
+static bool
+is_recorded(const struct store_loaded *loaded, uint64_t id)
+{
+	for (size_t i = 0; i < loaded->death_count; i++)
+		if (loaded->deaths[i].worker_id == id)
+			return true;
+	return false;
+}
+
+/* A process gets a row, READY: what it is not, it will tell by dying or by its
+ * silence.  One that has ended gets it too, so that its end is counted. */
+static void
+rebuild_row(struct master *m, const struct process *process)
+{
+	struct memo_copy *copy = turn_change(m);
+	unsigned number = 0;
+	uint16_t pool = rebuild_pool_of(copy, process->name, &number), slot, row;
+	bool as_other;
+
+	if (pool == MEMO_NONE ||
+	    (process->exited && is_recorded(store_load(m->store), process->id)))
+		return;
+	slot = state_find_slot(copy, pool, (uint16_t)number);
+	if (slot == MEMO_NONE)
+		slot = state_add_slot(copy, pool, (uint16_t)number);
+	if (slot == MEMO_NONE || copy->slot[slot].other != MEMO_NONE)
+		return;
+	as_other = copy->slot[slot].current != MEMO_NONE;
+	row = state_add_worker(copy, slot, process->id, as_other);
+	if (row == MEMO_NONE)
+		return;
+	if (!as_other)
+		copy->slot[slot].generation = process->generation;
+	copy->worker[row].generation = process->generation;
+	copy->worker[row].state = WS_READY;
+	copy->worker[row].pid = process->pid;
+	copy->worker[row].since_ns = copy->worker[row].ready_ns =
+	    copy->worker[row].forked_ns = clock_now_ns();
+	/* Whoever had a successor, or left in order, was told to. */
+	copy->worker[row].asked = process->exited &&
+	    (as_other || process->status == 0);
+}
+
+struct process *
+rebuild_memo(struct master *m, struct process *found)
+{
+	struct memo_copy *copy = turn_change(m);
+	const struct store_loaded *loaded = store_load(m->store);
+
+	copy->globals.next_id = start_unused(loaded->id_mark,
+	    m->salvage != NULL ? m->salvage->globals.next_id : 0);
+	copy->globals.previous = loaded->previous;
+	if (m->salvage != NULL) {
+		copy->globals.last_generation =
+		    m->salvage->globals.last_generation;
+		copy->globals.previous = m->salvage->globals.previous;
+	}
+	for (size_t i = 0; i < m->conf->pool_count; i++) {
+		uint16_t pool = state_add_pool(copy, m->conf->pools[i].name);
+
+		if (pool != MEMO_NONE)
+			copy->pool[pool].generation =
+			    copy->globals.generation;
+	}
+	found = sort(found);
+	for (struct process *p = found; p != NULL; p = p->next)
+		rebuild_row(m, p);
+	for (size_t i = 0; i < m->conf->pool_count; i++)
+		start_add_pool(m, &m->conf->pools[i],
+		    copy->globals.generation);
+	return found;
+}
+
+void
+rebuild_send_off(struct master *m, uint16_t row)
+{
+	struct supervisor s = life_now(m);
+	const struct memo_worker *worker = &turn_look(m)->worker[row];
+
+	if (worker->is_other || !turn_look(m)->slot[worker->slot].wanted)
+		slots_send_off(&s, row);
+}
