@@ -10,11 +10,13 @@
 
 #include <event2/event.h>
 #include <stdio.h>
+#include <unistd.h>
 
 #include "common/base/check.h"
 #include "common/base/clock.h"
 #include "common/base/log.h"
 #include "daemon/journal/journal.h"
+#include "daemon/journal/logthread.h"
 #include "daemon/master/cgroup.h"
 #include "daemon/master/change.h"
 #include "daemon/master/dispatch.h"
@@ -32,7 +34,10 @@
 #include "daemon/proto/page.h"
 #include "daemon/store/store.h"
 
-enum { PROC_TICKS = 10 };	/* resident size every 5 s */
+enum {
+	PROC_TICKS = 10,	/* resident size every 5 s */
+	SAFE_MODE_MS = 65000,	/* longer than what the keeper calls early */
+};
 
 void
 tick_beat(struct master *m)
@@ -68,6 +73,21 @@ look_at_workers(struct master *m, bool late)
 	}
 }
 
+/* A master that lives well without the database makes room for one that tries
+ * it again: the keeper starts it without the caution of safe_mode. */
+static void
+leave_safe_mode(const struct master *m)
+{
+	uint64_t age = clock_now_ns() - m->began_ns;
+
+	if ((m->flags & WELCOME_SAFE_MODE) == 0 || m->change != NULL ||
+	    age < clock_scaled_ms(SAFE_MODE_MS) * NS_PER_MS)
+		return;
+	log_notice("master: safe_mode is over, the next one opens the database");
+	logthread_stop(1000);
+	_exit(0);
+}
+
 static void
 on_tick(evutil_socket_t fd, short what, void *arg)
 {
@@ -97,6 +117,7 @@ on_tick(evutil_socket_t fd, short what, void *arg)
 	if (m->change != NULL)
 		turn_change(m);
 	turn_end(m);
+	leave_safe_mode(m);
 }
 
 static struct event *

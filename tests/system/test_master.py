@@ -98,6 +98,26 @@ def test_killed_ten_times_under_load(cluster, store):
     assert [r["reason"] for r in status["reasons"]] == ["safe_mode"]
 
 
+@shows("K4")
+def test_safe_mode_ends_when_a_master_lives(cluster):
+    c = cluster(workers=2, routes=EVIL, scale=10)
+    seen, before = c.last_event(), c.status()
+    with c.load(keepalive=2, new=1, pause=0.02) as ledger:
+        for n in range(1, 11):
+            adopted(c, kill_master(c), n)
+        assert [r["reason"] for r in c.status()["reasons"]] == ["safe_mode"]
+        c.await_state(lambda s: s["state"] == "ok", timeout=30)
+        ledger.await_each()
+    ledger.assert_nothing_lost()
+    status = c.status()
+    assert status["master"]["restarts"] == 11 and identity(status) == identity(before)
+    # what happened meanwhile is in the database
+    assert c.ctl("scale", "web", "3").code == 0
+    c.restart_daemon()
+    assert c.pool()["desired"] == 3
+    assert [e for e in c.events(seen) if e["event"] == "pool.scaled"]
+
+
 # ---- at each failpoint ----------------------------------------------------------
 
 def nothing(_c):
