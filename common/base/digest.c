@@ -6,6 +6,10 @@
 
 #include <string.h>
 
+/* tables[n][byte]: what a byte does to the sum n bytes later. */
+enum { SLICES = 8 };
+static uint32_t tables[SLICES][256];
+
 static uint32_t
 crc32c_byte(uint32_t index)
 {
@@ -14,19 +18,44 @@ crc32c_byte(uint32_t index)
 	return index;
 }
 
+/* Threads that meet here write the same. */
+static void
+crc32c_prepare(void)
+{
+	static uint32_t ready;
+	uint32_t crc;
+
+	if (__atomic_load_n(&ready, __ATOMIC_ACQUIRE))
+		return;
+	for (uint32_t i = 0; i < 256; i++) {
+		crc = crc32c_byte(i);
+		for (size_t n = 0; n < SLICES; n++) {
+			__atomic_store_n(&tables[n][i], crc, __ATOMIC_RELAXED);
+			crc = crc >> 8 ^ crc32c_byte(crc & 0xff);
+		}
+	}
+	__atomic_store_n(&ready, 1, __ATOMIC_RELEASE);
+}
+
 uint32_t
 crc32c(uint32_t crc, const void *data, size_t len)
 {
-	static uint32_t table[256];
 	const uint8_t *at = data;
+	uint32_t low, high;
 
-	if (__atomic_load_n(&table[1], __ATOMIC_ACQUIRE) == 0)
-		for (uint32_t i = 255; i > 0; i--)
-			__atomic_store_n(&table[i], crc32c_byte(i),
-			    __ATOMIC_RELEASE);
+	crc32c_prepare();
 	crc = ~crc;
+	for (; len >= SLICES; len -= SLICES, at += SLICES) {
+		memcpy(&low, at, sizeof(low));
+		memcpy(&high, at + sizeof(low), sizeof(high));
+		low ^= crc;
+		crc = tables[7][low & 0xff] ^ tables[6][low >> 8 & 0xff] ^
+		    tables[5][low >> 16 & 0xff] ^ tables[4][low >> 24] ^
+		    tables[3][high & 0xff] ^ tables[2][high >> 8 & 0xff] ^
+		    tables[1][high >> 16 & 0xff] ^ tables[0][high >> 24];
+	}
 	while (len-- > 0)
-		crc = table[(crc ^ *at++) & 0xff] ^ crc >> 8;
+		crc = tables[0][(crc ^ *at++) & 0xff] ^ crc >> 8;
 	return ~crc;
 }
 
