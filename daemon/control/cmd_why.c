@@ -164,6 +164,24 @@ add_present(struct buf *buf, const struct view_worker *worker)
 	}
 }
 
+/* Routes of its pool that end workers. */
+static void
+add_routes(struct buf *buf, struct writer *w, const struct view *view,
+    const char *pool)
+{
+	writer_open(w, "quarantine", '[');
+	for (size_t i = 0; i < view->reason_count; i++) {
+		const struct view_reason *reason = &view->reasons[i];
+
+		if (reason->id != REASON_QUARANTINE || reason->pool == NULL ||
+		    strcmp(reason->pool, pool) != 0)
+			continue;
+		buf_printf(buf, "  quarantine   %s\n", reason->text);
+		writer_add_text(w, NULL, reason->text);
+	}
+	writer_close(w, ']');
+}
+
 static bool
 is_meant(const struct target *target, const struct view_worker *worker)
 {
@@ -222,6 +240,7 @@ why_answer(struct control_call *call, const struct target *target,
 		writer_add_text(&w, "state", worker->state);
 		writer_add_known(&w, "next", worker->next);
 		writer_add_json(&w, "death", json);
+		add_routes(&text, &w, view, worker->pool);
 		writer_close(&w, '}');
 		free(json);
 	}

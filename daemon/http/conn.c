@@ -345,6 +345,8 @@ conn_finish_request(struct conn *conn)
 
 	if (conn->in_handler)
 		return;				/* when it has returned */
+	if (conn->watched)
+		http->ops->on_answered(conn, http->ctx);
 	now_ns = clock_now_ns();
 	board_add(http->board, METRIC_REQUESTS, 1);
 	board_add(http->board, metric[exchange->status / 100 - 1], 1);

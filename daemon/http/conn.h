@@ -49,11 +49,13 @@ struct conn {
 	bool goodbye;			/* LINGER at the end of a drain */
 	bool until_close;		/* its end ends the answer: a reset until
 					 * all of it is sent */
+	bool watched;			/* the upper layer's: it wants to hear
+					 * that the open request was answered */
 
 	/* the peer, as it was passed */
 	uint16_t family, port;
 	uint16_t listener;
-	uint16_t handler;		/* who has the open request: the upper
+	uint16_t handler, route;	/* who has the open request: the upper
 					 * layer's */
 	uint8_t address[16];
 };

@@ -49,6 +49,8 @@ struct http_ops {
 	void (*on_room)(struct conn *conn, void *ctx);
 	/* An open request ended without its answer: timeout, client gone. */
 	void (*on_stale)(struct conn *conn, const char *why, void *ctx);
+	/* An answer is complete whose connection has `watched' set. */
+	void (*on_answered)(struct conn *conn, void *ctx);
 	/* One connection less. */
 	void (*on_closed)(void *ctx);
 };

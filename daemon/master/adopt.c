@@ -23,6 +23,7 @@
 #include "daemon/master/listeners.h"
 #include "daemon/master/master.h"
 #include "daemon/master/process.h"
+#include "daemon/master/quarantine.h"
 #include "daemon/master/rebuild.h"
 #include "daemon/master/report.h"
 #include "daemon/master/start.h"
@@ -181,6 +182,7 @@ adopt_begin(struct master *m)
 	take_found(m);
 	miss_processes(m);
 	actions_repeat(m);
+	quarantine_adopt(m);
 	if (m->control_fd >= 0)
 		host_start_control(m);
 	else

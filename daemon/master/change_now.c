@@ -19,6 +19,7 @@
 #include "daemon/master/listeners.h"
 #include "daemon/master/master.h"
 #include "daemon/master/process.h"
+#include "daemon/master/quarantine.h"
 #include "daemon/master/start.h"
 #include "daemon/master/turn.h"
 #include "daemon/supervisor/state.h"
@@ -126,7 +127,8 @@ do_slot(struct master *m, uint16_t slot, const struct change *change)
 	return 0;
 }
 
-/* `drain POOL' takes a whole pool out until `resume'. */
+/* `drain POOL' takes a whole pool out until `resume'; `retry POOL' is for its
+ * routes, too. */
 static void
 note_pools(struct master *m, const struct change *change)
 {
@@ -146,6 +148,8 @@ note_pools(struct master *m, const struct change *change)
 		} else if (change->command == COMMAND_RESUME) {
 			pool->drained = 0;
 			pool->drained_by[0] = '\0';
+		} else if (change->command == COMMAND_RETRY) {
+			quarantine_lift(m, i);
 		}
 	}
 }

@@ -55,16 +55,41 @@ note_times(const struct process *process, const struct memo_worker *row,
 	death->rss_kb = (int64_t)process->maxrss_kb;
 }
 
+/* Requests that were to be answered later, the oldest of them. */
+static unsigned
+oldest_open(const struct process *process, struct sample_doing *oldest)
+{
+	struct sample_doing doing;
+	unsigned count = 0;
+
+	for (unsigned i = 1; i < PAGE_DOING; i++)
+		if (sample_doing(process, i, true, &doing) && doing.is_request
+		    && (count++ == 0 || doing.since_ns < oldest->since_ns))
+			*oldest = doing;
+	return count;
+}
+
+/* In a callback its request is meant; else the oldest of those that are open,
+ * which is to be suspected only if it is the only one. */
 static void
 note_doing(struct process *process, struct death *death)
 {
 	uint64_t now = clock_now_ns();
+	struct sample_doing oldest;
 	char path[PAGE_PATH];
 
 	death->request_ms = -1;
 	death->has_doing = sample_doing(process, 0, true, &death->doing);
+	death->in_callback = death->has_doing;
+	death->open = oldest_open(process, &oldest);
+	if (!death->has_doing && death->open > 0) {
+		death->doing = oldest;
+		death->has_doing = true;
+	}
 	if (!death->has_doing)
 		return;
+	if (death->doing.known && (death->in_callback || death->open == 1))
+		death->suspect = death->doing.route_number;
 	memcpy(path, death->doing.path, sizeof(path));
 	escape_string(death->doing.path, 129, path, strlen(path));
 	if (death->doing.since_ns != 0 && death->doing.since_ns <= now)

@@ -30,8 +30,11 @@ struct death {
 	int core;
 	int64_t uptime_ms, request_ms, beat_age_ms;
 	int64_t lost, recovered, requests, cpu_ms, rss_kb;
-	bool has_doing;
+	bool has_doing, in_callback;
 	struct sample_doing doing;
+	unsigned open;			/* requests open besides */
+	unsigned suspect;		/* number of the route it died in; 0: not
+					 * known, or not in one */
 	char evidence[256], tail[512];
 	unsigned n;
 	int64_t next_ms;		/* -1: none */

@@ -17,6 +17,7 @@
 #include "daemon/master/listeners.h"
 #include "daemon/master/master.h"
 #include "daemon/master/process.h"
+#include "daemon/master/quarantine.h"
 #include "daemon/master/recycle.h"
 #include "daemon/master/turn.h"
 #include "daemon/proto/connection.h"
@@ -168,6 +169,10 @@ life_message(struct process *process, struct channel_packet *packet, int *fds,
 		recycle_ask(process->master, process->row,
 		    "its plugin asks for it");
 		break;
+	case CHANNEL_PROBE:
+		life_feed(process->master, process->row, WE_REQUEST, NULL);
+		quarantine_on_probe(process, &packet->body.probe);
+		break;
 	case CHANNEL_MESSAGE:
 	case CHANNEL_ANSWER:
 	case CHANNEL_COMMAND:
@@ -185,6 +190,7 @@ life_message(struct process *process, struct channel_packet *packet, int *fds,
 	case CHANNEL_REPLY:
 	case CHANNEL_RESULT:
 	case CHANNEL_MASTER_LOST:
+	case CHANNEL_GATE:
 	case CHANNEL__COUNT:
 		life_violation(process, "a message of the master's");
 		break;

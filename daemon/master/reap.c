@@ -24,6 +24,7 @@
 #include "daemon/master/link.h"
 #include "daemon/master/master.h"
 #include "daemon/master/process.h"
+#include "daemon/master/quarantine.h"
 #include "daemon/master/sample.h"
 #include "daemon/master/turn.h"
 #include "daemon/supervisor/state.h"
@@ -136,6 +137,9 @@ settle(struct master *m, struct process *process, const struct slot_end *end,
 	tell(m, row, &death);
 	if (!before->asked || death.signal > 0 || before->ladder > 0)
 		death_store(m, &death);
+	if (policy_is_death(&end->gone))
+		quarantine_note_death(process, before->generation, &death);
+	quarantine_worker_gone(process);
 	part(m, row);
 	follow(m, row, end, death.text);
 }
@@ -264,6 +268,7 @@ life_spawned(struct master *m, uint64_t id, const struct link_packet *answer)
 	life_own(m, row, process);
 	life_note_spawned(m, row);
 	life_feed(m, row, WE_SPAWNED, NULL);
+	quarantine_tell_worker(process);
 	turn_tell_worker(m, EVENT_WORKER_FORKED, row, NULL, NULL);
 }
 

@@ -119,15 +119,45 @@ route_of(const struct conf *conf, const struct conf_pool *pool,
 	return best;
 }
 
+/* Its number may be anything; of an older release it is 0. */
+static const struct conf_route *
+numbered_route(const struct conf *conf, const struct conf_pool *pool,
+    const char *plugin, unsigned number)
+{
+	const struct conf_route *route;
+
+	if (number == 0 || number > pool->route_count)
+		return NULL;
+	route = &pool->routes[number - 1];
+	return strcmp(conf->plugins[route->plugin].name, plugin) == 0 ? route :
+	    NULL;
+}
+
 static void
-name_plugin(const struct process *process, unsigned index,
+name_route(const struct conf *conf, const struct conf_pool *pool,
+    unsigned number, struct sample_doing *doing)
+{
+	const struct conf_route *route = numbered_route(conf, pool,
+	    doing->plugin, number);
+	const char *pattern;
+
+	if (route != NULL)
+		doing->route_number = number;
+	pattern = route != NULL ? route->pattern :
+	    route_of(conf, pool, doing->plugin, doing->path);
+	if (pattern != NULL)
+		snprintf(doing->route, sizeof(doing->route), "%s", pattern);
+}
+
+static void
+name_plugin(const struct process *process, unsigned index, unsigned route,
     struct sample_doing *doing)
 {
 	struct master *m = process->master;
 	const struct memo_copy *copy = turn_look(m);
 	struct generation *generation;
 	const struct conf_pool *pool;
-	const char *plugin, *route;
+	const char *plugin;
 
 	if (process->row == MEMO_NONE)
 		return;
@@ -143,9 +173,8 @@ name_plugin(const struct process *process, unsigned index,
 	if (plugin == NULL)
 		return;
 	snprintf(doing->plugin, sizeof(doing->plugin), "%s", plugin);
-	route = route_of(generation->conf, pool, plugin, doing->path);
-	if (route != NULL)
-		snprintf(doing->route, sizeof(doing->route), "%s", route);
+	if (doing->is_request)
+		name_route(generation->conf, pool, route, doing);
 }
 
 bool
@@ -154,21 +183,24 @@ sample_doing(const struct process *process, unsigned entry, bool dead,
 {
 	struct page_doing raw;
 	enum doing_result result;
+	unsigned route;
 
 	memset(doing, 0, sizeof(*doing));
 	if (process->page == NULL)
 		return false;
-	result = page_read_doing(process->page, entry, dead, &raw);
+	result = page_read_doing(process->page, entry, dead, &raw,
+	    &route);
 	if (result == DOING_IDLE || raw.kind == DOING_NOTHING)
 		return false;
 	doing->known = result == DOING_KNOWN;
 	doing->since_ns = raw.since_ns;
-	if (raw.kind == DOING_REQUEST) {
+	doing->is_request = raw.kind == DOING_REQUEST;
+	if (doing->is_request) {
 		snprintf(doing->method, sizeof(doing->method), "%s",
 		    method_name(raw.method));
 		snprintf(doing->path, sizeof(doing->path), "%s", raw.path);
 	}
-	name_plugin(process, raw.plugin, doing);
+	name_plugin(process, raw.plugin, route, doing);
 	return true;
 }
 

@@ -37,6 +37,8 @@ void sample_fold(struct master *m, uint16_t row);
 
 struct sample_doing {
 	bool known;
+	bool is_request;
+	unsigned route_number;		/* as in the page, checked; 0: none */
 	char plugin[64], route[128], method[16], path[PAGE_PATH];
 	uint64_t since_ns;
 };

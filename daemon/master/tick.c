@@ -25,6 +25,7 @@
 #include "daemon/master/listeners.h"
 #include "daemon/master/master.h"
 #include "daemon/master/process.h"
+#include "daemon/master/quarantine.h"
 #include "daemon/master/recycle.h"
 #include "daemon/master/sample.h"
 #include "daemon/master/sorry.h"
@@ -105,6 +106,7 @@ on_tick(evutil_socket_t fd, short what, void *arg)
 	look_at_workers(m, late);
 	listeners_check(m);
 	recycle_look(m);
+	quarantine_look(m);
 	dispatch_kick_all(m);
 	if (m->ticks % PROC_TICKS == 0) {
 		start_look_at_control(m);

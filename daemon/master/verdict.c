@@ -16,8 +16,10 @@
 #include "daemon/master/link.h"
 #include "daemon/master/master.h"
 #include "daemon/master/process.h"
+#include "daemon/master/quarantine.h"
 #include "daemon/master/turn.h"
 #include "daemon/store/store.h"
+#include "daemon/supervisor/poison.h"
 #include "daemon/supervisor/policy.h"
 #include "daemon/supervisor/state.h"
 
@@ -107,6 +109,19 @@ has_capacity(const struct memo_copy *copy, uint16_t pool)
 }
 
 static void
+look_at_routes(struct master *m, uint16_t index)
+{
+	const struct memo_pool *pool = &turn_look(m)->pool[index];
+	char text[VERDICT_TEXT];
+
+	for (size_t i = 0; i < MEMO_POISONS; i++)
+		if (quarantine_describe(m, index, i, text, sizeof(text)))
+			add(pool->poison[i].state == POISON_SHUT ?
+			    VIEW_DEGRADED : VIEW_OK, REASON_QUARANTINE,
+			    pool->name, NULL, "%s", text);
+}
+
+static void
 look_at_pool(struct master *m, uint16_t index)
 {
 	const struct memo_copy *copy = turn_look(m);
@@ -138,6 +153,7 @@ look_at_pool(struct master *m, uint16_t index)
 		add(VIEW_DEGRADED, REASON_SHORT_OF_WORKERS, pool->name, NULL,
 		    "pool %s has %u of %u workers ready", pool->name, ready,
 		    wanted);
+	look_at_routes(m, index);
 	if (pool->drained)
 		add(VIEW_OK, REASON_DRAINED, pool->name, NULL,
 		    "pool %s is drained by %s", pool->name,

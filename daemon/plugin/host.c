@@ -53,13 +53,19 @@ name_of(const struct host *host, unsigned plugin)
 }
 
 static void
+show_callback(struct host *host, enum page_doing_kind kind, unsigned plugin)
+{
+	board_do(host->board, 0, &(struct board_work){ .kind = kind,
+	    .plugin = plugin, .since_ns = clock_now_ns() });
+}
+
+static void
 run_timer(unsigned plugin, cluster_timer_fn *fn, void *arg, void *ctx)
 {
 	struct host *host = ctx;
 	struct frame frame = enter(host, plugin);
 
-	board_do(host->board, 0, DOING_TIMER, plugin, 0, clock_now_ns(), 0,
-	    "", 0);
+	show_callback(host, DOING_TIMER, plugin);
 	fn(arg);
 	board_do_nothing(host->board, 0);
 	leave(host, frame);
@@ -79,9 +85,11 @@ show_request(struct host *host, struct conn *conn, unsigned entry)
 		if (target.len > len)
 			len = target.len;
 	}
-	board_do(host->board, entry, DOING_REQUEST, conn->handler,
-	    conn->exchange->head.method_id, conn->since_ns, conn->request,
-	    path, len);
+	board_do(host->board, entry, &(struct board_work){
+	    .kind = DOING_REQUEST, .plugin = conn->handler,
+	    .route = conn->route, .method = conn->exchange->head.method_id,
+	    .since_ns = conn->since_ns, .request = conn->request,
+	    .path = path, .path_len = len });
 }
 
 static enum cluster_verdict
@@ -161,6 +169,65 @@ take_verdict(struct host *host, struct conn *conn, enum cluster_verdict verdict)
 	return true;
 }
 
+/* ---- routes that are shut -------------------------------------------------------- */
+
+static void
+refuse_route(struct host *host, struct conn *conn)
+{
+	static const char text[] = "503 Service Unavailable\n";
+
+	board_add(host->board, METRIC_QUARANTINED, 1);
+	response_set_header(conn, "Retry-After", "30");
+	if (response_reply(conn, 503, "text/plain; charset=utf-8", text,
+	    sizeof(text) - 1) != 0)
+		conn_abort(conn, true);
+}
+
+/* False: it was answered here. */
+static bool
+pass_gate(struct host *host, struct conn *conn)
+{
+	switch (gates_look(&host->gates, conn->route, clock_now_ns())) {
+	case GATE_PASS:
+		return true;
+	case GATE_PASS_AS_PROBE:
+		conn->watched = true;
+		return true;
+	case GATE_REFUSE_AND_ASK:
+		host->ops->probe(conn->route, PROBE_ASK);
+		break;
+	case GATE_REFUSE:
+		break;
+	}
+	refuse_route(host, conn);
+	return false;
+}
+
+static void
+end_probe(struct host *host, struct conn *conn, enum probe_word word)
+{
+	conn->watched = false;
+	gates_end_probe(&host->gates, conn->route);
+	host->ops->probe(conn->route, word);
+}
+
+static void
+on_answered(struct conn *conn, void *ctx)
+{
+	end_probe(ctx, conn, PROBE_LIVED);
+}
+
+void
+host_tick(struct host *host, uint64_t now_ns)
+{
+	unsigned route;
+
+	while ((route = gates_take_back(&host->gates, now_ns)) != 0)
+		host->ops->probe(route, PROBE_UNUSED);
+}
+
+/* ---- the next request -------------------------------------------------------------- */
+
 static void
 on_request(struct conn *conn, void *ctx)
 {
@@ -178,8 +245,13 @@ on_request(struct conn *conn, void *ctx)
 		if (at < 0)
 			break;
 		plugin = host->routes.rows[at].plugin;
+		conn->route = (uint16_t)(host->routes.rows[at].order + 1);
+		if (host->gates.count > 0 && !pass_gate(host, conn))
+			return;
 		if (take_verdict(host, conn, call_handle(host, plugin, conn)))
 			return;
+		if (conn->watched)	/* it lives, and wants none of it */
+			end_probe(host, conn, PROBE_LIVED);
 	}
 	response_error(conn, 404, false);
 }
@@ -209,6 +281,8 @@ on_stale(struct conn *conn, const char *why, void *ctx)
 	snprintf(text, sizeof(text), "request %llu: %s before its answer",
 	    (unsigned long long)conn->request, why);
 	host->ops->log(LL_DEBUG, name_of(host, conn->handler), text);
+	if (conn->watched)		/* its client left, or its time is over */
+		end_probe(host, conn, PROBE_UNUSED);
 }
 
 /* ---- life ------------------------------------------------------------------------ */
@@ -223,7 +297,7 @@ on_closed(void *ctx)
 
 static const struct http_ops http_ops = {
 	.on_request = on_request, .on_room = on_room, .on_stale = on_stale,
-	.on_closed = on_closed,
+	.on_answered = on_answered, .on_closed = on_closed,
 };
 
 void
@@ -257,8 +331,7 @@ host_start(struct host *host, size_t *failed)
 		struct frame frame = enter(host, (unsigned)i);
 		int rc = 0;
 
-		board_do(host->board, 0, DOING_START, (unsigned)i, 0,
-		    clock_now_ns(), 0, "", 0);
+		show_callback(host, DOING_START, (unsigned)i);
 		if (plugin->desc.start != NULL)
 			rc = plugin->desc.start(plugin->self);
 		board_do_nothing(host->board, 0);
@@ -279,8 +352,7 @@ host_drain(struct host *host)
 		struct plugin *plugin = &host->plugins[i];
 		struct frame frame = enter(host, (unsigned)i);
 
-		board_do(host->board, 0, DOING_DRAIN, (unsigned)i, 0,
-		    clock_now_ns(), 0, "", 0);
+		show_callback(host, DOING_DRAIN, (unsigned)i);
 		if (plugin->started && plugin->desc.on_drain != NULL)
 			plugin->desc.on_drain(plugin->self);
 		board_do_nothing(host->board, 0);
@@ -295,8 +367,7 @@ host_stop(struct host *host)
 		struct plugin *plugin = &host->plugins[i];
 		struct frame frame = enter(host, (unsigned)i);
 
-		board_do(host->board, 0, DOING_STOP, (unsigned)i, 0,
-		    clock_now_ns(), 0, "", 0);
+		show_callback(host, DOING_STOP, (unsigned)i);
 		if (plugin->started && plugin->desc.stop != NULL)
 			plugin->desc.stop(plugin->self);
 		plugin->started = 0;

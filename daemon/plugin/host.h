@@ -9,6 +9,7 @@
 #define DAEMON_PLUGIN_HOST_H
 
 #include "daemon/http/http.h"
+#include "daemon/plugin/gate.h"
 #include "daemon/plugin/loader.h"
 #include "daemon/plugin/routes.h"
 #include "daemon/plugin/timers.h"
@@ -19,6 +20,8 @@ struct host_ops {
 	void (*log)(int level, const char *plugin, const char *text);
 	/* The plugin wants this worker to be replaced. */
 	void (*disconnect)(const char *plugin, const char *reason);
+	/* Of a route that is shut: somebody asks, or the end of a probe. */
+	void (*probe)(unsigned route, enum probe_word word);
 	/* One connection less. */
 	void (*closed)(void);
 };
@@ -30,6 +33,7 @@ struct host {
 	struct plugin *plugins;		/* by index of the snapshot */
 	size_t plugin_count;
 	struct routes routes;
+	struct gates gates;		/* of those, what the master has shut */
 	struct timers timers;
 	const struct host_ops *ops;
 	const char *worker_name;
@@ -57,6 +61,9 @@ int host_init_http(struct host *host, const struct http_config *config);
  * in host->fatal (FATAL_NONE: it may be tried again).  May block.
  */
 int host_start(struct host *host, size_t *failed);
+
+/* Each beat. */
+void host_tick(struct host *host, uint64_t now_ns);
 
 /* on_drain of all; stop of all that were started, in reverse order. */
 void host_drain(struct host *host);

@@ -22,6 +22,7 @@ enum {
 	MEMO_NONE = 0xffff,	/* an index that points nowhere */
 	MEMO_NAME = 48,		/* of a pool */
 	MEMO_COUNTERS = 64, MEMO_BUCKETS = 64,
+	MEMO_POISONS = 8, MEMO_POISON_DEATHS = 5,	/* a pool; a route */
 };
 
 /* memo_globals.trans_kind; numbers are for ever. */
@@ -66,6 +67,17 @@ struct memo_globals {
 	uint8_t reserved[48];
 };
 
+/* A route of which requests have ended workers. */
+struct memo_poison {
+	uint64_t key;			/* of plugin and route; 0: free */
+	uint64_t death_ns[MEMO_POISON_DEATHS];	/* newest first; 0: none */
+	uint64_t until_ns;		/* shut: nobody asks before then */
+	uint64_t probe_id;		/* worker that may let one in; 0: none */
+	uint64_t generation;		/* the pool's, when it was said */
+	uint8_t state;			/* enum poison_state */
+	uint8_t reserved[7];
+};
+
 struct memo_pool {
 	char name[MEMO_NAME];		/* "": free */
 	uint32_t desired;		/* slots wanted */
@@ -87,6 +99,7 @@ struct memo_pool {
 	/* What the pages of its ended workers counted, by metrics.def. */
 	uint64_t counters[MEMO_COUNTERS];
 	uint64_t histogram[MEMO_BUCKETS];
+	struct memo_poison poison[MEMO_POISONS];
 	uint8_t reserved[48];
 };
 

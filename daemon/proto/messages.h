@@ -13,7 +13,8 @@
 
 #include "daemon/proto/record.h"
 
-enum { CHANNEL_PROTOCOL = 1, CHANNEL_BODY_MAX = 16384 };
+enum { CHANNEL_PROTOCOL = 1, CHANNEL_BODY_MAX = 16384,
+	GATES_MAX = 8 };	/* routes of a pool that can be shut at once */
 
 enum channel_sender { CHANNEL_FROM_WORKER, CHANNEL_FROM_MASTER };
 /* Permanent failures before READY (POLICIES of restart): the worker's FATAL. */
@@ -23,6 +24,10 @@ enum leaving_why { LEAVING_PERSON = 1, LEAVING_LOST_FD,
 	LEAVING__LAST = LEAVING_LOST_FD };
 enum listener_op { LISTENER_ADD = 1, LISTENER_DROP, LISTENER_ARM,
 	LISTENER_DISARM, LISTENER__LAST = LISTENER_DISARM };
+enum gate_op { GATE_OP_SHUT = 1, GATE_OP_LEAVE, GATE_OP_OPEN,
+	GATE__LAST = GATE_OP_OPEN };
+enum probe_word { PROBE_ASK = 1, PROBE_LIVED, PROBE_UNUSED,
+	PROBE__LAST = PROBE_UNUSED };
 
 struct channel_header {
 	uint16_t type;		/* enum channel_type */

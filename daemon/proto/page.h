@@ -73,7 +73,10 @@ struct page {
 	uint64_t histogram[PAGE_BUCKETS];
 	uint64_t helper[32];
 	struct page_doing doing[PAGE_DOING];	/* [0]: now */
-	uint8_t reserved[PAGE_SIZE_BYTES - 10240];
+	/* Number of the entry's route, under its seq: place in the pool's list
+	 * + 1; 0: not of a route. */
+	uint16_t route[PAGE_DOING];
+	uint8_t reserved[PAGE_SIZE_BYTES - 10304];
 };
 
 _Static_assert(sizeof(struct page_head) == 128, "head");
@@ -83,7 +86,8 @@ _Static_assert(offsetof(struct page, counters) == 256, "counters");
 _Static_assert(offsetof(struct page, histogram) == 1280, "histogram");
 _Static_assert(offsetof(struct page, helper) == 1792, "helper");
 _Static_assert(offsetof(struct page, doing) == 2048, "doing");
-_Static_assert(offsetof(struct page, reserved) == 10240, "reserved");
+_Static_assert(offsetof(struct page, route) == 10240, "route");
+_Static_assert(offsetof(struct page, reserved) == 10304, "reserved");
 _Static_assert(sizeof(struct page) == PAGE_SIZE_BYTES, "size");
 
 #endif

@@ -118,7 +118,7 @@ copy_doing(const struct page_doing *from, struct page_doing *doing)
 
 enum doing_result
 page_read_doing(const struct page *shared, unsigned entry, int dead,
-    struct page_doing *doing)
+    struct page_doing *doing, unsigned *route)
 {
 	const struct page_doing *from = &shared->doing[entry % PAGE_DOING];
 	struct page_doing copy;
@@ -129,6 +129,7 @@ page_read_doing(const struct page *shared, unsigned entry, int dead,
 		if ((seq & 1) != 0 && !dead)
 			continue;
 		copy_doing(from, &copy);
+		*route = WORD_GET(shared->route[entry % PAGE_DOING]);
 		__atomic_thread_fence(__ATOMIC_ACQUIRE);
 		if (WORD_GET(from->seq) != seq)
 			continue;
@@ -138,5 +139,6 @@ page_read_doing(const struct page *shared, unsigned entry, int dead,
 		return copy.kind == DOING_NOTHING ? DOING_IDLE : DOING_KNOWN;
 	}
 	memset(doing, 0, sizeof(*doing));
+	*route = 0;
 	return DOING_UNKNOWN;
 }

@@ -52,10 +52,11 @@ int page_read_ready(const struct page *shared);
 
 /*
  * Copy entry 0..PAGE_DOING - 1.  path is terminated, not escaped; method and
- * plugin may be any number.  dead: its writer has ended; an entry that was
- * being written is copied as it is and DOING_UNKNOWN is returned.
+ * plugin may be any number, and *route, which is 0 where there is none.
+ * dead: its writer has ended; an entry that was being written is copied as it
+ * is and DOING_UNKNOWN is returned.
  */
 enum doing_result page_read_doing(const struct page *shared, unsigned entry,
-    int dead, struct page_doing *doing);
+    int dead, struct page_doing *doing, unsigned *route);
 
 #endif

@@ -88,19 +88,18 @@ set_path(struct board *board, unsigned entry, const char *path, size_t len)
 }
 
 void
-board_do(struct board *board, unsigned entry, enum page_doing_kind kind,
-    unsigned plugin, unsigned method, uint64_t since_ns, uint64_t request,
-    const char *path, size_t path_len)
+board_do(struct board *board, unsigned entry, const struct board_work *work)
 {
 	struct page_doing *doing = &board->page->doing[entry];
 	uint32_t seq = WORD_GET(doing->seq) | 1;
 
 	WORD_SET(doing->seq, seq);
 	__atomic_thread_fence(__ATOMIC_RELEASE);
-	set_what(doing, kind, plugin, method);
-	WORD_SET(doing->since_ns, since_ns);
-	WORD_SET(doing->request, request);
-	set_path(board, entry, path, path_len);
+	set_what(doing, work->kind, work->plugin, work->method);
+	WORD_SET(board->page->route[entry], (uint16_t)work->route);
+	WORD_SET(doing->since_ns, work->since_ns);
+	WORD_SET(doing->request, work->request);
+	set_path(board, entry, work->path, work->path_len);
 	__atomic_store_n(&doing->seq, seq + 1, __ATOMIC_RELEASE);
 }
 

@@ -54,10 +54,17 @@ board_set_ready(struct board *board)
 	__atomic_store_n(&board->page->gauges.ready, 1, __ATOMIC_RELEASE);
 }
 
+struct board_work {
+	enum page_doing_kind kind;
+	unsigned plugin, route, method;
+	uint64_t since_ns, request;
+	const char *path;
+	size_t path_len;
+};
+
 /* Entry 0 is what runs now; 1.. are what is open besides. */
-void board_do(struct board *board, unsigned entry, enum page_doing_kind kind,
-    unsigned plugin, unsigned method, uint64_t since_ns, uint64_t request,
-    const char *path, size_t path_len);
+void board_do(struct board *board, unsigned entry,
+    const struct board_work *work);
 void board_do_nothing(struct board *board, unsigned entry);
 
 #endif

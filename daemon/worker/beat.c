@@ -156,6 +156,7 @@ on_beat(evutil_socket_t fd, short what, void *arg)
 		watch_master(worker, clock_now_ns());
 	if (worker->beats % 2 == 0 && !worker->keeper_lost)
 		watch_descriptors(worker);
+	host_tick(&worker->host, clock_now_ns());
 	accept_update(worker);
 	drain_check(worker);
 }

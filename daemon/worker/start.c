@@ -181,9 +181,15 @@ connection_closed(void)
 		event_active(&worker->beat_event, EV_TIMEOUT, 0);
 }
 
+static void
+say_probe(unsigned route, enum probe_word word)
+{
+	talk_say_probe(&the_worker, route, word);
+}
+
 static const struct host_ops host_ops = {
 	.log = lines_add, .disconnect = plugin_disconnect,
-	.closed = connection_closed,
+	.probe = say_probe, .closed = connection_closed,
 };
 
 /* ---- plugins ---------------------------------------------------------------------------------- */

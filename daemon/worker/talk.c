@@ -119,6 +119,17 @@ talk_say_recycle(struct worker *worker, const char *reason)
 	say(worker, &packet);
 }
 
+void
+talk_say_probe(struct worker *worker, unsigned route, enum probe_word word)
+{
+	struct channel_packet packet;
+
+	channel_begin(&packet, CHANNEL_PROBE, 0);
+	packet.body.probe.route = route;
+	packet.body.probe.word = (uint32_t)word;
+	say(worker, &packet);
+}
+
 /* ---- being told -------------------------------------------------------------------- */
 
 static void
@@ -171,6 +182,24 @@ take_key(struct worker *worker, uint32_t number, int64_t value)
 }
 
 static void
+take_gate(struct worker *worker, const struct channel_msg_gate *told)
+{
+	struct gates *gates = &worker->host.gates;
+
+	switch ((enum gate_op)told->op) {
+	case GATE_OP_SHUT:
+		gates_shut(gates, told->route, told->until_ns);
+		break;
+	case GATE_OP_LEAVE:
+		gates_leave(gates, told->route, told->until_ns);
+		break;
+	case GATE_OP_OPEN:
+		gates_open(gates, told->route);
+		break;
+	}
+}
+
+static void
 take_master_lost(struct worker *worker)
 {
 	worker->alone = true;
@@ -196,6 +225,9 @@ take_message(struct worker *worker, struct channel_packet *packet, int *fds)
 		break;
 	case CHANNEL_MASTER_LOST:
 		take_master_lost(worker);
+		break;
+	case CHANNEL_GATE:
+		take_gate(worker, &packet->body.gate);
 		break;
 	default:		/* for parts that this worker does not have */
 		board_add(&worker->board, METRIC_MESSAGES_UNKNOWN, 1);
@@ -246,4 +278,6 @@ talk_init(struct worker *worker)
 	event_add(&worker->channel_event, NULL);
 	if (worker->channel.queued > 0)
 		event_add(&worker->channel_write_event, NULL);
+	/* What was said meanwhile holds for the first request already. */
+	on_channel_readable(WORKER_FD_CHANNEL, EV_READ, worker);
 }

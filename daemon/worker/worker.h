@@ -109,6 +109,8 @@ void talk_say_fatal(struct worker *worker, enum fatal_class class,
 void talk_say_leaving(struct worker *worker, enum leaving_why why, uint32_t ms);
 void talk_say_drained(struct worker *worker);
 void talk_say_recycle(struct worker *worker, const char *reason);
+void talk_say_probe(struct worker *worker, unsigned route,
+    enum probe_word word);
 
 /* ---- beat.c ---- */
 

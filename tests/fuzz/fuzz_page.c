@@ -21,6 +21,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	const uint64_t now_ns = 1000000000000;
 	struct page_report report;
 	struct page_doing doing;
+	unsigned route;
 	struct errmsg err;
 
 	memset(&page, 0, sizeof(page));
@@ -31,7 +32,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	CHECK(report.fds <= limits.fds && report.children <= limits.children);
 	CHECK(report.callback_since_ns <= now_ns);
 	for (unsigned i = 0; i < PAGE_DOING; i++) {
-		(void)page_read_doing(&page, i, i & 1, &doing);
+		(void)page_read_doing(&page, i, i & 1, &doing,
+		    &route);
 		CHECK(memchr(doing.path, '\0', PAGE_PATH) != NULL);
 	}
 	return 0;

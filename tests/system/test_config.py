@@ -387,7 +387,6 @@ def test_constructor_that_does_not_return(check, how, words):
 
 @pytest.mark.parametrize("line, words", [
     ("access_log = /tmp/x", "has no effect in this version"),
-    ("quarantine = on", "has no effect in this version"),
     ("scale_hold = 40s", "has no effect in this version"),
     ("workers = 1..3", "a range does not scale by itself in this version: 1 are started")])
 def test_what_does_nothing_yet_is_said(check, line, words):

@@ -78,40 +78,58 @@ static void
 doing_is_whole_or_unknown(void **state)
 {
 	static char long_path[400];
+	struct board_work work = { .kind = DOING_REQUEST, .plugin = 3,
+		.route = 1024, .method = 1, .since_ns = 77, .request = 42 };
 	struct page_doing doing;
+	unsigned route;
 
 	(void)state;
 	memset(long_path, 'x', sizeof(long_path) - 1);
-	assert_int_equal(page_read_doing(&page, 0, 0, &doing), DOING_IDLE);
-	board_do(&board, 0, DOING_REQUEST, 3, 1, 77, 42, long_path, 399);
-	assert_int_equal(page_read_doing(&page, 0, 0, &doing), DOING_KNOWN);
+	assert_int_equal(page_read_doing(&page, 0, 0, &doing, &route),
+	    DOING_IDLE);
+	work.path = long_path;
+	work.path_len = 399;
+	board_do(&board, 0, &work);
+	assert_int_equal(page_read_doing(&page, 0, 0, &doing, &route),
+	    DOING_KNOWN);
 	assert_int_equal(strlen(doing.path), PAGE_PATH - 1);
-	board_do(&board, 0, DOING_REQUEST, 3, 1, 77, 42, "/short", 6);
-	assert_int_equal(page_read_doing(&page, 0, 0, &doing), DOING_KNOWN);
+	assert_int_equal(route, 1024);
+	work.path = "/short";
+	work.path_len = 6;
+	work.route = 9;
+	board_do(&board, 0, &work);
+	assert_int_equal(page_read_doing(&page, 0, 0, &doing, &route),
+	    DOING_KNOWN);
 	assert_string_equal(doing.path, "/short");
 	for (size_t i = 6; i < PAGE_PATH; i++)
 		assert_int_equal(doing.path[i], 0);
 	assert_int_equal(doing.plugin, 3);
+	assert_int_equal(route, 9);
 	assert_int_equal(doing.since_ns, 77);
 	assert_int_equal(doing.request, 42);
 	page.doing[0].seq++;				/* dies while writing */
-	assert_int_equal(page_read_doing(&page, 0, 0, &doing), DOING_UNKNOWN);
+	assert_int_equal(page_read_doing(&page, 0, 0, &doing, &route),
+	    DOING_UNKNOWN);
 	assert_string_equal(doing.path, "");
-	assert_int_equal(page_read_doing(&page, 0, 1, &doing), DOING_UNKNOWN);
+	assert_int_equal(page_read_doing(&page, 0, 1, &doing, &route),
+	    DOING_UNKNOWN);
 	assert_string_equal(doing.path, "/short");
 	board_do_nothing(&board, 0);
-	assert_int_equal(page_read_doing(&page, 0, 0, &doing), DOING_IDLE);
+	assert_int_equal(page_read_doing(&page, 0, 0, &doing, &route),
+	    DOING_IDLE);
 }
 
 static void
 a_path_without_end_is_ended(void **state)
 {
 	struct page_doing doing;
+	unsigned route;
 
 	(void)state;
 	memset(&page.doing[31], 0xff, sizeof(page.doing[31]));
 	page.doing[31].seq = 2;
-	assert_int_equal(page_read_doing(&page, 31, 0, &doing), DOING_KNOWN);
+	assert_int_equal(page_read_doing(&page, 31, 0, &doing, &route),
+	    DOING_KNOWN);
 	assert_int_equal(strlen(doing.path), PAGE_PATH - 1);
 }
 

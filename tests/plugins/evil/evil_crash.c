@@ -21,6 +21,14 @@ do_segv(struct cluster_request *req, struct evil *evil, const char *arg)
 	return CLUSTER_DONE;
 }
 
+/* The same, as long as there is a file of that name. */
+enum cluster_verdict
+do_poison(struct cluster_request *req, struct evil *evil, const char *arg)
+{
+	return access(arg, F_OK) == 0 ? do_segv(req, evil, arg) :
+	    say(req, "well\n");
+}
+
 enum cluster_verdict
 do_bus(struct cluster_request *req, struct evil *evil, const char *arg)
 {
