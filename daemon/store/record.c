@@ -10,8 +10,8 @@
 
 enum { TEXTS_MAX = 12 };
 
-/* A record with room behind it for the texts that a row borrows; each of them
- * is copied there and its pointer in the row moved. */
+/* A record as large as its row, with room behind it for the texts that the row
+ * borrows; each of them is copied there and its pointer in the row moved. */
 static struct record *
 make(enum record_kind kind, const void *row, size_t size, const size_t *texts,
     size_t count)
@@ -28,14 +28,14 @@ make(enum record_kind kind, const void *row, size_t size, const size_t *texts,
 		length[i] = text != NULL ? strlen(text) + 1 : 0;
 		total += length[i];
 	}
-	record = malloc(sizeof(*record) + total);
+	record = malloc(offsetof(struct record, event) + size + total);
 	if (record == NULL)
 		return NULL;
 	record->next = NULL;
 	record->kind = kind;
 	body = (char *)record + offsetof(struct record, event);
 	memcpy(body, row, size);
-	at = (char *)(record + 1);
+	at = body + size;
 	for (size_t i = 0; i < count; i++) {
 		char *member = body + texts[i];
 		const char *text;
