@@ -7,6 +7,7 @@
  */
 #include "daemon/master/death.h"
 
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -117,18 +118,61 @@ note_connections(struct master *m, struct process *process,
 	m->pool[process->pool].lost += (uint64_t)death->lost;
 }
 
-static const char *
+/* What is known besides: the verdict on a hang, the place of a crash, the size
+ * of what was too large. */
+static void
+note_evidence(const struct process *process, struct death *death)
+{
+	char words[sizeof(death->evidence)] = "";
+	const char *verdict = process->evidence;
+	char size[64] = "";
+
+	if (!process->unkillable)
+		sample_words(process, words, sizeof(words));
+	if (death->cause == CAUSE_OOM) {
+		snprintf(size, sizeof(size), "at most %lld MiB were resident",
+		    (long long)(death->rss_kb / 1024));
+		verdict = size;
+	}
+	snprintf(death->evidence, sizeof(death->evidence), "%s%s%.700s",
+	    verdict, verdict[0] != '\0' && words[0] != '\0' ? "; " : "",
+	    words);
+}
+
+static char *
 next_words(enum worker_event next, uint64_t wait_ms, char *out, size_t size)
 {
+	unsigned long long s = wait_ms / 1000, tenths = wait_ms % 1000 / 100;
+
 	if (next == WE_START)
-		return "; replaced at once";
-	if (next == WE_HOLD)
-		return "; held until `retry', a reload or the next minute";
-	if (next != WE_WAIT)
-		return "";
-	snprintf(out, size, "; next try in %llu.%llu s",
-	    (unsigned long long)(wait_ms / 1000),
-	    (unsigned long long)(wait_ms % 1000 / 100));
+		snprintf(out, size, "; replaced at once");
+	else if (next == WE_HOLD)
+		snprintf(out, size,
+		    "; held until `retry', a reload or the next minute");
+	else if (next != WE_WAIT)
+		snprintf(out, size, "%s", "");
+	else if (s == 0)
+		snprintf(out, size, "; next try in %llu ms",
+		    (unsigned long long)wait_ms);
+	else if (tenths == 0)
+		snprintf(out, size, "; next try in %llu s", s);
+	else
+		snprintf(out, size, "; next try in %llu.%llu s", s, tenths);
+	return out;
+}
+
+/* ", 3rd time in 10 min"; of the first nothing is said. */
+static char *
+times_words(unsigned count, char *out, size_t size)
+{
+	static const char *const ends[] = { "th", "st", "nd", "rd" };
+	unsigned last = count % 100 / 10 == 1 ? 0 : count % 10;
+
+	if (count < 2)
+		snprintf(out, size, "%s", "");
+	else
+		snprintf(out, size, ", %u%s time in %d min", count,
+		    ends[last < 4 ? last : 0], MEMO_MINUTES);
 	return out;
 }
 
@@ -147,9 +191,10 @@ cause_words(const struct process *process, const struct death *death,
 		snprintf(how, sizeof(how), "exit status %d", death->code);
 	switch ((enum death_cause)death->cause) {
 	case CAUSE_HANG:
-		snprintf(out, size, "hung%s%s, ended by %s",
+		snprintf(out, size, "hung%s%s%s%s",
 		    process->evidence[0] != '\0' ? ": " : "",
-		    process->evidence, how);
+		    process->evidence, death->signal == SIGABRT ? "" :
+		    ", ended by ", death->signal == SIGABRT ? "" : how);
 		break;
 	case CAUSE_FATAL:
 		escape_string(words, sizeof(words), process->fatal_text,
@@ -189,47 +234,62 @@ cause_words(const struct process *process, const struct death *death,
 	}
 }
 
+/* " in plugin shop, GET /cart (1.2 s)"; where no callback ran, what was open:
+ * "; 3 requests were open, the oldest in plugin shop, GET /cart (1.2 s)". */
+static void
+doing_words(const struct death *death, char *out, size_t size)
+{
+	const struct sample_doing *d = &death->doing;
+	size_t used = 0;
+
+	out[0] = '\0';
+	if (!death->has_doing || death->asked)
+		return;
+	if (!death->in_callback && death->open > 1)
+		used = (size_t)snprintf(out, size,
+		    "; %u requests were open, the oldest", death->open);
+	else if (!death->in_callback)
+		used = (size_t)snprintf(out, size, "; a request was open");
+	if (d->plugin[0] != '\0')
+		used += (size_t)snprintf(out + used, size - used,
+		    " in plugin %.64s", d->plugin);
+	if (d->method[0] == '\0')
+		return;
+	used += (size_t)snprintf(out + used, size - used, ", %.8s %.128s",
+	    d->method, d->path);
+	if (death->request_ms >= 0)
+		snprintf(out + used, size - used, " (%lld.%lld s)",
+		    (long long)(death->request_ms / 1000),
+		    (long long)(death->request_ms % 1000 / 100));
+}
+
 static void
 make_sentence(const struct process *process, enum worker_event next,
     uint64_t wait_ms, struct death *death)
 {
-	char cause[400], doing[400] = "", words[64];
+	char cause[400], doing[400], times[48], words[64];
 
 	cause_words(process, death, cause, sizeof(cause));
-	if (death->has_doing && !death->asked) {
-		const struct sample_doing *d = &death->doing;
-
-		snprintf(doing, sizeof(doing), "%s%.64s%s%.8s%s%.128s",
-		    d->plugin[0] != '\0' ? " in plugin " : "", d->plugin,
-		    d->method[0] != '\0' ? ", " : "", d->method,
-		    d->method[0] != '\0' ? " " : "", d->path);
-		if (death->request_ms >= 0 && d->method[0] != '\0')
-			snprintf(doing + strlen(doing),
-			    sizeof(doing) - strlen(doing),
-			    " (%lld.%lld s)", (long long)
-			    (death->request_ms / 1000), (long long)
-			    (death->request_ms % 1000 / 100));
-	}
+	doing_words(death, doing, sizeof(doing));
+	next_words(next, wait_ms, words, sizeof(words));
 	if (death->asked && death->cause != CAUSE_OPERATOR && death->code == 0)
 		snprintf(death->text, sizeof(death->text),
 		    "%.63s ended as asked", death->worker);
 	else if (process->unkillable)
 		snprintf(death->text, sizeof(death->text),
-		    "%.63s cannot be ended: %.170s%.170s%s", death->worker,
-		    cause, doing,
-		    next_words(next, wait_ms, words, sizeof(words)));
+		    "%.63s cannot be ended: %.150s%.260s%.52s", death->worker,
+		    cause, doing, words);
 	else
 		snprintf(death->text, sizeof(death->text),
-		    "%.63s died: %.170s%.170s; %lld connections lost, %lld recovered%s",
-		    death->worker, cause, doing, (long long)death->lost,
-		    (long long)death->recovered,
-		    next_words(next, wait_ms, words, sizeof(words)));
+		    "%.63s died: %.150s%.260s%.24s%.52s", death->worker, cause,
+		    doing, times_words(death->asked ? 0 : death->recent, times,
+		    sizeof(times)), words);
 }
 
 void
 death_make(struct master *m, struct process *process,
     const struct memo_worker *row, enum worker_event next, uint64_t wait_ms,
-    struct death *death)
+    unsigned recent, struct death *death)
 {
 	const struct memo_copy *copy = turn_look(m);
 	const struct memo_slot *slot = &copy->slot[row->slot];
@@ -246,6 +306,7 @@ death_make(struct master *m, struct process *process,
 	death->cause = row->cause;
 	death->asked = row->asked != 0;
 	death->n = slot->early;
+	death->recent = recent;
 	death->next_ms = next == WE_NONE ? -1 : (int64_t)wait_ms;
 	if (next == WE_HOLD)
 		death->next_ms = clock_scaled_ms(60000);
@@ -253,8 +314,7 @@ death_make(struct master *m, struct process *process,
 	note_times(process, row, death);
 	note_doing(process, death);
 	note_connections(m, process, death);
-	snprintf(death->evidence, sizeof(death->evidence), "%s",
-	    process->evidence);
+	note_evidence(process, death);
 	process_tail(process, death->tail, sizeof(death->tail));
 	make_sentence(process, next, wait_ms, death);
 }
@@ -292,7 +352,7 @@ death_store(struct master *m, const struct death *death)
 		    death->doing.route);
 		snprintf(row.method, sizeof(row.method), "%.15s",
 		    death->doing.method);
-		snprintf(row.path, sizeof(row.path), "%.127s",
+		snprintf(row.path, sizeof(row.path), "%.128s",
 		    death->doing.path);
 	}
 	snprintf(row.evidence, sizeof(row.evidence), "%s", death->evidence);

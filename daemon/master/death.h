@@ -35,20 +35,21 @@ struct death {
 	unsigned open;			/* requests open besides */
 	unsigned suspect;		/* number of the route it died in; 0: not
 					 * known, or not in one */
-	char evidence[256], tail[512];
-	unsigned n;
+	char evidence[1024], tail[2049];	/* escaped */
+	unsigned n;			/* early ones in a row */
+	unsigned recent;		/* within ten minutes */
 	int64_t next_ms;		/* -1: none */
-	char text[512];
+	char text[600];
 };
 
 /*
  * Everything known of the end of a process that is still whole.  row: as it
  * was before, with cause and asked as they were decided; next and wait_ms:
- * what the policy says.
+ * what the policy says; recent: deaths of the slot of late.
  */
 void death_make(struct master *m, struct process *process,
     const struct memo_worker *row, enum worker_event next, uint64_t wait_ms,
-    struct death *death);
+    unsigned recent, struct death *death);
 /* Into the state database. */
 void death_store(struct master *m, const struct death *death);
 

@@ -274,8 +274,6 @@ process_tail(const struct process *process, char *out, size_t size)
 	if (have > PROCESS_TAIL)
 		have = PROCESS_TAIL;
 	n = have < sizeof(plain) ? have : sizeof(plain);
-	if (n > size / 2)
-		n = size / 2;
 	for (size_t i = 0; i < n; i++)
 		plain[i] = process->tail[(process->tail_len - n + i) %
 		    PROCESS_TAIL];

@@ -118,7 +118,7 @@ bool process_say_log_level(struct process *process);
 bool process_say_listener(struct process *process, uint32_t listener,
     enum listener_op op, int fd);
 
-/* Last output, escaped, at most size - 1 bytes; returns out. */
+/* The last 512 bytes of output, escaped; returns out. */
 char *process_tail(const struct process *process, char *out, size_t size);
 void process_tail_add(struct process *process, const char *data, size_t len);
 

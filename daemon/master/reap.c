@@ -27,6 +27,7 @@
 #include "daemon/master/quarantine.h"
 #include "daemon/master/sample.h"
 #include "daemon/master/turn.h"
+#include "daemon/supervisor/recent.h"
 #include "daemon/supervisor/state.h"
 
 static enum death_cause
@@ -130,9 +131,15 @@ settle(struct master *m, struct process *process, const struct slot_end *end,
 {
 	const struct memo_worker *before = &end->before;
 	uint16_t row = process->row;
+	unsigned recent = 0;
 	struct death death;
 
-	death_make(m, process, before, end->next, end->wait_ms, &death);
+	if (policy_is_death(&end->gone))
+		recent = recent_note_death(
+		    &turn_change(m)->slot[before->slot], clock_now_ns(),
+		    clock_scaled_ms(60000) * NS_PER_MS);
+	death_make(m, process, before, end->next, end->wait_ms, recent,
+	    &death);
 	sample_fold(m, row);
 	tell(m, row, &death);
 	if (!before->asked || death.signal > 0 || before->ladder > 0)

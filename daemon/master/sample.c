@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "common/base/clock.h"
+#include "common/base/escape.h"
 #include "common/base/fd.h"
 #include "common/base/log.h"
 #include "common/table/method.h"
@@ -202,6 +203,14 @@ sample_doing(const struct process *process, unsigned entry, bool dead,
 	}
 	name_plugin(process, raw.plugin, route, doing);
 	return true;
+}
+
+char *
+sample_words(const struct process *process, char *out, size_t size)
+{
+	const char *words = process->page != NULL ? process->page->words : "";
+
+	return escape_string(out, size, words, strnlen(words, PAGE_WORDS));
 }
 
 /* -- /proc ------------------------------------------------------------------------- */

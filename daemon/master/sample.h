@@ -35,6 +35,9 @@ bool sample_is_dumping(const struct process *process);
 /* Add the row's process to the totals of its slot: at its end, once. */
 void sample_fold(struct master *m, uint16_t row);
 
+/* Last words in its page, escaped; "" if there are none.  After its end. */
+char *sample_words(const struct process *process, char *out, size_t size);
+
 struct sample_doing {
 	bool known;
 	bool is_request;

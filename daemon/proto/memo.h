@@ -22,6 +22,7 @@ enum {
 	MEMO_NONE = 0xffff,	/* an index that points nowhere */
 	MEMO_NAME = 48,		/* of a pool */
 	MEMO_COUNTERS = 64, MEMO_BUCKETS = 64,
+	MEMO_MINUTES = 10,
 	MEMO_POISONS = 8, MEMO_POISON_DEATHS = 5,	/* a pool; a route */
 };
 
@@ -115,7 +116,10 @@ struct memo_slot {
 	uint64_t spawn_failures;	/* in a row */
 	char fatal_text[128];
 	uint8_t start_is_free;		/* its next start takes no token */
-	uint8_t reserved[31];
+	uint8_t reserved[3];
+	uint32_t minute;		/* that deaths[minute % …] counts */
+	uint16_t deaths[MEMO_MINUTES];	/* of late, by minute */
+	uint8_t reserved2[4];
 };
 
 /* A row: one process, or the place where one will be. */

@@ -24,6 +24,7 @@ enum {
 	PAGE_BUCKETS = 64,	/* 4 an octave from 16 microseconds */
 	PAGE_DOING = 32,
 	PAGE_PATH = 232,
+	PAGE_WORDS = 1024,
 };
 
 struct page_head {
@@ -76,7 +77,9 @@ struct page {
 	/* Number of the entry's route, under its seq: place in the pool's list
 	 * + 1; 0: not of a route. */
 	uint16_t route[PAGE_DOING];
-	uint8_t reserved[PAGE_SIZE_BYTES - 10304];
+	/* Last words of a crash: where it was.  Read after the end alone. */
+	char words[PAGE_WORDS];
+	uint8_t reserved[PAGE_SIZE_BYTES - 11328];
 };
 
 _Static_assert(sizeof(struct page_head) == 128, "head");
@@ -87,7 +90,8 @@ _Static_assert(offsetof(struct page, histogram) == 1280, "histogram");
 _Static_assert(offsetof(struct page, helper) == 1792, "helper");
 _Static_assert(offsetof(struct page, doing) == 2048, "doing");
 _Static_assert(offsetof(struct page, route) == 10240, "route");
-_Static_assert(offsetof(struct page, reserved) == 10304, "reserved");
+_Static_assert(offsetof(struct page, words) == 10304, "words");
+_Static_assert(offsetof(struct page, reserved) == 11328, "reserved");
 _Static_assert(sizeof(struct page) == PAGE_SIZE_BYTES, "size");
 
 #endif

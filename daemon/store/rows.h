@@ -87,16 +87,16 @@ struct store_death {
 	char plugin[STORE_NAME];
 	char route[128];
 	char method[16];
-	char path[128];
+	char path[129];
 	int64_t request_ms;	/* -1: it was serving nothing */
 	int64_t beat_age_ms;
-	char evidence[512];
+	char evidence[1024];
 	int64_t connections_lost, connections_recovered;
 	int64_t requests, cpu_ms, rss_kb;
-	char output_tail[512];
+	char output_tail[2049];	/* 512 bytes, escaped */
 	unsigned n;
 	int64_t next_ms;	/* until the next start; -1: none */
-	char text[512];		/* the sentence of `why' */
+	char text[600];		/* the sentence of `why' */
 };
 
 /* generations: every configuration that was offered.  Borrowed text. */

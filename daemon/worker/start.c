@@ -21,6 +21,7 @@
 #include "daemon/conf/snapshot.h"
 #include "daemon/worker/crash.h"
 #include "daemon/worker/guard.h"
+#include "daemon/worker/symbols.h"
 #include "daemon/worker/worker.h"
 
 /* Nothing more can be of use: say why, once, and go.  Where there is a
@@ -119,7 +120,7 @@ set_process(struct worker *worker, pid_t keeper)
 #else
 	prctl(PR_SET_DUMPABLE, worker->pool->rlimit_core != 0);
 #endif
-	if ((rc = crash_install(worker->name)) != 0)
+	if ((rc = crash_install(worker->name, worker->board.page)) != 0)
 		lines_say(LL_WARNING, "no last words: %s", strerror(-rc));
 	signal(SIGPIPE, SIG_IGN);
 	if ((rc = guard_install(keeper)) != 0)
@@ -216,6 +217,24 @@ open_plugin(struct worker *worker, struct plugin *plugin,
 	class = plugin_fill(plugin, given, conf->option_count, &err);
 	if (class != FATAL_NONE)
 		give_up(worker, class, conf->name, err.text);
+}
+
+/* For last words: a plugin in its store goes by the name of its module. */
+static const char *
+module_of(const char *path)
+{
+	const struct conf *conf = the_worker.conf;
+	const char *file = strrchr(path, '/'), *slash;
+
+	for (size_t i = 0; file != NULL && i < conf->plugin_count; i++) {
+		const struct conf_plugin *plugin = &conf->plugins[i];
+
+		if (strncmp(file + 1, plugin->sha256, SHA256_HEX - 1) != 0)
+			continue;
+		slash = strrchr(plugin->module, '/');
+		return slash != NULL ? slash + 1 : plugin->module;
+	}
+	return NULL;
 }
 
 static void
@@ -355,6 +374,7 @@ start_worker(struct worker *worker)
 	set_environment(worker);
 	init_loop(worker);
 	open_plugins(worker);
+	symbols_take(module_of);
 	start_plugins(worker);
 	listeners = take_listeners(worker);
 	talk_say_listening(worker, listeners);

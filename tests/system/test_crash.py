@@ -254,57 +254,6 @@ def test_a_blocked_worker_is_ended(cluster, path):
     c.await_event("worker.ready", after=death, worker=death["worker"])
 
 
-@pytest.fixture(name="memory_group")
-def little_memory():
-    """A control group of 96 MB, as its directory."""
-    for base in ("/sys/fs/cgroup/memory", "/sys/fs/cgroup"):
-        limit = base + "/cl%d/" % os.getpid() + (
-            "memory.limit_in_bytes" if base.endswith("memory") else "memory.max")
-        try:
-            os.mkdir(os.path.dirname(limit))
-        except OSError as error:
-            reason = error
-            continue
-        try:
-            with open(limit, "w", encoding="ascii") as f:
-                f.write(str(96 << 20))
-        except OSError as error:
-            reason = error
-            os.rmdir(os.path.dirname(limit))
-            continue
-        yield os.path.dirname(limit)
-        wait.until(lambda: not read_lines(os.path.dirname(limit) + "/cgroup.procs"), 10,
-                   "its processes gone")
-        os.rmdir(os.path.dirname(limit))
-        return
-    pytest.skip("no control group of memory to be made: %s" % reason)
-
-
-def read_lines(path):
-    with open(path, encoding="ascii") as f:
-        return f.read().split()
-
-
-@pytest.mark.skipif(os.environ.get("SANITIZED") == "yes", reason="needs little memory")
-def test_a_kill_for_want_of_memory_is_named(memory_group, cluster):
-    c = cluster(workers=2, routes=EVIL)
-    for pid in [c.pid()] + processes.descendants(c.pid()):
-        with open(memory_group + "/cgroup.procs", "w", encoding="ascii") as f:
-            f.write(str(pid))
-    # the master finds the counter of its new group at its next look
-    c.await_event("worker.exited", after=kill(c, "web/1"), cause="signal")
-    seen = c.last_event()
-    c.get("/leak?300", expect="connection lost")
-    death = c.await_event("worker.exited", after=seen)
-    assert death["cause"] == "oom" and death["signal"] == "SIGKILL", death
-    c.await_event("worker.ready", after=death, worker=death["worker"])
-    assert "out of memory" in c.ctl("why", death["worker"])
-    assert c.death(death["id"])["cause"] == "oom"
-    # a kill of somebody else's is none
-    death = c.await_event("worker.exited", after=kill(c, "web/0"))
-    assert death["cause"] == "signal", death
-
-
 def kill(c, name):
     seen = c.last_event()
     os.kill(c.worker(name)["pid"], signal.SIGKILL)

@@ -34,7 +34,7 @@ def end_of(c, seen, name=None):
                                         ("recurse", "SIGSEGV"),
                                         ("threadsegv", "SIGSEGV")])
 def test_last_words(c, path, name):
-    c.allow_in_log("(abort+")           # a frame
+    c.allow_in_log("abort+0x")          # a frame
     seen = c.last_event()
     c.get("/%s?secret=1" % path, expect="connection lost")
     death = end_of(c, seen)

@@ -4,10 +4,14 @@
 /* evil_crash.c: what ends the process, or breaks its memory. */
 #include "evil.h"
 
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -82,6 +86,13 @@ do_exit(struct cluster_request *req, struct evil *evil, const char *arg)
 	_exit((int)strtol(arg, NULL, 10));
 }
 
+/* Not _exit(): handlers of atexit() run. */
+enum cluster_verdict
+do_leave(struct cluster_request *req, struct evil *evil, const char *arg)
+{
+	exit((int)strtol(arg, NULL, 10));
+}
+
 enum cluster_verdict
 do_smash(struct cluster_request *req, struct evil *evil, const char *arg)
 {
@@ -94,10 +105,22 @@ do_smash(struct cluster_request *req, struct evil *evil, const char *arg)
 	return say(req, "smashed\n");
 }
 
+/* A filter of its own forbids it a call, and it makes that call. */
 enum cluster_verdict
 do_badsys(struct cluster_request *req, struct evil *evil, const char *arg)
 {
-	return say_result(req, (int)syscall(100000));
+	struct sock_filter code[] = {
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS,
+		    offsetof(struct seccomp_data, nr)),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_acct, 0, 1),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_TRAP),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+	};
+	struct sock_fprog filter = { sizeof(code) / sizeof(code[0]), code };
+
+	if (prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter, 0, 0) != 0)
+		return CLUSTER_FAIL;
+	return say_result(req, (int)syscall(SYS_acct, NULL));
 }
 
 static void *

@@ -10,6 +10,7 @@ import pytest
 
 from harness import processes, stage
 from harness.daemon import Daemon
+from harness.memory import little_memory     # noqa: F401 pylint: disable=unused-import
 from harness.row import Row
 
 LIMIT_S = 60
