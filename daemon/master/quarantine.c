@@ -217,43 +217,55 @@ quarantine_adopt(struct master *m)
 
 /* ---- telling people ------------------------------------------------------------------- */
 
-static const char *
-verb(const struct memo_poison *row)
+/* What it comes to; a route that is shut and that nobody asks for any more is no
+ * reason for worry. */
+static enum quarantine_news
+say_what(const struct memo_poison *row, char *out, size_t size)
 {
+	uint64_t now = clock_now_ns();
+
 	switch ((enum poison_state)row->state) {
 	case POISON_WATCHED:
-		return NULL;
+		return QUARANTINE_SILENT;
 	case POISON_SAID:
-		return "nothing is blocked (quarantine = report)";
+		snprintf(out, size, "nothing is blocked (quarantine = report)");
+		return QUARANTINE_NOTE;
 	case POISON_SHUT:
-		return row->probe_id != 0 ? "it answers 503 but for one probe" :
-		    "it answers 503";
+		if (row->until_ns > now)
+			snprintf(out, size, "it answers 503, for %llu s more",
+			    (unsigned long long)((row->until_ns - now) /
+			    NS_PER_S) + 1);
+		else
+			snprintf(out, size, row->probe_id != 0 ?
+			    "it answers 503, but for one probe" :
+			    "it answers 503 until somebody asks, then a probe");
+		return row->until_ns > now || row->probe_id != 0 ?
+		    QUARANTINE_SHUT : QUARANTINE_NOTE;
 	case POISON_LIFTED:
 		break;
 	}
-	return "it is open again";
+	snprintf(out, size, "it is open again");
+	return QUARANTINE_NOTE;
 }
 
-int
+enum quarantine_news
 quarantine_describe(struct master *m, uint16_t pool, size_t index, char *out,
     size_t size)
 {
 	const struct memo_poison *row = &turn_look(m)->pool[pool].poison[index];
-	uint64_t now = clock_now_ns();
 	const struct conf_route *route;
+	enum quarantine_news news;
 	const char *plugin = NULL;
+	char what[80] = "";
 
-	if (row->key == 0 || verb(row) == NULL ||
+	if (row->key == 0 ||
+	    (news = say_what(row, what, sizeof(what))) == QUARANTINE_SILENT ||
 	    (route = route_of(m, pool, row->key, &plugin)) == NULL)
-		return 0;
+		return QUARANTINE_SILENT;
 	snprintf(out, size, "requests to route %.128s of plugin %s ended %d "
 	    "workers within %d s: %s", route->pattern, plugin,
-	    MEMO_POISON_DEATHS, POISON_WINDOW_MS / 1000, verb(row));
-	if (row->state == POISON_SHUT && row->until_ns > now)
-		snprintf(out + strlen(out), size - strlen(out),
-		    ", for %llu s more", (unsigned long long)
-		    ((row->until_ns - now) / NS_PER_S) + 1);
-	return 1;
+	    MEMO_POISON_DEATHS, POISON_WINDOW_MS / 1000, what);
+	return news;
 }
 
 static void

@@ -39,8 +39,11 @@ void quarantine_look(struct master *m);
 /* By command: all routes of the pool are open again. */
 void quarantine_lift(struct master *m, uint16_t pool);
 
-/* Row 0..MEMO_POISONS - 1 of a pool in words.  0: nothing to be told. */
-int quarantine_describe(struct master *m, uint16_t pool, size_t row,
-    char *out, size_t size);
+enum quarantine_news { QUARANTINE_SILENT, QUARANTINE_NOTE, QUARANTINE_SHUT };
+
+/* Row 0..MEMO_POISONS - 1 of a pool in words.  SILENT: nothing to be told; SHUT:
+ * requests are refused now. */
+enum quarantine_news quarantine_describe(struct master *m, uint16_t pool,
+    size_t row, char *out, size_t size);
 
 #endif

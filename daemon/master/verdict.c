@@ -19,7 +19,6 @@
 #include "daemon/master/quarantine.h"
 #include "daemon/master/turn.h"
 #include "daemon/store/store.h"
-#include "daemon/supervisor/poison.h"
 #include "daemon/supervisor/policy.h"
 #include "daemon/supervisor/state.h"
 
@@ -111,14 +110,17 @@ has_capacity(const struct memo_copy *copy, uint16_t pool)
 static void
 look_at_routes(struct master *m, uint16_t index)
 {
-	const struct memo_pool *pool = &turn_look(m)->pool[index];
+	const char *pool = turn_look(m)->pool[index].name;
 	char text[VERDICT_TEXT];
 
-	for (size_t i = 0; i < MEMO_POISONS; i++)
-		if (quarantine_describe(m, index, i, text, sizeof(text)))
-			add(pool->poison[i].state == POISON_SHUT ?
-			    VIEW_DEGRADED : VIEW_OK, REASON_QUARANTINE,
-			    pool->name, NULL, "%s", text);
+	for (size_t i = 0; i < MEMO_POISONS; i++) {
+		enum quarantine_news news = quarantine_describe(m, index, i,
+		    text, sizeof(text));
+
+		if (news != QUARANTINE_SILENT)
+			add(news == QUARANTINE_SHUT ? VIEW_DEGRADED : VIEW_OK,
+			    REASON_QUARANTINE, pool, NULL, "%s", text);
+	}
 }
 
 static void

@@ -13,9 +13,10 @@ POISON = {"new": 20, "pause": 0.02, "accept": (503,), "hopeful": False}
 WORKERS = 4
 
 
-def poisoned(cluster, **keys):
+def poisoned(fixture, **keys):
     """A cluster with a route that kills as long as c.cause exists: c.poison."""
-    c = cluster(workers=WORKERS, routes=ROUTES, start=False, **keys)
+    c = fixture(workers=WORKERS, routes=ROUTES, quarantine="on", restart_burst=100,
+                restart_rate=600, start=False, **keys)
     c.cause = c.dir + "/cause"
     c.poison = "/poison?" + c.cause
     with open(c.cause, "w", encoding="ascii"):
@@ -34,9 +35,13 @@ def reasons(c):
 
 
 @shows("B23")
-def test_a_poison_request_is_reported(cluster):
+def test_a_poison_request_is_reported(row):
     """By default nothing is blocked, and starts are paced."""
-    c = cluster(workers=WORKERS, routes=ROUTES, restart_burst=8, restart_rate=60)
+    c = row(workers=WORKERS, routes=ROUTES, restart_burst=8, restart_rate=60, scale=10,
+            start=False)
+    c.blame_all()
+    c.may_answer(503)                   # while there is no worker
+    c.start()
     seen, began = c.last_event(), time.monotonic()
     with c.load(path="/segv?secret", **POISON):
         told = c.await_event("quarantine.reported", after=seen)
@@ -64,29 +69,30 @@ def test_a_poison_request_is_reported(cluster):
 
 
 @shows("B23")
-def test_a_poison_route_is_shut(cluster):
+def test_a_poison_route_is_shut(row):
     """From the fifth death on it answers 503, and nothing else fails."""
-    c = poisoned(cluster, quarantine="on", restart_burst=100, restart_rate=600)
+    c = poisoned(row, load={"keepalive": 4, "new": 4, "path": "/sleep?10"}, scale=2)
+    c.blame_all()
+    c.served()
     seen = c.last_event()
-    with c.load(path="/sleep?10", keepalive=4, new=4) as normal:
-        normal.await_each()
-        with c.load(path=c.poison, **POISON) as poison:
-            shut = c.await_event("quarantine.began", after=seen)
-            assert len(deaths(c, seen, shut)) == 5
-            poison.await_each(3)
-            whole = time.monotonic()
-            # what was on its way already; then nobody dies any more
-            lost = deaths(c, seen)
-            assert len(lost) < 5 + WORKERS, lost
-            c.await_state(lambda s: s["pools"][0]["ready"] == WORKERS)
-            assert c.status()["state"] == "degraded" and "answers 503" in reasons(c)[0]
-            normal.await_each(3)
-            # who comes later knows from the start
-            assert c.ctl("scale", "web", WORKERS + 2).code == 0
-            poison.await_each(10)
-        assert not normal.failures(since=whole), normal.failures(since=whole)
-        refused = [e for e in poison.requests() if e.ended > whole]
-        assert {e.outcome for e in refused} == {"ok"}, "503 each of them"
+    with c.load(path=c.poison, **POISON) as poison:
+        shut = c.await_event("quarantine.began", after=seen)
+        assert len(deaths(c, seen, shut)) == 5
+        poison.await_each(3)
+        whole = time.monotonic()
+        # what was on its way already; then nobody dies any more
+        lost = deaths(c, seen)
+        assert len(lost) < 5 + WORKERS, lost
+        c.await_state(lambda s: s["pools"][0]["ready"] == WORKERS)
+        assert c.status()["state"] == "degraded" and "answers 503" in reasons(c)[0]
+        c.served(3)
+        # who comes later knows from the start
+        assert c.ctl("scale", "web", WORKERS + 2).code == 0
+        poison.await_each(10)
+        assert c.ctl("scale", "web", WORKERS).code == 0
+    assert not c.book.failures(since=whole), c.book.failures(since=whole)
+    refused = [e for e in poison.requests() if e.ended > whole]
+    assert {e.outcome for e in refused} == {"ok"}, "503 each of them"
     assert len(deaths(c, seen)) == len(lost)
     assert (shut["pool"], shut["plugin"], shut["route"]) == ("web", "evil", "/poison")
     why = c.ctl("why", lost[-1]["worker"])
@@ -95,8 +101,9 @@ def test_a_poison_route_is_shut(cluster):
 
 
 @shows("B23")
-def test_one_probe_decides(cluster):
-    c = poisoned(cluster, quarantine="on", restart_burst=100, restart_rate=600, scale=20)
+def test_one_probe_decides(row):
+    c = poisoned(row, scale=20)
+    c.blame_all()
     seen = c.last_event()
     with c.load(path=c.poison, **POISON) as poison:
         shut = c.await_event("quarantine.began", after=seen)
@@ -136,7 +143,7 @@ def assert_shut_everywhere(c, seen):
 
 
 def test_a_shut_route_stays_shut_when_the_master_dies(cluster):
-    c = poisoned(cluster, quarantine="on", restart_burst=100, restart_rate=600, scale=2)
+    c = poisoned(cluster, scale=2)
     shut = close(c)
     seen = c.last_event()
     os.kill(c.master_pid(), signal.SIGKILL)
@@ -156,7 +163,7 @@ def test_a_shut_route_stays_shut_when_the_master_dies(cluster):
 
 def test_leave_that_is_not_used_is_given_to_another(cluster):
     """The one client that comes again is served by another worker each time."""
-    c = poisoned(cluster, quarantine="on", restart_burst=100, restart_rate=600, scale=20)
+    c = poisoned(cluster, scale=20)
     shut = close(c)
     os.unlink(c.cause)
 
@@ -172,7 +179,7 @@ def test_leave_that_is_not_used_is_given_to_another(cluster):
 
 def test_what_opens_a_shut_route(cluster):
     """The key, a command, a reload of its pool: no waiting for a probe."""
-    c = poisoned(cluster, quarantine="on", restart_burst=100, restart_rate=600, scale=1)
+    c = poisoned(cluster, scale=1)
     for act in (lambda: c.ctl("retry", "web"), lambda: change(c, max_uri_size="4k"),
                 lambda: change(c, quarantine="report"), lambda: change(c, quarantine="off")):
         shut = close(c)
