@@ -93,10 +93,12 @@ enqueue(struct channel *channel, const void *data, size_t len, const int *fds,
 	return 0;
 }
 
+/* CHANNEL_WAIT, CHANNEL_LATER, or 0: neither. */
 static int
-is_full(int rc)
+why_not(int rc)
 {
-	return rc == -EAGAIN || rc == -ENOBUFS || rc == -ETOOMANYREFS;
+	return rc == -EAGAIN ? CHANNEL_WAIT : rc == -ENOBUFS ||
+	    rc == -ENOMEM || rc == -ETOOMANYREFS ? CHANNEL_LATER : 0;
 }
 
 static int
@@ -117,7 +119,7 @@ channel_send(struct channel *channel, const struct channel_packet *packet,
 	rc = fd_send(channel->fd, packet, len, fds, count);
 	if (rc >= 0)
 		return 0;
-	if (is_full(rc))
+	if (why_not(rc) != 0)
 		return enqueue(channel, packet, len, fds, count, err);
 	return gone(rc, err);
 }
@@ -130,8 +132,8 @@ channel_flush(struct channel *channel, struct errmsg *err)
 		int rc = fd_send(channel->fd, queued->bytes, queued->len,
 		    queued->fds, queued->fd_count);
 
-		if (is_full(rc))
-			return 1;
+		if (why_not(rc) != 0)
+			return why_not(rc);
 		if (rc < 0)
 			return gone(rc, err);
 		drop_first(channel);

@@ -44,8 +44,11 @@ void channel_done(struct channel *channel);	/* what is queued is dropped */
 int channel_send(struct channel *channel, const struct channel_packet *packet,
     size_t len, const int *fds, size_t count, struct errmsg *err);
 
-/* Send what is queued.  0: all is sent; 1: not all, wait until writable;
- * ERR_SYSTEM: the other end is gone. */
+enum { CHANNEL_WAIT = 1, CHANNEL_LATER };
+
+/* Send what is queued.  0: all is sent; CHANNEL_WAIT: not all, wait until
+ * writable; CHANNEL_LATER: the machine has no means for it, and waiting would
+ * end at once; ERR_SYSTEM: the other end is gone. */
 int channel_flush(struct channel *channel, struct errmsg *err);
 
 /* What channel_receive() may say besides errors. */

@@ -35,6 +35,23 @@ static void on_writable(evutil_socket_t fd, short what, void *arg);
 
 /* ---- events ------------------------------------------------------------------- */
 
+/* Go on from the loop: to close, or with what is in the buffer. */
+static void
+run_soon(struct conn *conn)
+{
+	event_active(&conn->timer, EV_TIMEOUT, 0);
+}
+
+/* What cannot be watched, for want of memory, would stay for ever. */
+static void
+add(struct conn *conn, struct event *event, const struct timeval *time)
+{
+	if (event_add(event, time) == 0)
+		return;
+	conn->dead = true;
+	run_soon(conn);
+}
+
 void
 conn_arm(struct conn *conn, enum deadline deadline, int64_t ms)
 {
@@ -50,7 +67,7 @@ conn_arm(struct conn *conn, enum deadline deadline, int64_t ms)
 	if (time == NULL)
 		event_del(&conn->timer);
 	else
-		event_add(&conn->timer, time);
+		add(conn, &conn->timer, time);
 }
 
 void
@@ -61,13 +78,6 @@ conn_arm_request(struct conn *conn)
 		event_del(&conn->timer);
 }
 
-/* Go on from the loop: to close, or with what is in the buffer. */
-static void
-run_soon(struct conn *conn)
-{
-	event_active(&conn->timer, EV_TIMEOUT, 0);
-}
-
 static void
 watch_read(struct conn *conn, bool on)
 {
@@ -75,7 +85,7 @@ watch_read(struct conn *conn, bool on)
 		return;
 	conn->reading = on;
 	if (on)
-		event_add(&conn->read_event, NULL);
+		add(conn, &conn->read_event, NULL);
 	else
 		event_del(&conn->read_event);
 }
@@ -90,12 +100,13 @@ watch_write(struct conn *conn, bool on)
 		    EV_WRITE | EV_PERSIST, on_writable, conn);
 		if (conn->write_event == NULL) {
 			conn->dead = true;
+			run_soon(conn);
 			return;
 		}
 	}
 	conn->writing = on;
 	if (on)
-		event_add(conn->write_event, NULL);
+		add(conn, conn->write_event, NULL);
 	else
 		event_del(conn->write_event);
 }
@@ -205,6 +216,12 @@ conn_abort(struct conn *conn, bool reset)
 /* ---- bytes ---------------------------------------------------------------------- */
 
 static size_t
+unsent(const struct conn *conn)
+{
+	return conn->exchange == NULL ? 0 : buf_len(&conn->exchange->out);
+}
+
+static size_t
 wanted(const struct conn *conn)
 {
 	const struct exchange *exchange = conn->exchange;
@@ -220,15 +237,13 @@ wanted(const struct conn *conn)
 	return missing < READ_MAX ? (size_t)missing : READ_MAX;
 }
 
+/* A prepared answer, as nothing can be built; or the end, where others are not
+ * sent yet. */
 static void
 refuse_for_memory(struct conn *conn)
 {
-	static const char answer[] = "HTTP/1.1 503 Service Unavailable\r\n"
-	    "Connection: close\r\nContent-Length: 0\r\n\r\n";
-
-	if (send(conn->fd, answer, sizeof(answer) - 1,
-	    MSG_DONTWAIT | MSG_NOSIGNAL) > 0)
-		board_add(conn->http->board, METRIC_HOST_5XX, 1);
+	if (unsent(conn) == 0)
+		http_refuse_for_memory(conn->http, conn->fd);
 	conn->dead = true;
 }
 
@@ -286,12 +301,6 @@ read_some(struct conn *conn)
 			conn_arm(conn, DEADLINE_BODY, HTTP_OFF);
 		}
 	}
-}
-
-static size_t
-unsent(const struct conn *conn)
-{
-	return conn->exchange == NULL ? 0 : buf_len(&conn->exchange->out);
 }
 
 static void

@@ -39,6 +39,7 @@ struct conn {
 	bool in_turn;			/* its own callback runs: do not close */
 	bool in_handler;		/* the handler itself runs: do not finish */
 	bool again;			/* go on with what is in the buffer */
+	bool scarce;			/* it has one of the last descriptors: told so */
 	bool close_after;		/* the answer is the last */
 	bool linger;			/* the client may still be sending */
 	bool dead;			/* to be closed at the end of the turn */
@@ -82,6 +83,9 @@ void conn_set_reset(struct conn *conn, bool on);
 
 /* The parser or a limit refuses: answer with status and close. */
 void conn_refuse(struct conn *conn, int status);
+
+/* In http.c, for want of memory to build one: a prepared answer 503. */
+void http_refuse_for_memory(struct http *http, int fd);
 
 /* For http.c: a new one and its first turn; end it at once. */
 struct conn *conn_new(struct http *http, int fd,

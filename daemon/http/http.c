@@ -6,6 +6,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "common/base/clock.h"
@@ -67,17 +68,36 @@ http_init(struct http *http, struct event_base *base, struct board *board,
 	return make_tables(http);
 }
 
+void
+http_refuse_for_memory(struct http *http, int fd)
+{
+	static const char answer[] = "HTTP/1.1 503 Service Unavailable\r\n"
+	    "Connection: close\r\nContent-Length: 0\r\n\r\n";
+	char bytes[16384];
+	int most = 64;
+
+	/* What the client has sent is read: else the end is a reset. */
+	while (most-- > 0 && recv(fd, bytes, sizeof(bytes), MSG_DONTWAIT) > 0)
+		continue;
+	if (send(fd, answer, sizeof(answer) - 1,
+	    MSG_DONTWAIT | MSG_NOSIGNAL) > 0)
+		board_add(http->board, METRIC_HOST_5XX, 1);
+}
+
 int
-http_take(struct http *http, int fd, const struct connection_passed *passed)
+http_take(struct http *http, int fd, const struct connection_passed *passed,
+    bool scarce)
 {
 	struct conn *conn = conn_new(http, fd, passed);
 	uint64_t now_ns = clock_now_ns(), waited_ms = 0;
 	int64_t left_ms = HTTP_OFF;
 
 	if (conn == NULL) {
+		http_refuse_for_memory(http, fd);
 		close(fd);
 		return -1;
 	}
+	conn->scarce = scarce;
 	if (passed->accepted_ns != 0 && passed->accepted_ns < now_ns)
 		waited_ms = (now_ns - passed->accepted_ns) / NS_PER_MS;
 	/* what it has waited counts; the common queue is for those that have

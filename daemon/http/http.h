@@ -87,9 +87,11 @@ int http_init(struct http *http, struct event_base *base, struct board *board,
 
 /*
  * Take a connection: fd is ours from here on, also on failure (closed).
- * passed: who it is and when it was accepted.  0 or -1.
+ * passed: who it is and when it was accepted.  scarce: it is to be told that
+ * we have no more of them.  0 or -1.
  */
-int http_take(struct http *http, int fd, const struct connection_passed *passed);
+int http_take(struct http *http, int fd, const struct connection_passed *passed,
+    bool scarce);
 
 /* At max_connections the longest idle connection makes way, if it is closable:
  * is there one; and close it if it is needed (true: there is room now). */

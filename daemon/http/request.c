@@ -219,6 +219,8 @@ step_head(struct conn *conn)
 	case HEAD_DONE:
 		break;
 	}
+	if (conn->scarce)
+		return refuse(conn, 503);
 	if (head_limit_body(head, max_body(conn->http)) == HEAD_REFUSED)
 		return refuse(conn, head->status);
 	exchange->body_at = exchange->raw_at = head->offset;

@@ -15,8 +15,11 @@
 #include <unistd.h>
 
 #include "common/base/check.h"
+#include "common/base/clock.h"
 #include "common/base/fd.h"
 #include "common/base/log.h"
+
+enum { LATER_MS = 100 };
 
 struct request {
 	struct request *next;
@@ -39,6 +42,7 @@ struct link {
 	const struct link_handler *handler;
 	int fd;
 	struct event *readable, *writable;
+	struct event *later;		/* the machine had no means */
 	struct request *first, **last;
 	size_t waiting, open;
 	uint32_t next_ref;
@@ -139,7 +143,9 @@ link_open(struct event_base *base, int fd, const struct link_handler *handler,
 	link->readable = event_new(base, fd, EV_READ | EV_PERSIST,
 	    link_on_readable, link);
 	link->writable = event_new(base, fd, EV_WRITE, link_on_writable, link);
+	link->later = evtimer_new(base, link_on_writable, link);
 	if (link->readable == NULL || link->writable == NULL ||
+	    link->later == NULL ||
 	    event_add(link->readable, NULL) != 0) {
 		link_free(link);
 		return errmsg_set(err, ERR_MEMORY, "out of memory");
@@ -166,6 +172,8 @@ link_free(struct link *link)
 		event_free(link->readable);
 	if (link->writable != NULL)
 		event_free(link->writable);
+	if (link->later != NULL)
+		event_free(link->later);
 	for (struct request *r = link->first; r != NULL; r = next) {
 		next = r->next;
 		request_free(r);
@@ -179,6 +187,8 @@ link_send(struct link *link, struct keeper_packet *packet, size_t len,
     const int *fds, size_t count, link_answer answer, uint64_t about)
 {
 	struct open_request *slot = link_find(link, 0);
+	const struct timeval pause = { 0,
+		(suseconds_t)clock_scaled_ms(LATER_MS) * 1000 };
 	int rc;
 
 	if (slot == NULL)
@@ -187,8 +197,13 @@ link_send(struct link *link, struct keeper_packet *packet, size_t len,
 		link->next_ref = 1;
 	packet->header.ref = link->next_ref;
 	rc = fd_send(link->fd, packet, len, fds, count);
-	if (rc == -EAGAIN || rc == -ENOBUFS || rc == -ETOOMANYREFS) {
+	if (rc == -EAGAIN) {
 		event_add(link->writable, NULL);
+		return 0;
+	}
+	/* It is writable, and waiting for that would end at once. */
+	if (rc == -ENOBUFS || rc == -ENOMEM || rc == -ETOOMANYREFS) {
+		event_add(link->later, &pause);
 		return 0;
 	}
 	if (rc != 0)		/* the reading side says that it is gone */

@@ -110,12 +110,12 @@ process_on_channel(evutil_socket_t fd, short what, void *arg)
 		;
 }
 
-static void
+void
 process_flush(struct process *process)
 {
 	/* A failure is its end, which the keeper reports. */
 	if (process->fd[PFD_CHANNEL] >= 0 &&
-	    channel_flush(&process->channel, NULL) == 1 &&
+	    channel_flush(&process->channel, NULL) == CHANNEL_WAIT &&
 	    process->channel_writable != NULL)
 		event_add(process->channel_writable, NULL);
 }

@@ -106,6 +106,9 @@ void process_drain(struct process *process);
 /* Stop reading its channel and pipes, let go of all but its queue. */
 void process_bury(struct process *process);
 
+/* Each tick: say what could not be said. */
+void process_flush(struct process *process);
+
 /* Send a message, now or when there is room; over the bound it is dropped and
  * false is returned.  fd may be -1; it stays the caller's. */
 bool process_say(struct process *process, struct channel_packet *packet,

@@ -64,6 +64,7 @@ look_at_workers(struct master *m, bool late)
 
 		if (process == NULL)
 			continue;
+		process_flush(process);
 		sample_page(process);
 		if (m->ticks % PROC_TICKS == 0)
 			sample_proc(process);

@@ -3,7 +3,9 @@
 
 /*
  * accept.c: where connections come from: passed by the master, or accepted by
- * the worker itself where the schedule says so or there is no master.
+ * the worker itself where the schedule says so or there is no master.  Some
+ * descriptors are kept for bad times, and connections are served with them too.
+ * The last one is for telling those who have waited that there are no more.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -21,7 +23,8 @@
 
 enum {
 	A_TURN = 16,			/* connections taken in one turn */
-	RETRY_MIN_MS = 100, RETRY_MAX_MS = 1000,
+	RETRY_MIN_MS = 100, RETRY_MAX_MS = 1000, SAY_AGAIN_MS = 10000,
+	PATIENCE_MS = 1000,		/* with one descriptor left */
 };
 
 /* ---- room -------------------------------------------------------------------------- */
@@ -40,16 +43,58 @@ has_room(struct worker *worker)
 	return !worker->full || http_may_make_room(http);
 }
 
-/* The number that a passed descriptor will take is held by the spare: a receive
- * without a free number would lose the connection. */
+/* As many as there may be; is there one at least? */
 static bool
-hold_spare(struct worker *worker)
+hold_spares(struct worker *worker)
 {
-	if (worker->spare < 0)
-		worker->spare = fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 0);
-	if (worker->spare < 0)
-		worker->spare = open("/dev/null", O_RDONLY | O_CLOEXEC);
-	return worker->spare >= 0;
+	while (worker->spare_count < WORKER_SPARES) {
+		int fd = fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 0);
+
+		if (fd < 0 && errno == EBADF)	/* a plugin closed it */
+			fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+		if (fd < 0)
+			break;
+		worker->spares[worker->spare_count++] = fd;
+	}
+	return worker->spare_count > 0;
+}
+
+/* Is there a number for one more?  The last one is used when none has become
+ * free for a while. */
+static bool
+has_number(struct worker *worker)
+{
+	uint64_t now = clock_now_ns();
+
+	if (!hold_spares(worker))
+		return false;
+	if (worker->spare_count > 1)
+		worker->scarce_since_ns = 0;
+	else if (worker->scarce_since_ns == 0)
+		worker->scarce_since_ns = now;
+	return worker->scarce_since_ns == 0 || now - worker->scarce_since_ns >=
+	    clock_scaled_ms(PATIENCE_MS) * NS_PER_MS;
+}
+
+/* May one be taken now?  Then a number is free for it. */
+static bool
+prepare(struct worker *worker)
+{
+	if (!has_room(worker) || !http_make_room(&worker->host.http) ||
+	    !has_number(worker))
+		return false;
+	fd_close(&worker->spares[--worker->spare_count]);
+	return true;
+}
+
+static void
+take(struct worker *worker, int fd, const struct connection_passed *passed)
+{
+	bool scarce = !hold_spares(worker);
+
+	if (scarce)
+		board_add(&worker->board, METRIC_ACCEPT_ERRORS, 1);
+	http_take(&worker->host.http, fd, passed, scarce);
 }
 
 /* ---- passed by the master ----------------------------------------------------------- */
@@ -63,16 +108,16 @@ take_one(struct worker *worker)
 	size_t count = 0;
 	ssize_t len;
 
-	if (!has_room(worker) || !http_make_room(&worker->host.http) ||
-	    !hold_spare(worker)) {
+	/* A receive without a free number would lose the connection. */
+	if (!prepare(worker)) {
 		event_del(&worker->connections_event);
 		worker->taking = false;
 		return false;
 	}
-	fd_close(&worker->spare);
 	len = fd_recv(WORKER_FD_CONNECTIONS, &passed, sizeof(passed), fds,
 	    &count);
-	hold_spare(worker);
+	if (len < 0)
+		hold_spares(worker);
 	if (len == -EAGAIN)
 		return false;
 	if (len == 0 || (len < 0 && len != -EMSGSIZE)) {
@@ -87,7 +132,7 @@ take_one(struct worker *worker)
 		return true;
 	}
 	board_add(&worker->board, METRIC_TAKEN, 1);
-	http_take(&worker->host.http, fds[0], &passed);
+	take(worker, fds[0], &passed);
 	return true;
 }
 
@@ -156,9 +201,10 @@ disarm_all(struct worker *worker)
 
 /* No descriptor or memory: the queue waits, and so do we. */
 static void
-back_off(struct worker *worker)
+back_off(struct worker *worker, int error)
 {
 	struct timeval time = { 0 };
+	uint64_t now = clock_now_ns();
 
 	worker->retry_ms = worker->retry_ms == 0 ? RETRY_MIN_MS :
 	    worker->retry_ms * 2;
@@ -172,6 +218,11 @@ back_off(struct worker *worker)
 	board_add(&worker->board, METRIC_ACCEPT_ERRORS, 1);
 	disarm_all(worker);
 	event_add(&worker->retry_event, &time);
+	if (worker->retry_said_ns != 0 && now - worker->retry_said_ns <
+	    clock_scaled_ms(SAY_AGAIN_MS) * NS_PER_MS)
+		return;
+	worker->retry_said_ns = now;
+	lines_say(LL_WARNING, "cannot accept: %s", strerror(error));
 }
 
 /* False: no more in this turn. */
@@ -181,9 +232,9 @@ accept_one(struct worker *worker, struct listener *listener)
 	struct sockaddr_storage from = { 0 };
 	socklen_t len = sizeof(from);
 	struct connection_passed passed;
-	int fd;
+	int fd, error;
 
-	if (!has_room(worker) || !http_make_room(&worker->host.http)) {
+	if (!prepare(worker)) {
 		disarm_all(worker);
 		return false;
 	}
@@ -193,17 +244,19 @@ accept_one(struct worker *worker, struct listener *listener)
 		worker->retry_ms = 0;
 		board_add(&worker->board, METRIC_ACCEPTED, 1);
 		describe(&passed, listener->id, &from);
-		http_take(&worker->host.http, fd, &passed);
+		take(worker, fd, &passed);
 		return true;
 	}
-	switch (errno) {
+	error = errno;
+	hold_spares(worker);
+	switch (error) {
 	case EAGAIN:
 		return false;
 	case EMFILE:
 	case ENFILE:
 	case ENOBUFS:
 	case ENOMEM:
-		back_off(worker);
+		back_off(worker, error);
 		return false;
 	case EINVAL:			/* shut down: till it is healed */
 		disarm(listener);
@@ -250,27 +303,29 @@ is_due(const struct worker *worker, const struct listener *listener)
 void
 accept_update(struct worker *worker)
 {
-	bool room = has_room(worker);
-	bool take = room && !worker->keeper_lost && hold_spare(worker) &&
+	bool room = has_room(worker), number = has_number(worker);
+	bool take = room && !worker->keeper_lost && number &&
 	    (worker->phase == PHASE_SERVE || worker->phase == PHASE_DRAIN);
 
 	for (unsigned i = 0; i < WORKER_LISTENERS_MAX; i++) {
 		struct listener *listener = &worker->listeners[i];
 
-		if (!room || !is_due(worker, listener)) {
+		if (!room || !number || !is_due(worker, listener)) {
 			disarm(listener);
 		} else if (!listener->armed) {
-			event_add(&listener->event, NULL);
-			listener->armed = true;
+			/* without memory for it: on the next beat */
+			listener->armed = event_add(&listener->event, NULL) ==
+			    0;
 		}
 	}
 	if (take == worker->taking)
 		return;
-	worker->taking = take;
 	if (take)
-		event_add(&worker->connections_event, NULL);
+		worker->taking = event_add(&worker->connections_event,
+		    NULL) == 0;
 	else
 		event_del(&worker->connections_event);
+	worker->taking &= take;
 }
 
 unsigned
@@ -345,10 +400,9 @@ accept_init(struct worker *worker)
 		worker->listeners[i].fd = -1;
 		worker->listeners[i].worker = worker;
 	}
-	worker->spare = -1;
 	event_assign(&worker->connections_event, worker->base,
 	    WORKER_FD_CONNECTIONS, EV_READ | EV_PERSIST, on_connections,
 	    worker);
 	evtimer_assign(&worker->retry_event, worker->base, on_retry, worker);
-	hold_spare(worker);
+	hold_spares(worker);
 }

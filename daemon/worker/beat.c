@@ -158,6 +158,7 @@ on_beat(evutil_socket_t fd, short what, void *arg)
 		watch_descriptors(worker);
 	host_tick(&worker->host, clock_now_ns());
 	accept_update(worker);
+	talk_flush(worker);
 	drain_check(worker);
 }
 

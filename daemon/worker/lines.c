@@ -5,6 +5,7 @@
  * lines.c: log lines of the worker and its plugins, as frames on the log pipe.
  * A full pipe drops the line and counts it: a slow reader never holds a client.
  */
+#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -22,6 +23,7 @@ write_frame(int level, const char *text, size_t len)
 		struct log_frame frame;
 		char bytes[sizeof(struct log_frame) + LOG_FRAME_TEXT_MAX];
 	} out;
+	ssize_t n;
 
 	if (len > LOG_FRAME_TEXT_MAX)
 		len = LOG_FRAME_TEXT_MAX;
@@ -30,7 +32,10 @@ write_frame(int level, const char *text, size_t len)
 	out.frame.level = (uint8_t)level;
 	out.frame.len = (uint16_t)len;
 	memcpy(out.bytes + sizeof(out.frame), text, len);
-	if (write(WORKER_FD_LOG, out.bytes, sizeof(out.frame) + len) < 0)
+	do {
+		n = write(WORKER_FD_LOG, out.bytes, sizeof(out.frame) + len);
+	} while (n < 0 && errno == EINTR);
+	if (n < 0)
 		board_add(&writer->board, METRIC_LINES_DROPPED, 1);
 }
 

@@ -177,7 +177,7 @@ connection_closed(void)
 {
 	struct worker *worker = &the_worker;
 
-	if (worker->full || (worker->phase == PHASE_DRAIN &&
+	if (worker->full || worker->scarce_since_ns != 0 || (worker->phase == PHASE_DRAIN &&
 	    worker->host.http.connections == 0))
 		event_active(&worker->beat_event, EV_TIMEOUT, 0);
 }

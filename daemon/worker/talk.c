@@ -23,7 +23,8 @@ on_channel_writable(evutil_socket_t fd, short what, void *arg)
 
 	(void)fd;
 	(void)what;
-	if (channel_flush(&worker->channel, &err) != 1)
+	/* Later: on the next beat. */
+	if (channel_flush(&worker->channel, &err) != CHANNEL_WAIT)
 		event_del(&worker->channel_write_event);
 }
 
@@ -36,6 +37,13 @@ say(struct worker *worker, struct channel_packet *packet)
 	/* The other end gone is no news here: the lifeline tells. */
 	if (channel_send(&worker->channel, packet, len, NULL, 0, &err) == 0 &&
 	    worker->channel.queued > 0 && worker->base != NULL)
+		event_add(&worker->channel_write_event, NULL);
+}
+
+void
+talk_flush(struct worker *worker)
+{
+	if (worker->channel.first != NULL)
 		event_add(&worker->channel_write_event, NULL);
 }
 

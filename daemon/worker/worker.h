@@ -22,7 +22,10 @@
 #include "daemon/proto/keeper.h"
 #include "daemon/proto/page.h"
 
-enum { WORKER_LISTENERS_MAX = 64 };
+enum {
+	WORKER_LISTENERS_MAX = 64,
+	WORKER_SPARES = 8,		/* descriptors kept for bad times */
+};
 
 struct listener {
 	struct event event;
@@ -59,9 +62,12 @@ struct worker {
 	/* taking connections */
 	struct event connections_event;
 	bool taking;			/* connections_event is added */
-	int spare;			/* a descriptor kept for bad times */
+	int spares[WORKER_SPARES];
+	unsigned spare_count;
+	uint64_t scarce_since_ns;	/* only one of them is left; 0: more */
 	struct listener listeners[WORKER_LISTENERS_MAX];
 	unsigned retry_ms;		/* accepting failed: try again after */
+	uint64_t retry_said_ns;		/* when a line was last said of it */
 	bool full;			/* at max_connections: till 90 % */
 	bool alone;			/* no master: accept for ourselves */
 	uint32_t lost_number;		/* of the master that was lost */
@@ -101,6 +107,8 @@ bool accept_is_queue_empty(const struct worker *worker);
 /* ---- talk.c ---- */
 
 void talk_init(struct worker *worker);
+/* Each beat: what could not be said. */
+void talk_flush(struct worker *worker);
 void talk_say_online(struct worker *worker);
 void talk_say_listening(struct worker *worker, uint32_t listeners);
 void talk_say_ready(struct worker *worker);

@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
@@ -19,6 +20,26 @@ enum cluster_verdict
 do_closefd(struct cluster_request *req, struct evil *evil, const char *arg)
 {
 	return say_result(req, close((int)strtol(arg, NULL, 10)));
+}
+
+/* Take what brings connections out of the worker's poll set, whichever it is:
+ * the socket of those that are passed, and all that listen. */
+enum cluster_verdict
+do_deafen(struct cluster_request *req, struct evil *evil, const char *arg)
+{
+	int done = 0;
+
+	for (int fd = 4; fd < 64; fd++) {
+		int on = 0;
+		socklen_t len = sizeof(on);
+
+		if (fd != 4 && (getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &on,
+		    &len) != 0 || !on))
+			continue;
+		for (int set = 3; set < 64; set++)
+			done += epoll_ctl(set, EPOLL_CTL_DEL, fd, NULL) == 0;
+	}
+	return say_result(req, done);
 }
 
 /* Each descriptor that listens is shut down, or made blocking. */

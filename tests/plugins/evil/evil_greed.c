@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 enum cluster_verdict
@@ -32,6 +33,22 @@ do_leakfd(struct cluster_request *req, struct evil *evil, const char *arg)
 	for (int i = 0; i < (count == 0 ? 1 : count); i++)
 		made += dup(2) >= 0;
 	return say_result(req, made);
+}
+
+/* All that /leakfd took. */
+enum cluster_verdict
+do_returnfd(struct cluster_request *req, struct evil *evil, const char *arg)
+{
+	struct stat output, st;
+	int done = 0;
+
+	if (fstat(2, &output) != 0)
+		return say_result(req, -1);
+	for (int fd = 11; fd < 65536; fd++)
+		if (fstat(fd, &st) == 0 && st.st_dev == output.st_dev &&
+		    st.st_ino == output.st_ino)
+			done += close(fd) == 0;
+	return say_result(req, done);
 }
 
 enum cluster_verdict
