@@ -179,8 +179,9 @@ is_full(struct process *process)
 	    (int64_t)report->closable >= conf->max_connections;
 }
 
-/* Its loop turns, and it takes nothing: no descriptor is left, or its event was
- * deleted by a plugin.  Killing it would cost those that it serves. */
+/* Its loop turns, and it takes nothing nor fails to: no descriptor is left, or
+ * its event was deleted by a plugin.  Killing it would cost those that it
+ * serves; where the machine has no means, another one would have none either. */
 static void
 look_for_deaf(struct process *process)
 {
@@ -189,7 +190,8 @@ look_for_deaf(struct process *process)
 	if (!process->on || !process->has_report)
 		return;
 	taken = process->report.counters[METRIC_TAKEN] +
-	    process->report.counters[METRIC_ACCEPTED];
+	    process->report.counters[METRIC_ACCEPTED] +
+	    process->report.counters[METRIC_ACCEPT_ERRORS];
 	if (taken != process->deaf_taken || is_full(process) ||
 	    (!process->deaf && !somebody_waits(process))) {
 		process->deaf_taken = taken;
