@@ -76,6 +76,89 @@ await_room(struct master *m, uint16_t pool)
 	}
 }
 
+/* -- pausing ----------------------------------------------------------------------- */
+
+static bool
+is_paused(const struct pool_run *run)
+{
+	return run->retry_at_ns > clock_now_ns();
+}
+
+/* The timer is for the pause that ends first. */
+static void
+arm_retry(struct master *m)
+{
+	uint64_t first = 0, now = clock_now_ns(), left;
+	struct timeval when;
+
+	for (size_t i = 0; i < MEMO_POOLS; i++) {
+		uint64_t at = m->pool[i].retry_at_ns;
+
+		if (at != 0 && (first == 0 || at < first))
+			first = at;
+	}
+	if (first == 0)
+		return;
+	left = first > now ? (first - now) / 1000 + 1 : 0;
+	when.tv_sec = (time_t)(left / 1000000);
+	when.tv_usec = (suseconds_t)(left % 1000000);
+	event_add(m->retry, &when);
+}
+
+static void
+on_retry(evutil_socket_t fd, short what, void *arg)
+{
+	struct master *m = arg;
+
+	(void)fd;
+	(void)what;
+	for (uint16_t i = 0; i < MEMO_POOLS; i++) {
+		struct pool_run *run = &m->pool[i];
+
+		if (run->retry_at_ns == 0 || is_paused(run))
+			continue;
+		run->retry_at_ns = 0;
+		if (i < turn_look(m)->pools)
+			dispatch_kick(m, i);
+	}
+	arm_retry(m);
+}
+
+/* EMFILE and the like: try again in 100 ms, later in up to a second. */
+static void
+pause_pool(struct master *m, uint16_t pool, const char *what, int code)
+{
+	struct pool_run *run = &m->pool[pool];
+	uint64_t now = clock_now_ns();
+
+	run->retry_ms = run->retry_ms == 0 ? RETRY_FIRST_MS :
+	    run->retry_ms * 2 < RETRY_LAST_MS ? run->retry_ms * 2 :
+	    RETRY_LAST_MS;
+	run->retry_at_ns = now + clock_scaled_ms(run->retry_ms) * NS_PER_MS;
+	run->waiting = true;
+	listeners_arm(m, pool, false);
+	arm_retry(m);
+	if (run->retry_said_ns != 0 && now - run->retry_said_ns <
+	    clock_scaled_ms(SAY_AGAIN_MS) * NS_PER_MS)
+		return;
+	run->retry_said_ns = now;
+	log_warn("dispatch: pool %s: cannot %s: %s",
+	    turn_look(m)->pool[pool].name, what, strerror(code));
+}
+
+/* What was to be sent on was not: for want of room, or of means. */
+static void
+wait_to_pass(struct master *m, uint16_t pool)
+{
+	int code = m->pool[pool].pass_error;
+
+	m->pool[pool].pass_error = 0;
+	if (code == 0)
+		await_room(m, pool);
+	else
+		pause_pool(m, pool, "pass a connection", code);
+}
+
 /* -- accepting ------------------------------------------------------------------------ */
 
 static void
@@ -93,38 +176,6 @@ describe_peer(const struct sockaddr_storage *from, struct connection_passed *to)
 		to->scope_or_uid = in6->sin6_scope_id;
 		memcpy(to->address, &in6->sin6_addr, 16);
 	}
-}
-
-static void
-on_retry(evutil_socket_t fd, short what, void *arg)
-{
-	(void)fd;
-	(void)what;
-	dispatch_kick_all(arg);
-}
-
-/* EMFILE and the like: try again in 100 ms, later in up to a second. */
-static void
-pause_accepting(struct listener *listener, uint16_t pool, int code)
-{
-	struct master *m = listener->master;
-	struct pool_run *run = &m->pool[pool];
-	struct timeval when;
-	static uint64_t said_ns;
-	uint64_t now = clock_now_ns();
-
-	run->retry_ms = run->retry_ms == 0 ? RETRY_FIRST_MS :
-	    run->retry_ms * 2 < RETRY_LAST_MS ? run->retry_ms * 2 :
-	    RETRY_LAST_MS;
-	when.tv_sec = clock_scaled_ms(run->retry_ms) / 1000;
-	when.tv_usec = clock_scaled_ms(run->retry_ms) % 1000 * 1000;
-	listeners_arm(m, pool, false);
-	run->waiting = true;
-	event_base_once(m->base, -1, EV_TIMEOUT, on_retry, m, &when);
-	if (said_ns == 0 || now - said_ns > 10 * NS_PER_S)
-		log_warn("dispatch: cannot accept on %s: %s",
-		    listener->address, strerror(code));
-	said_ns = now;
 }
 
 /* 1: one more was passed; 0: nothing waits there; -1: stop for now. */
@@ -148,12 +199,13 @@ accept_one(struct listener *listener, uint16_t pool)
 			listeners_heal(listener);
 		if (code == EMFILE || code == ENFILE || code == ENOBUFS ||
 		    code == ENOMEM) {
-			pause_accepting(listener, pool, code);
+			pause_pool(m, pool, "accept", code);
 			return -1;
 		}
 		return code == EINVAL ? -1 : 1;
 	}
 	m->pool[pool].retry_ms = 0;
+	m->pool[pool].retry_at_ns = 0;
 	(void)FP("dispatch.after_accept");
 	listener->accepted++;
 	message.accepted_ns = clock_now_ns();
@@ -167,6 +219,14 @@ accept_one(struct listener *listener, uint16_t pool)
 	(void)FP("dispatch.after_send");
 	close(fd);
 	return 1;
+}
+
+void
+dispatch_init(struct master *m)
+{
+	dispatch_measure(m);
+	m->retry = evtimer_new(m->base, on_retry, m);
+	CHECK(m->retry != NULL);
 }
 
 bool
@@ -191,7 +251,7 @@ dispatch_accept(struct listener *listener)
 		return;
 	}
 	if (!dispatch_send_hand(m, pool) || !dispatch_take_back(m, pool)) {
-		await_room(m, pool);
+		wait_to_pass(m, pool);
 		return;
 	}
 	dispatch_collect(m, pool, NULL);
@@ -207,7 +267,7 @@ dispatch_accept(struct listener *listener)
 			return;
 		if (rc < 0) {
 			if (m->pool[pool].hand_fd >= 0)
-				await_room(m, pool);
+				wait_to_pass(m, pool);
 			return;
 		}
 	}
@@ -216,10 +276,10 @@ dispatch_accept(struct listener *listener)
 void
 dispatch_kick(struct master *m, uint16_t pool)
 {
-	if (pool == MEMO_NONE || m->ending)
+	if (pool == MEMO_NONE || m->ending || is_paused(&m->pool[pool]))
 		return;
 	if (!dispatch_send_hand(m, pool) || !dispatch_take_back(m, pool)) {
-		await_room(m, pool);
+		wait_to_pass(m, pool);
 		return;
 	}
 	dispatch_release_empty(m);

@@ -16,9 +16,9 @@ struct listener;
 struct master;
 struct process;
 
-/* Measure what one message costs in a socket's queue.  0 bytes: unknown, then
- * the window is 1. */
-void dispatch_measure(struct master *m);
+/* Measure what one message costs in a socket's queue, and whatever else is
+ * needed before the first connection. */
+void dispatch_init(struct master *m);
 
 /* A process has its descriptors: watch its window. */
 void dispatch_watch(struct process *process);

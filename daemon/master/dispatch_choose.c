@@ -141,6 +141,7 @@ dispatch_pass(struct master *m, uint16_t pool,
 {
 	int i, rc;
 
+	m->pool[pool].pass_error = 0;
 	while ((i = dispatch_choose(m, pool)) >= 0) {
 		struct process *process = candidates.process[i];
 
@@ -155,6 +156,8 @@ dispatch_pass(struct master *m, uint16_t pool,
 			return true;
 		}
 		candidates.choice[i].room = 0;
+		if (rc == -ENOBUFS || rc == -ENOMEM || rc == -ETOOMANYREFS)
+			m->pool[pool].pass_error = -rc;
 		if (rc == -EPIPE || rc == -ECONNRESET) {
 			/* Its end is ours too: only it can have shut it. */
 			process->on = false;

@@ -12,7 +12,9 @@ struct connection_passed;
 struct master;
 struct process;
 
-/* dispatch_window.c: W of a pool, and the socket that is told of it. */
+/* dispatch_window.c: what one message costs in a socket's queue (unknown: the
+ * window is 1); W of a pool, and the socket that is told of it. */
+void dispatch_measure(struct master *m);
 unsigned dispatch_window(struct master *m, uint16_t pool);
 void dispatch_set_window(struct master *m, struct process *process,
     unsigned window);

@@ -143,7 +143,7 @@ init(struct master *m)
 	m->disk = disk_new(m);
 	srandom((unsigned)m->began_ns ^ (unsigned)getpid());
 	m->connection_number = (uint64_t)m->began_ms << 16;
-	dispatch_measure(m);
+	dispatch_init(m);
 	tick_init(m);
 }
 

@@ -45,7 +45,10 @@ enum {
 
 /* What the master keeps of a pool besides its memo row; same index. */
 struct pool_run {
-	unsigned retry_ms;		/* after EMFILE and the like */
+	unsigned retry_ms;		/* after EMFILE and the like: the pause */
+	uint64_t retry_at_ns;		/* and its end; 0: none */
+	uint64_t retry_said_ns;		/* when the log was told of it */
+	int pass_error;			/* why sending failed; 0: no room */
 	uint32_t last_slot;		/* round robin: the last used */
 	bool waiting;			/* nobody has room: listeners are off */
 	int hand_fd;			/* the connection that nobody could take */
@@ -115,6 +118,7 @@ struct master {
 	int control_fd;
 
 	struct event *tick, *beat, *deadline, *wake;
+	struct event *retry;		/* the first end of a pause (dispatch) */
 	uint64_t last_tick_ns;
 	uint64_t ticks;
 	int store_wake_fd;
