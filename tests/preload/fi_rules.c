@@ -163,7 +163,8 @@ read_spec(void)
 	if (role->counted[0] != '\0')
 		bad |= read_window(role->counted, &rules->from, &rules->to) != 0;
 	bad |= *at != '\0';
-	if (bad) {
+	/* Changed meanwhile: it is read again, and was perhaps half written. */
+	if (bad && __atomic_load_n(&role->number, __ATOMIC_ACQUIRE) == seen) {
 		rules->count = 0;
 		__atomic_store_n(&role->bad, 1, __ATOMIC_RELAXED);
 	}

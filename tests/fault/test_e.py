@@ -1,0 +1,249 @@
+# SPDX-License-Identifier: MIT
+"""Resources that are not there."""
+
+import collections
+import contextlib
+import errno
+import os
+import threading
+import time
+
+import pytest
+
+from harness import http, shows, slow, wait
+
+
+def cpu_seconds(*pids):
+    """User and system time of these processes so far."""
+    ticks = 0
+    for pid in pids:
+        with open("/proc/%d/stat" % pid, encoding="utf-8") as f:
+            fields = f.read().rsplit(")", 1)[1].split()
+        ticks += int(fields[11]) + int(fields[12])
+    return ticks / os.sysconf("SC_CLK_TCK")
+
+
+# ---- accepting -------------------------------------------------------------------------
+
+# pauses of 100, 200, 400, 800, 1000, 1000 ms ... as the test build has them
+def pauses_s(count, scale):
+    return sum(min(0.1 * 2 ** n, 1) for n in range(count)) / scale
+
+
+@pytest.mark.parametrize("schedule, role, pollers", [
+    ("round-robin", "master", 1), ("shared", "worker", 4)])
+@pytest.mark.parametrize("error", [
+    pytest.param("ENFILE", marks=shows("E2")), pytest.param("EMFILE", marks=shows("E2")),
+    pytest.param("ENOBUFS", marks=shows("E3")), pytest.param("ENOMEM", marks=shows("E3"))])
+def test_accepting_fails(faulty, schedule, role, pollers, error):
+    """It pauses, longer each time, and says so seldom; then all are served."""
+    r = faulty(schedule=schedule, request_timeout="10s")
+    r.served()
+    pids = [r.master_pid()] if role == "master" else [w["pid"] for w in r.workers()]
+    tries, began, cpu = 12 * pollers, time.monotonic(), cpu_seconds(*pids)
+    r.fi.arm(role, "accept4:%s" % error)
+    wait.until(lambda: r.fi.injected(role) >= tries, 20, "failures")
+    took, spent = time.monotonic() - began, cpu_seconds(*pids) - cpu
+    r.fi.disarm()
+    assert took >= pauses_s(11, r.scale), "no pause was too short"
+    assert spent < 0.5 * took, "ten times the 5 %% of the promise: %g of %g s" % (spent, took)
+    r.served()
+    said = [line for line in r.log().splitlines() if "cannot accept" in line]
+    each = 10 / r.scale
+    assert pollers <= len(said) <= pollers * (1 + took / each), said
+
+
+# ---- network calls ---------------------------------------------------------------------
+
+@shows("E3")
+@pytest.mark.parametrize("error", ["ENOBUFS", "ENOMEM"])
+def test_a_send_that_fails_costs_that_connection_only(faulty, error):
+    """Of eight clients that hold a connection, the three whose answers fail are
+    cut off; the others, and they on a new one, are served."""
+    r = faulty(workers=1, load={})
+    with contextlib.ExitStack() as stack:
+        clients = [stack.enter_context(r.connect()) for _ in range(8)]
+        assert all(client.request("GET", "/").status == 200 for client in clients)
+        r.fi.arm("worker", "send:%s@3-5" % error)
+        lost = []
+        for number, client in enumerate(clients):
+            try:
+                assert client.request("GET", "/").status == 200
+            except http.ConnectionLost:
+                lost.append(number)
+        assert lost == [2, 3, 4]
+        assert r.fi.injected("worker", "send") == 3
+        r.fi.disarm()
+        for number, client in enumerate(clients):
+            assert number in lost or client.request("GET", "/").status == 200
+    assert r.get("/").status == 200
+
+
+@shows("E3")
+@pytest.mark.parametrize("error", ["ENOBUFS", "ENOMEM", "ETOOMANYREFS"])
+def test_passing_fails(faulty, error):
+    """A connection that no worker can be given waits in the master's hand; none
+    is lost, and the master does not spin."""
+    r = faulty(request_timeout="10s")
+    r.served()
+    master = r.master_pid()
+    r.fi.arm("master", "sendmsg:%s" % error)
+    began, cpu = time.monotonic(), cpu_seconds(master)
+    with r.connect() as client:
+        client.send(http.head("GET", "/", "a"))
+        wait.until(lambda: r.fi.injected("master", "sendmsg") > 4, 5, "a send that fails")
+        assert not wait.readable(client.sock, 1), "nobody has it"
+        spent, took = cpu_seconds(master) - cpu, time.monotonic() - began
+        r.fi.disarm()
+        assert client.response().status == 200
+    assert spent < 0.5 * took, "%g of %g s" % (spent, took)
+    r.served()
+
+
+@shows("E3")
+@pytest.mark.parametrize("error", ["ENOBUFS", "ENOMEM", "EMFILE"])
+def test_no_socket_for_a_new_address(faulty, error):
+    """The reload that wants one is refused with the reason; the next one works."""
+    r = faulty()
+    r.served()
+    path = "unix:%s/run/web.sock" % r.dir
+    r.write_config(listen=["127.0.0.1:0", path])
+    r.fi.arm("keeper", "socket:%s" % error)
+    refused = r.ctl("reload")
+    assert refused.code == 1 and os.strerror(getattr(errno, error)) in refused
+    r.fi.disarm()
+    assert r.ctl("reload").code == 0
+    with http.Connection(path) as client:
+        assert client.request("GET", "/").status == 200
+    r.before = r.snapshot()         # an address more
+    r.served()
+
+
+# ---- a worker without means ------------------------------------------------------------------
+
+@shows("E10")
+@pytest.mark.parametrize("schedule", ["round-robin", "shared"])
+def test_a_worker_without_descriptors(faulty, schedule):
+    r = faulty(workers=1, schedule=schedule, load={}, max_fds="off", idle_timeout="60s")
+    before = r.worker("web/0")
+    with contextlib.ExitStack() as stack:
+        held = stack.enter_context(r.connect())
+        assert int(held.request("GET", "/leakfd?100000").text) > 500, "all there were"
+        # those that were kept, but the last
+        for _ in range(7):
+            client = stack.enter_context(r.connect())
+            assert client.request("GET", "/").status == 200
+        began = time.monotonic()
+        for _ in range(3):
+            late = stack.enter_context(r.connect())
+            answer = late.request("GET", "/")
+            assert answer.status == 503 and answer.closes
+            late.close()
+        assert time.monotonic() - began >= 1 / r.scale, "a second's patience"
+        assert held.request("GET", "/").status == 200
+        assert int(held.request("GET", "/returnfd").text) > 500
+        assert all(r.get("/").status == 200 for _ in range(20))
+        assert held.request("GET", "/").status == 200
+    assert r.worker("web/0")["id"] == before["id"]
+    assert r.pool()["restarts"] == r.pool()["replacements"] == 0
+
+
+@shows("E10")
+@pytest.mark.parametrize("schedule", ["round-robin", "shared"])
+def test_a_worker_without_memory(faulty, schedule):
+    r = faulty(workers=1, schedule=schedule, load={}, routes={"/": "evil", "/echo": "echo"},
+               idle_timeout="60s")
+    before = r.worker("web/0")
+    with r.connect() as held:
+        # it is read where it is taken, and watched when it has been answered
+        assert all(held.request("GET", "/").status == 200 for _ in range(2))
+        r.fi.arm("worker", "malloc:NULL")
+        for _ in range(5):
+            assert held.request("GET", "/").status == 200, "what it has is enough"
+        answer = held.request("POST", "/echo", body=b"x" * 300000)
+        assert answer.status == 503 and answer.closes
+    for _ in range(20):
+        answer = r.get("/")
+        assert answer.status == 503 and answer.closes
+    assert r.fi.injected("worker", "malloc") > 20
+    r.fi.disarm()
+    assert all(r.get("/").status == 200 for _ in range(20))
+    assert r.post("/echo", b"x" * 300000).body == b"x" * 300000
+    assert r.worker("web/0")["id"] == before["id"]
+    assert r.pool()["restarts"] == r.pool()["replacements"] == 0
+
+
+@shows("E10")
+@pytest.mark.parametrize("error", ["ENOSPC", "EIO", "EDQUOT"])
+def test_a_worker_that_cannot_write(faulty, error):
+    """It writes lines, and nothing else: they are counted as lost, not waited for."""
+    r = faulty(workers=1, load={})
+    before = r.worker("web/0")
+    r.fi.arm("worker", "write:%s" % error)
+    for number in range(5):
+        assert r.get("/log?lost%d" % number).status == 200
+        assert r.get("/spam").status == 200
+    r.fi.disarm()
+    assert r.get("/log?found").status == 200
+    r.await_log("said: found")
+    assert "said: lost" not in r.log()
+    assert r.worker("web/0")["id"] == before["id"]
+    lines = [line for line in r.ctl("metrics").out.splitlines()
+             if line.startswith("clusterd_lines_dropped_total")]
+    assert sum(float(line.split()[-1]) for line in lines) >= 5, lines
+    assert r.pool()["restarts"] == r.pool()["replacements"] == 0
+
+
+class Clients:
+    """Clients that may be answered 503 or cut off; what they were told, counted."""
+
+    REQUESTS = [("GET", "/"), ("HEAD", "/"), ("POST", "/echo", (), b"x" * 20000),
+                ("POST", "/echo", {"Transfer-Encoding": "chunked"},
+                 b"5\r\nhello\r\n0\r\n\r\n"), ("GET", "/stream?1"), ("GET", "/none")]
+
+    def __init__(self, r, count):
+        self.address, self.told = r.address(), collections.Counter()
+        self.over = threading.Event()
+        self.threads = [threading.Thread(target=self._run, args=(n,)) for n in range(count)]
+
+    def __enter__(self):
+        for thread in self.threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self.over.set()
+        for thread in self.threads:
+            thread.join(30)
+
+    def _run(self, turn):
+        while not self.over.is_set():
+            with http.Connection(self.address) as client:
+                for _ in range(8):
+                    turn += 1
+                    self.told[self._ask(client, self.REQUESTS[turn % len(self.REQUESTS)])] += 1
+
+    @staticmethod
+    def _ask(client, request):
+        try:
+            return client.request(*request).status
+        except (http.ConnectionLost, ConnectionResetError, BrokenPipeError):
+            return "cut off"
+
+
+@shows("E4")
+@pytest.mark.parametrize("seconds", [4, pytest.param(60, marks=[slow, pytest.mark.limit(120)])])
+def test_memory_fails_in_requests(faulty, seconds):
+    r = faulty(workers=2, load={}, routes={"/": "evil", "/echo": "echo"}, handler_timeout="5s")
+    before = {w["worker"]: w["id"] for w in r.workers()}
+    with Clients(r, 6) as clients:
+        wait.until(lambda: clients.told[200] > 50, 10, "answers")
+        r.fi.arm("worker", "malloc:NULL@p=.01", seed=seconds)
+        end = wait.Deadline(seconds)
+        wait.until(end.passed, seconds + 5, "end of the time")
+        assert r.fi.injected("worker") > 10
+        r.fi.disarm()
+        more = clients.told[200] + 50
+        wait.until(lambda: clients.told[200] > more, 10, "answers")
+    assert set(clients.told) <= {200, 404, 503, 500, "cut off"}, clients.told
+    assert {w["worker"]: w["id"] for w in r.workers()} == before
