@@ -511,7 +511,7 @@ listeners_tell_worker(struct process *process, bool on)
 /* -- each tick ---------------------------------------------------------------------- */
 
 int64_t
-listeners_queued(const struct listener *l)
+listeners_queued(const struct listener *l, int64_t *most)
 {
 	struct tcp_info info;
 	socklen_t len = sizeof(info);
@@ -519,7 +519,24 @@ listeners_queued(const struct listener *l)
 	if (l->fd < 0 || getsockopt(l->fd, IPPROTO_TCP, TCP_INFO, &info, &len)
 	    != 0 || info.tcpi_state != TCP_LISTEN)
 		return -1;
-	return info.tcpi_unacked;	/* length of the accept queue */
+	/* of a socket that listens these two are its accept queue */
+	if (most != NULL)
+		*most = info.tcpi_sacked;
+	return info.tcpi_unacked;
+}
+
+/* Full, until it is at nine tenths again. */
+static void
+look_at_queue(struct listener *l)
+{
+	int64_t most = 0, queued = listeners_queued(l, &most);
+
+	if (queued < 0 || (l->overflow && queued * 10 <= most * 9)) {
+		l->overflow = false;
+	} else if (!l->overflow && queued >= most) {
+		l->overflow = true;
+		l->overflows++;
+	}
 }
 
 /* An address that left: its queue is served until it has been empty for 1 s,
@@ -548,6 +565,7 @@ listeners_check(struct master *m)
 		next = l->next;
 		if (l->fd < 0)
 			continue;
+		look_at_queue(l);
 		if (!l->leaving)
 			listeners_heal(l);
 		else if (has_left(l)) {

@@ -44,6 +44,8 @@ struct listener {
 	uint64_t empty_since_ns;	/* leaving: queue empty since then */
 	uint64_t leave_by_ns;
 	uint64_t accepted, healed;
+	bool overflow;			/* its queue is full, or was just now */
+	uint64_t overflows;		/* times that it became so */
 };
 
 /* Called when all that was asked for is bound, or one could not be. */
@@ -88,7 +90,8 @@ void listeners_tell(const struct listener *listener, enum listener_op op,
 /* Each tick: repair what somebody broke, close what has left. */
 void listeners_check(struct master *m);
 void listeners_heal(struct listener *listener);		/* heal.c */
-/* Connections in the kernel's queue, -1 if unknown. */
-int64_t listeners_queued(const struct listener *listener);
+/* Connections in the kernel's queue, -1 if unknown; *most (may be NULL): how
+ * many it holds. */
+int64_t listeners_queued(const struct listener *listener, int64_t *most);
 
 #endif

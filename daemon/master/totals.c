@@ -163,6 +163,29 @@ add_label(struct buf *out, const char *text)
 }
 
 static void
+add_of_listener(struct buf *out, const char *name, const struct listener *l)
+{
+	buf_printf(out, "clusterd_%s{pool=\"%s\",address=\"", name, l->pool);
+	add_label(out, l->address);
+	buf_add_text(out, "\"} ");
+}
+
+static void
+add_queues(struct master *m, struct buf *out)
+{
+	add_head(out, "listener_queued", "gauge",
+	    "Connections in the kernel's queue of a listener");
+	for (const struct listener *l = m->listeners; l != NULL; l = l->next) {
+		int64_t queued = listeners_queued(l, NULL);
+
+		if (queued < 0)
+			continue;	/* not TCP: nobody knows */
+		add_of_listener(out, "listener_queued", l);
+		buf_printf(out, "%" PRId64 "\n", queued);
+	}
+}
+
+static void
 add_listeners(struct master *m, struct buf *out, const char *name,
     const char *help, size_t offset)
 {
@@ -171,10 +194,8 @@ add_listeners(struct master *m, struct buf *out, const char *name,
 		uint64_t value;
 
 		memcpy(&value, (const char *)l + offset, sizeof(value));
-		buf_printf(out, "clusterd_%s{pool=\"%s\",address=\"", name,
-		    l->pool);
-		add_label(out, l->address);
-		buf_printf(out, "\"} %" PRIu64 "\n", value);
+		add_of_listener(out, name, l);
+		buf_printf(out, "%" PRIu64 "\n", value);
 	}
 }
 
@@ -222,6 +243,10 @@ totals_add_text(struct master *m, struct buf *out)
 	    offsetof(struct listener, accepted));
 	add_listeners(m, out, "listener_healed_total",
 	    "Times a listener was repaired", offsetof(struct listener, healed));
+	add_listeners(m, out, "listener_overflows_total",
+	    "Times the queue of a listener became full",
+	    offsetof(struct listener, overflows));
+	add_queues(m, out);
 	add_single(out, "stalls_total", "counter",
 	    "Times a worker stalled", m->stalls);
 	logthread_status(&log);

@@ -14,6 +14,7 @@
 #include "daemon/journal/logthread.h"
 #include "daemon/master/change.h"
 #include "daemon/master/link.h"
+#include "daemon/master/listeners.h"
 #include "daemon/master/master.h"
 #include "daemon/master/process.h"
 #include "daemon/master/quarantine.h"
@@ -196,6 +197,20 @@ look_at_slot(struct master *m, uint16_t index)
 }
 
 static void
+look_at_listeners(struct master *m)
+{
+	for (const struct listener *l = m->listeners; l != NULL; l = l->next) {
+		int64_t most = 0, queued = listeners_queued(l, &most);
+
+		if (l->overflow && queued >= 0)
+			add(VIEW_DEGRADED, REASON_QUEUE_OVERFLOW, l->pool, NULL,
+			    "%lld connections wait at %s, whose queue holds "
+			    "%lld", (long long)queued, l->address,
+			    (long long)most);
+	}
+}
+
+static void
 look_at_store(struct master *m)
 {
 	struct store_status status;
@@ -253,6 +268,7 @@ verdict_find(struct master *m)
 		    "generation %llu failed and was taken back; %llu is in "
 		    "force", (unsigned long long)copy->globals.taken_back,
 		    (unsigned long long)copy->globals.generation);
+	look_at_listeners(m);
 	look_at_store(m);
 }
 

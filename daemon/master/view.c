@@ -301,7 +301,7 @@ fill_listeners(struct master *m)
 		row->configured = text(l->configured);
 		row->pool = text(l->pool);
 		row->backlog = l->backlog;
-		row->queued = listeners_queued(l);
+		row->queued = listeners_queued(l, NULL);
 		row->accepted = (int64_t)l->accepted;
 		row->healed = (int64_t)l->healed;
 		for (size_t i = 0; i < view.pool_count; i++)
