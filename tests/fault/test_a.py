@@ -6,7 +6,28 @@ import signal
 
 import pytest
 
-from harness import http, shows
+from harness import http, shows, wait
+
+KILL = signal.SIGKILL
+
+
+def hold(r, path, worker=None):
+    """A connection with a request in a worker's hands: (connection, its row)."""
+    while True:
+        conn = r.connect()
+        name = conn.request("GET", "/").header("X-Worker")
+        if worker in (None, name):
+            break
+        conn.close()
+    conn.send(http.head("GET", path, r.address()))
+    wait.until(lambda: any(row["worker"] == name and row["path"] == path.split("?")[0]
+                           for row in requests(r)), 5, "the request in its hands")
+    return conn, r.worker(name)
+
+
+def requests(r):
+    rows = r.json("requests")
+    return rows if isinstance(rows, list) else [rows]
 
 
 @shows("A1")
@@ -15,7 +36,7 @@ def test_killed_while_idle(row):
     victim = r.blame(r.worker("web/1"))
     r.served()
     seen = r.last_event()
-    os.kill(victim["pid"], signal.SIGKILL)
+    os.kill(victim["pid"], KILL)
     death = r.await_event("worker.exited", after=seen, worker="web/1")
     ready = r.await_event("worker.ready", after=death, worker="web/1")
     assert (death["cause"], death["signal"]) == ("signal", "SIGKILL")
@@ -47,3 +68,40 @@ def test_killed_for_want_of_memory(memory_group, row):
         assert record["rss_kb"] > 100 << 10
     r.served()
     assert r.pool()["restarts"] == 3
+@shows("A2")
+@pytest.mark.parametrize("path", ["/sleep?5000", "/stream?2000"])
+def test_killed_in_a_request(row, path):
+    """Nothing comes back, or a body without its end."""
+    r = row(request_timeout="10s")
+    conn, victim = hold(r, path)
+    r.blame(victim)
+    os.kill(victim["pid"], KILL)
+    with pytest.raises(http.ConnectionLost):
+        conn.response()
+    conn.close()
+    record = r.death(victim["id"], timeout=10)
+    assert (record["cause"], record["signal"]) == ("signal", "SIGKILL")
+    assert (record["plugin"], record["method"], record["path"]) == (
+        "evil", "GET", path.split("?")[0])
+    assert 0 <= record["request_ms"] < 10000 and record["uptime_ms"] > 0
+    assert "GET " + record["path"] in record["text"]
+    assert "GET " + record["path"] in r.ctl("why", victim["worker"])
+    r.served()
+
+
+@shows("A2")
+def test_an_answer_that_only_its_end_delimits_is_reset(row):
+    """HTTP/1.0: an orderly close would make the part look whole."""
+    r = row(request_timeout="10s")
+    with http.connect(r.address()) as sock:
+        sock.sendall(b"GET /stream?2000 HTTP/1.0\r\n\r\n")
+        received = b""
+        while b"piece" not in received:
+            received += sock.recv(65536)
+        owner = received.split(b"X-Worker: ")[1].split(b"\r\n")[0].decode()
+        victim = r.blame(r.worker(owner))
+        os.kill(victim["pid"], KILL)
+        with pytest.raises(ConnectionResetError):
+            while sock.recv(65536):
+                pass
+    r.await_event("worker.exited", id=victim["id"])

@@ -4,6 +4,7 @@
 /* evil_attack.c: against the host: its descriptors, its page, its relatives. */
 #include "evil.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
@@ -12,9 +13,16 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/mman.h>
+#include <sys/ptrace.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
+#include <sys/uio.h>
+#include <sys/wait.h>
 #include <unistd.h>
+
+#ifndef SYS_pidfd_getfd
+#define SYS_pidfd_getfd 438
+#endif
 
 enum cluster_verdict
 do_closefd(struct cluster_request *req, struct evil *evil, const char *arg)
@@ -63,22 +71,101 @@ do_listener(struct cluster_request *req, struct evil *evil, const char *arg)
 	return say_result(req, done);
 }
 
-/* kill(2) at the keeper, at init, at everybody: what comes back. */
+/* ---- calls aimed at others ---------------------------------------------------- */
+
+static char stolen[64];
+
+static long
+attack_memory(long call, pid_t pid)
+{
+	struct iovec here = { stolen, sizeof(stolen) }, there = { stolen, 8 };
+
+	return syscall(call, pid, &here, 1, &there, 1, 0);
+}
+
+static long
+attack_queue(long call, pid_t pid, int number)
+{
+	siginfo_t info = { .si_code = SI_QUEUE, .si_pid = getpid(),
+	    .si_uid = getuid() };
+
+	info.si_signo = number;
+	return call == SYS_rt_sigqueueinfo ?
+	    syscall(call, pid, number, &info) :
+	    syscall(call, pid, pid, number, &info);
+}
+
+/* A descriptor of the target, and what can be done with it. */
+static long
+attack_pidfd(long call, pid_t pid, int number)
+{
+	int pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
+
+	if (pidfd < 0)
+		return -1;
+	return call == SYS_pidfd_getfd ? syscall(call, pidfd, 3, 0) :
+	    syscall(call, pidfd, number, NULL, 0);
+}
+
+static long
+attack_ptrace(pid_t pid)
+{
+	long rc = syscall(SYS_ptrace, PTRACE_SEIZE, pid, 0, 0);
+
+	return rc != 0 ? rc : syscall(SYS_ptrace, PTRACE_DETACH, pid, 0, 0);
+}
+
+static long
+attack(const char *call, pid_t pid, int number)
+{
+	if (strcmp(call, "kill") == 0)
+		return syscall(SYS_kill, pid, number);
+	if (strcmp(call, "tkill") == 0)
+		return syscall(SYS_tkill, pid, number);
+	if (strcmp(call, "tgkill") == 0)
+		return syscall(SYS_tgkill, pid, pid, number);
+	if (strcmp(call, "rt_sigqueueinfo") == 0)
+		return attack_queue(SYS_rt_sigqueueinfo, pid, number);
+	if (strcmp(call, "rt_tgsigqueueinfo") == 0)
+		return attack_queue(SYS_rt_tgsigqueueinfo, pid, number);
+	if (strcmp(call, "pidfd_send_signal") == 0)
+		return attack_pidfd(SYS_pidfd_send_signal, pid, number);
+	if (strcmp(call, "pidfd_getfd") == 0)
+		return attack_pidfd(SYS_pidfd_getfd, pid, 0);
+	if (strcmp(call, "ptrace") == 0)
+		return attack_ptrace(pid);
+	if (strcmp(call, "process_vm_readv") == 0)
+		return attack_memory(SYS_process_vm_readv, pid);
+	if (strcmp(call, "process_vm_writev") == 0)
+		return attack_memory(SYS_process_vm_writev, pid);
+	errno = EINVAL;
+	return -1;
+}
+
+/* /attack?CALL,TARGET,SIGNAL: what comes back, an errno below zero.  TARGET is a
+ * number as for kill(2), or "child": one of our own, which is ended by it. */
 enum cluster_verdict
 do_attack(struct cluster_request *req, struct evil *evil, const char *arg)
 {
-	char text[128];
-	pid_t keeper = getppid();
-	int rc[4];
+	char call[32] = "", target[32] = "";
+	int number = 0, rc;
+	pid_t pid, child = 0;
 
-	rc[0] = kill(keeper, 0) == 0 ? 0 : -errno;
-	rc[1] = kill(1, 0) == 0 ? 0 : -errno;
-	rc[2] = kill(-1, 0) == 0 ? 0 : -errno;
-	rc[3] = (int)syscall(SYS_pidfd_open, keeper, 0) >= 0 ? 0 : -errno;
-	snprintf(text, sizeof(text), "%d %d %d %d\n", rc[0], rc[1], rc[2],
-	    rc[3]);
-	return say(req, text);
+	if (sscanf(arg, "%31[^,],%31[^,],%d", call, target, &number) < 2)
+		return CLUSTER_FAIL;
+	pid = (pid_t)strtol(target, NULL, 10);
+	if (strcmp(target, "child") == 0) {
+		pid = child = fork();
+		while (child == 0)
+			pause();
+	}
+	rc = attack(call, pid, number) < 0 ? -errno : 0;
+	if (child > 0)
+		waitpid(child, NULL, 0);
+	return say_result(req, rc);
 }
+
+/* ---- the walls ------------------------------------------------------------------ */
 
 enum cluster_verdict
 do_disconnect(struct cluster_request *req, struct evil *evil, const char *arg)

@@ -10,6 +10,7 @@
 #include <signal.h>
 #include <stddef.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
@@ -139,4 +140,24 @@ do_threadsegv(struct cluster_request *req, struct evil *evil, const char *arg)
 		return CLUSTER_FAIL;
 	pthread_join(thread, NULL);
 	return say(req, "joined\n");
+}
+
+static void *
+thread_wait(void *arg)
+{
+	for (;;)
+		pause();
+	return arg;
+}
+
+/* The thread of the loop ends; with "last" the process with it. */
+enum cluster_verdict
+do_threadexit(struct cluster_request *req, struct evil *evil, const char *arg)
+{
+	pthread_t thread;
+
+	if (strcmp(arg, "last") != 0 &&
+	    pthread_create(&thread, NULL, thread_wait, NULL) != 0)
+		return CLUSTER_FAIL;
+	pthread_exit(NULL);
 }

@@ -51,16 +51,47 @@ do_returnfd(struct cluster_request *req, struct evil *evil, const char *arg)
 	return say_result(req, done);
 }
 
+static void *
+thread_greed(void *arg)
+{
+	volatile char mine[1 << 20];
+
+	for (size_t i = 0; i < sizeof(mine); i += 4096)
+		mine[i] = 1;
+	for (;;)
+		pause();
+	return arg;
+}
+
+/* Each with a megabyte of stack. */
+enum cluster_verdict
+do_leakthread(struct cluster_request *req, struct evil *evil, const char *arg)
+{
+	int count = (int)strtol(arg, NULL, 10), made = 0;
+	pthread_t thread;
+
+	for (int i = 0; i < (count == 0 ? 1 : count); i++)
+		made += pthread_create(&thread, NULL, thread_greed, NULL) == 0;
+	return say_result(req, made);
+}
+
+/* So many MB on each of both outputs, in lines or ("50,binary") without any;
+ * what is not taken is not tried again. */
 enum cluster_verdict
 do_spam(struct cluster_request *req, struct evil *evil, const char *arg)
 {
-	unsigned long mb = strtoul(arg, NULL, 10);
-	char line[1024];
+	char *end, block[1024];
+	unsigned long mb = strtoul(arg, &end, 10);
 
-	memset(line, 'x', sizeof(line) - 1);
-	line[sizeof(line) - 1] = '\n';
-	for (unsigned long i = 0; i < (mb == 0 ? 1 : mb) * 1024; i++)
-		(void)!write(1, line, sizeof(line));
+	memset(block, 'x', sizeof(block));
+	block[sizeof(block) - 1] = '\n';
+	if (strcmp(end, ",binary") == 0)
+		for (size_t i = 0; i < sizeof(block); i++)
+			block[i] = (char)(i % 10 == 0 ? 'x' : i % 256 | 0x80);
+	for (unsigned long i = 0; i < (mb == 0 ? 1 : mb) * 1024; i++) {
+		(void)!write(1, block, sizeof(block));
+		(void)!write(2, block, sizeof(block));
+	}
 	return say(req, "spammed\n");
 }
 
