@@ -226,6 +226,7 @@ spawn_failed(struct master *m, uint16_t row, const char *step, int code)
 
 	snprintf(text, sizeof(text), "cannot be started: %.60s: %.60s", step,
 	    strerror(code));
+	s.copy->slot[s.copy->worker[row].slot].spawn_errno = (uint16_t)code;
 	slots_end(&s, row, WE_SPAWN_FAILED, &end);
 	follow(m, row, &end, text);
 }

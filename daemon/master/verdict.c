@@ -188,8 +188,8 @@ look_at_slot(struct master *m, uint16_t index)
 		    "%s cannot start: %s", name, slot->fatal_text);
 	if (slot->spawn_failures > 0)
 		add(VIEW_DEGRADED, REASON_SPAWN_FAILING, pool, name,
-		    "%s cannot be started: the system gives no process",
-		    name);
+		    "%s cannot be started: %s", name,
+		    strerror(slot->spawn_errno));
 	if (m->process[slot->current] != NULL &&
 	    m->process[slot->current]->stalled)
 		add(VIEW_DEGRADED, REASON_STALLED, pool, name,

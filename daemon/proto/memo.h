@@ -116,7 +116,8 @@ struct memo_slot {
 	uint64_t spawn_failures;	/* in a row */
 	char fatal_text[128];
 	uint8_t start_is_free;		/* its next start takes no token */
-	uint8_t reserved[3];
+	uint8_t reserved;
+	uint16_t spawn_errno;		/* of the last of spawn_failures */
 	uint32_t minute;		/* that deaths[minute % …] counts */
 	uint16_t deaths[MEMO_MINUTES];	/* of late, by minute */
 	uint8_t reserved2[4];

@@ -7,6 +7,7 @@ import signal
 import pytest
 
 from harness import http, shows, wait
+from harness.tracer import Tracer
 
 KILL = signal.SIGKILL
 
@@ -23,6 +24,10 @@ def hold(r, path, worker=None):
     wait.until(lambda: any(row["worker"] == name and row["path"] == path.split("?")[0]
                            for row in requests(r)), 5, "the request in its hands")
     return conn, r.worker(name)
+
+
+def reason(status, name):
+    return next((row for row in status["reasons"] if row["reason"] == name), None)
 
 
 def requests(r):
@@ -105,3 +110,28 @@ def test_an_answer_that_only_its_end_delimits_is_reset(row):
             while sock.recv(65536):
                 pass
     r.await_event("worker.exited", id=victim["id"])
+
+
+@shows("A4")
+def test_the_system_gives_no_process(row):
+    r = row()
+    victim = r.blame(r.worker("web/2"))
+    others = {w["worker"]: w["id"] for w in r.workers() if w["worker"] != "web/2"}
+    r.served()
+    seen = r.last_event()
+    with Tracer(r.keeper.pid, ["clone3", "clone", "fork", "vfork"], "error=EAGAIN:when=1..4"):
+        os.kill(victim["pid"], KILL)
+        tries = []
+        for _ in range(4):
+            seen = r.await_event("worker.backoff", after=seen, worker="web/2")
+            tries.append(seen)
+        failing = r.await_state(lambda s: reason(s, "spawn_failing"))
+        text = reason(failing, "spawn_failing")["text"]
+        assert "Resource temporarily unavailable" in text, text
+        r.await_event("worker.ready", after=seen, worker="web/2")
+    # 1, 2, 4 s and so on, of the scale; and it is not the slot that is sick
+    assert [t["next_ms"] for t in tries] == [1000 // r.scale * 2 ** i for i in range(4)]
+    assert {t["n"] for t in tries} == {1}, "of its death alone"
+    assert {w["worker"]: w["id"] for w in r.workers() if w["worker"] != "web/2"} == others
+    r.await_state(lambda s: not reason(s, "spawn_failing"))
+    assert r.worker("web/2")["restarts"] == 1
