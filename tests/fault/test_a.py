@@ -2,11 +2,13 @@
 """A worker dies."""
 
 import os
+import resource
 import signal
+import time
 
 import pytest
 
-from harness import http, shows, wait
+from harness import http, processes, shows, slow, wait
 from harness.tracer import Tracer
 
 KILL = signal.SIGKILL
@@ -135,3 +137,219 @@ def test_the_system_gives_no_process(row):
     assert {w["worker"]: w["id"] for w in r.workers() if w["worker"] != "web/2"} == others
     r.await_state(lambda s: not reason(s, "spawn_failing"))
     assert r.worker("web/2")["restarts"] == 1
+
+
+def ids(r):
+    return {w["worker"]: w["id"] for w in r.workers()}
+
+
+STARTS = ["init_error", "init_segv", "init_hang"]
+
+
+@shows("A5")
+@pytest.mark.parametrize("mode", STARTS)
+def test_a_start_that_fails_in_a_reload(row, mode):
+    r = row(start_timeout="1s")
+    before = ids(r)
+    r.plugins["evil"] = {"mode": mode}
+    r.write_config()
+    seen = r.last_event()
+    began = time.monotonic()
+    assert r.ctl("reload").code == 1
+    # two canaries at most, each with as long as it may take
+    assert time.monotonic() - began < 10
+    death = r.await_event("worker.exited", after=seen)
+    cause = {"init_hang": "start_timeout", "init_segv": "signal"}.get(mode, "init_failed")
+    assert death["cause"] == cause, death
+    assert ids(r) == before
+    r.served()
+
+
+@shows("A5")
+@pytest.mark.parametrize("mode", STARTS)
+def test_a_start_that_fails_at_first(row, mode):
+    r = row(start=False, start_timeout="1s", plugins={"evil": {"mode": mode}})
+    r.start(ready=False)
+    r.await_state(lambda s: s["state"] == "failed")
+    assert r.ctl("status").code == 2
+    wait.until(lambda: answer(r) == 503, 10, "an answer 503")
+    with r.load(new=2, accept=(503,)) as book:
+        book.await_each(2)
+    book.assert_nothing_lost()
+    r.plugins["evil"] = {}
+    r.write_config()
+    assert r.ctl("reload").code == 0, r.log()[-3000:]
+    r.await_state(lambda s: s["state"] == "ok")
+    r.begin()
+    r.served()
+
+
+def answer(r):
+    """The status that a client gets, 0 while nobody answers."""
+    try:
+        return r.get("/", timeout=5).status
+    except (OSError, http.ConnectionLost):
+        return 0
+
+
+def kill_all(r):
+    """Each with its group, in one go; the sequence number before."""
+    seen = r.last_event()
+    for worker in r.workers():
+        if worker["pid"]:
+            os.killpg(worker["pid"], KILL)
+    return seen
+
+
+@shows("A6")
+@pytest.mark.parametrize("times", [3, pytest.param(10, marks=slow)])
+def test_all_workers_at_once(row, times):
+    """The bucket holds two rounds; from the third on a start waits for its token,
+    a second each."""
+    r = row(restart_rate=60)
+    r.blame_all()
+    r.may_answer(503)
+    began = time.time() * 1000
+    for number in range(times):
+        seen = kill_all(r)
+        if number >= 2:
+            r.await_state(lambda s: s["pools"][0]["ready"] == 0)
+            wait.until(lambda: answer(r) == 503, 10, "an answer 503")
+        ready = [r.await_event("worker.ready", after=seen, worker="web/%d" % slot)["time"]
+                 for slot in range(4)]
+        if number < 2:
+            died = r.await_event("worker.exited", after=seen)["time"]
+            assert max(ready) - died < 20000, "ten times what is promised"
+        r.served()
+    assert "failed" in r.probe.states()
+    starts = [e["time"] for e in r.events() if e["event"] == "worker.forked"
+              and e["time"] >= began]
+    for count, when in enumerate(starts, 1):
+        assert count <= 8 + (when - began) / 1000 + 1, (count, when - began)
+
+
+@shows("A8")
+@pytest.mark.parametrize("path, name", [
+    ("/segv", "SIGSEGV"), ("/bus", "SIGBUS"), ("/ill", "SIGILL"), ("/fpe", "SIGFPE"),
+    ("/abort", "SIGABRT"), ("/badsys", "SIGSYS"), ("/recurse", "SIGSEGV")])
+def test_fatal_signals(row, path, name):
+    r = row()
+    r.allow_in_log("(abort+")           # a frame
+    with r.connect() as conn:
+        victim = r.blame(r.worker(conn.request("GET", "/").header("X-Worker")))
+        with pytest.raises(http.ConnectionLost):
+            conn.request("GET", path + "?secret")
+    record = r.death(victim["id"], timeout=10)
+    assert (record["cause"], record["signal"]) == ("signal", name)
+    assert (record["plugin"], record["method"], record["path"]) == ("evil", "GET", path)
+    assert record["core"] == 0 and record["request_ms"] >= 0
+    why = r.ctl("why", victim["worker"])
+    assert name in why and "in plugin evil, GET " + path in why and "secret" not in why, why
+    r.await_log("worker %s: %s" % (victim["worker"], name))
+    r.served()
+
+
+@shows("A8")
+@pytest.mark.skipif(os.environ.get("SANITIZED") == "yes", reason="no cores with sanitizers")
+def test_a_core_where_one_is_wanted(row):
+    with open("/proc/sys/kernel/core_pattern", encoding="ascii") as f:
+        pattern = f.read()
+    if pattern[0] in "|/" or resource.getrlimit(resource.RLIMIT_CORE)[1] != -1:
+        pytest.skip("cores are not written to the worker's directory: " + pattern)
+    r = row(start=False, rlimit_core="1T")
+    os.mkdir(r.dir + "/cores")
+    os.chmod(r.dir + "/cores", 0o777)
+    r.write_config(cwd=r.dir + "/cores")
+    r.start()
+    with r.connect() as conn:
+        victim = r.blame(r.worker(conn.request("GET", "/").header("X-Worker")))
+        with pytest.raises(http.ConnectionLost):
+            conn.request("GET", "/segv")
+    record = r.death(victim["id"], timeout=20)
+    assert record["core"] and "core dumped" in record["text"], record
+    assert os.listdir(r.dir + "/cores")
+
+
+@shows("A13")
+@pytest.mark.parametrize("how", ["", "group", "session"])
+def test_children_of_a_worker(row, how):
+    """They hold the client's connection and a copy of the listener."""
+    r = row()
+    conn = r.connect()
+    answer = conn.request("GET", "/daemonize?" + how)
+    victim = r.blame(r.worker(answer.header("X-Worker")))
+    child = processes.Process(int(answer.text))
+    assert processes.table()[child.pid] == ("S", r.keeper.pid), "the keeper's by adoption"
+    conn.send(http.head("GET", "/sleep?60000", r.address()))
+    os.kill(victim["pid"], KILL)
+    r.await_event("worker.exited", id=victim["id"])
+    if how == "session":
+        assert child.alive(), "nobody's business"
+        child.send(KILL)
+    else:
+        child.await_end(10)
+    with pytest.raises(http.ConnectionLost):
+        conn.response()
+    wait.until(lambda: child.pid not in processes.table(), 10, "the child reaped")
+    child.close()
+    conn.close()
+
+
+def processor(*pids):
+    """Seconds of it that these have used."""
+    ticks = 0
+    for pid in pids:
+        with open("/proc/%d/stat" % pid, encoding="ascii") as f:
+            ticks += sum(map(int, f.read().rsplit(")", 1)[1].split()[11:13]))
+    return ticks / os.sysconf("SC_CLK_TCK")
+
+
+# What the n-th early death in a row is followed by, in ms: at once, then between
+# half of d and d, d doubling from backoff_min (20) to backoff_max (1000).
+DELAYS = [0, 20, 40, 80, 160, 320, 640, 1000]
+
+
+def assert_delays(deaths):
+    for number, death in enumerate(deaths):
+        most = DELAYS[min(number, len(DELAYS) - 1)]
+        assert death["n"] == number + 1, death
+        assert most // 2 <= death["next_ms"] <= most, death
+
+
+@shows("A7")
+@pytest.mark.parametrize("seconds", [3, pytest.param(60, marks=[slow, pytest.mark.limit(150)])])
+def test_a_plugin_that_dies_after_every_start(row, seconds):
+    """In a pool of its own, so that the load of the other goes on."""
+    r = row(start=False, daemon={"log_level": "notice"},
+            pools={"sick": {"workers": 2, "routes": {"/": "bad"},
+                            "restart_burst": 1000, "restart_rate": 6000}})
+    cause = r.dir + "/sick"
+    r.plugins["bad"] = {"module": "evil.so", "mode": "die_while=" + cause}
+    r.allow_in_log("abort")
+    r.write_config()
+    r.start()
+    healthy = {name: id for name, id in ids(r).items() if name.startswith("web/")}
+    os.close(os.open(cause, os.O_CREAT))
+    for name in ("sick/0", "sick/1"):
+        os.kill(r.worker(name)["pid"], KILL)
+    loops = r.await_state(lambda s: {one["worker"] for one in s["reasons"] if one["reason"] ==
+                                     "crash_loop"} == {"sick/0", "sick/1"})
+    assert loops["state"] == "degraded" or loops["state"] == "failed"
+    lines = len(r.log().splitlines())
+    used, since = processor(r.pid(), r.master_pid()), time.monotonic()
+    seen = r.last_event()
+    while time.monotonic() < since + seconds:
+        seen = r.await_event("worker.exited", after=seen)
+    used, took = processor(r.pid(), r.master_pid()) - used, time.monotonic() - since
+    # ten times what is promised, load and probe not even counted
+    assert used < 0.5 * took, (used, took)
+    # a line for what has changed, and one each 30 s, of the scale
+    assert len(r.log().splitlines()) - lines <= 4 + took * r.scale / 30, r.log()
+    os.unlink(cause)
+    r.await_state(lambda s: s["state"] == "ok")
+    deaths = r.deaths()
+    for slot in (0, 1):
+        mine = [d for d in deaths if d["slot"] == slot]
+        assert len(mine) >= 6 and {d["signal"] for d in mine[1:]} == {"SIGABRT"}
+        assert_delays(mine)
+    assert {name: id for name, id in ids(r).items() if name.startswith("web/")} == healthy

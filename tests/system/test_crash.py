@@ -305,48 +305,6 @@ def test_what_cannot_start_is_failed_and_no_crash_loop(cluster):
     assert c.worker("web/0")["restarts"] >= 7, "each is a death all the same"
 
 
-@shows("A5")
-@pytest.mark.parametrize("mode", ["init_error", "init_segv", "init_hang"])
-def test_a_first_start_that_fails_does_not_end_the_daemon(cluster, mode):
-    c = cluster(workers=1, routes=EVIL, plugins={"evil": {"mode": mode}},
-                start_timeout="300ms", start=False)
-    c.allow_in_log("runtime error")
-    c.start(ready=False)
-    c.await_state(lambda s: s["state"] == "failed")
-    assert c.ctl("status").code == 2
-    assert c.ctl("why", "web/0").code == 0
-    c.plugins["evil"] = {}
-    c.write_config()
-    assert c.ctl("reload").code == 0
-    c.await_state(lambda s: s["state"] == "ok")
-
-
-def descriptors(pid):
-    return len(os.listdir("/proc/%d/fd" % pid))
-
-
-@shows("P11")
-def test_thirty_deaths_leave_nothing_behind(cluster):
-    c = cluster(workers=2, routes=EVIL, restart_burst=1000, stable_after="1s",
-                backoff_min="10ms", backoff_max="10ms")
-    address, before = c.address(), None
-    for n in range(30):
-        seen = c.last_event()
-        name = "web/%d" % (n % 2)
-        os.kill(c.worker(name)["pid"], signal.SIGKILL)
-        death = c.await_event("worker.exited", after=seen, worker=name)
-        c.await_event("worker.ready", after=death, worker=name)
-        with http.connect(address):
-            pass
-        if n == 9:
-            before = descriptors(c.master_pid()), descriptors(c.pid())
-
-    def same():
-        return (descriptors(c.master_pid()), descriptors(c.pid())) == before
-    wait.until(same, 5, "descriptors as before")
-    assert c.pool()["restarts"] == 30
-
-
 @pytest.mark.parametrize("path", ["/spin", "/block", "/deadlock"])
 def test_a_hang_is_seen_at_once_and_explained(cluster, path):
     c = cluster(workers=2, routes=EVIL, handler_timeout="1s")

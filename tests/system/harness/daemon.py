@@ -255,6 +255,13 @@ class Daemon:
     def master_pid(self):
         return self.status()["master"]["pid"]
 
+    def metric(self, name):
+        """One value of `metrics`; name with its labels, as it is printed."""
+        for line in self.ctl("metrics").out.splitlines():
+            if line.startswith(name + " "):
+                return float(line.split()[-1])
+        raise AssertionError("no metric " + name)
+
     def await_state(self, predicate, timeout=10):
         """Wait until predicate(status) is true; returns that status."""
         last = {}

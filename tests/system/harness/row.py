@@ -111,10 +111,7 @@ class Row(Daemon):
 
     def heap(self):
         """Bytes in use on the master's heap."""
-        for line in self.ctl("metrics").out.splitlines():
-            if line.startswith("clusterd_master_heap_bytes "):
-                return int(line.split()[1])
-        raise AssertionError("no heap in metrics")
+        return self.metric("clusterd_master_heap_bytes")
 
     def served(self, each=2, timeout=20):
         """The load is served on: every client had so many more answers."""
