@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "common/base/clock.h"
+#include "common/base/forked.h"
 #include "common/base/log.h"
 #include "daemon/http/request.h"
 #include "daemon/http/response.h"
@@ -27,10 +28,29 @@ api_set_host(struct host *host)
 	serving = host;
 }
 
+/* Every call goes through this: the child of a fork() gets none of them. */
+static struct host *
+here(void)
+{
+	if (forked_is_copy())
+		serving->ops->copied();
+	return serving;
+}
+
+/* The plugin whose callback runs. */
+static const char *
+caller(void)
+{
+	const struct host *host = here();
+
+	return host->current < host->plugin_count ?
+	    host->plugins[host->current].instance : "";
+}
+
 static struct conn *
 find(struct cluster_request *req)
 {
-	return request_by_handle(&serving->http, (uint64_t)(uintptr_t)req);
+	return request_by_handle(&here()->http, (uint64_t)(uintptr_t)req);
 }
 
 /* Count what is refused; -EAGAIN is no misuse. */
@@ -38,7 +58,7 @@ static int
 answered(int rc)
 {
 	if (rc < 0 && rc != -EAGAIN)
-		board_add(serving->board, METRIC_MISUSED, 1);
+		board_add(here()->board, METRIC_MISUSED, 1);
 	return rc;
 }
 
@@ -203,54 +223,56 @@ api_vlog(int level, const char *fmt, va_list args)
 	if (level < LL_ERROR || level > LL_DEBUG)
 		level = LL_NOTICE;
 	vsnprintf(text, sizeof(text), fmt, args);
-	serving->ops->log(level, serving->current < serving->plugin_count ?
-	    serving->plugins[serving->current].instance : "", text);
+	here()->ops->log(level, caller(), text);
 }
 
 static struct cluster_timer *
 api_timer(unsigned ms, cluster_timer_fn *fn, void *arg)
 {
+	struct host *host = here();
+
 	if (fn == NULL)
 		return NULL;
-	return (struct cluster_timer *)(uintptr_t)timers_add(&serving->timers,
-	    serving->current, ms, fn, arg);
+	return (struct cluster_timer *)(uintptr_t)timers_add(&host->timers,
+	    host->current, ms, fn, arg);
 }
 
 static int
 api_timer_cancel(struct cluster_timer *timer)
 {
-	return timers_cancel(&serving->timers, (uint64_t)(uintptr_t)timer);
+	return timers_cancel(&here()->timers, (uint64_t)(uintptr_t)timer);
 }
 
 static int
 api_busy(unsigned ms)
 {
-	struct page_beat *beat = &serving->board->page->beat;
+	struct host *host = here();
 
-	if (!serving->in_callback)
+	if (!host->in_callback)
 		return answered(-EINVAL);
-	if ((int64_t)ms > 10 * serving->handler_ms)
+	if ((int64_t)ms > 10 * host->handler_ms)
 		return answered(-ERANGE);
-	WORD_SET(beat->busy_until_ns, clock_now_ns() + ms * NS_PER_MS);
+	WORD_SET(host->board->page->beat.busy_until_ns,
+	    clock_now_ns() + ms * NS_PER_MS);
 	return 0;
 }
 
 static int
 api_disconnect(const char *reason)
 {
-	serving->ops->disconnect(serving->current < serving->plugin_count ?
-	    serving->plugins[serving->current].instance : "",
-	    reason == NULL ? "" : reason);
+	here()->ops->disconnect(caller(), reason == NULL ? "" : reason);
 	return 0;
 }
 
 static int
 api_fatal(int class, const char *text)
 {
+	struct host *host = here();
+
 	if (class <= FATAL_NONE || class > FATAL__LAST)
 		return answered(-EINVAL);
-	serving->fatal = (enum fatal_class)class;
-	snprintf(serving->fatal_text, sizeof(serving->fatal_text), "%s",
+	host->fatal = (enum fatal_class)class;
+	snprintf(host->fatal_text, sizeof(host->fatal_text), "%s",
 	    text == NULL ? "" : text);
 	return 0;
 }
@@ -258,19 +280,19 @@ api_fatal(int class, const char *text)
 static const char *
 api_worker_name(void)
 {
-	return serving->worker_name;
+	return here()->worker_name;
 }
 
 static uint64_t
 api_worker_id(void)
 {
-	return serving->worker_id;
+	return here()->worker_id;
 }
 
 static uint64_t
 api_generation(void)
 {
-	return serving->generation;
+	return here()->generation;
 }
 
 static uint64_t

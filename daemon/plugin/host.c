@@ -9,6 +9,7 @@
 
 #include "common/base/check.h"
 #include "common/base/clock.h"
+#include "common/base/forked.h"
 #include "common/base/log.h"
 #include "daemon/http/request.h"
 #include "daemon/http/response.h"
@@ -33,9 +34,13 @@ enter(struct host *host, unsigned plugin)
 	return frame;
 }
 
+/* A plugin that forks and comes back would have two processes serve the same
+ * clients from one poll set: the child goes no step further. */
 static void
 leave(struct host *host, struct frame frame)
 {
+	if (forked_is_copy())
+		host->ops->copied();
 	host->current = frame.plugin;
 	host->in_callback = frame.outer;
 	if (!frame.outer) {

@@ -24,6 +24,8 @@ struct host_ops {
 	void (*probe)(unsigned route, enum probe_word word);
 	/* One connection less. */
 	void (*closed)(void);
+	/* We are the child of a fork() in a plugin.  Does not return. */
+	void (*copied)(void);
 };
 
 struct host {

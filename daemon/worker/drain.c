@@ -12,6 +12,7 @@
 #include "common/base/check.h"
 #include "common/base/clock.h"
 #include "common/base/failpoint.h"
+#include "common/base/forked.h"
 #include "daemon/worker/worker.h"
 
 enum { PERSON_MS = 1000 };
@@ -165,7 +166,12 @@ on_sigterm(int number)
 {
 	int kept = errno;
 
-	(void)number;
+	/* Not ours: the wake-up would be our parent's, too. */
+	if (forked_is_copy()) {
+		signal(number, SIG_DFL);
+		raise(number);
+		return;
+	}
 	if (drain_is_lifeline_cut())
 		set_alarm();
 	(void)!write(term_fd, &(uint64_t){ 1 }, sizeof(uint64_t));

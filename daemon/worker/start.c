@@ -17,6 +17,7 @@
 #include "common/base/clock.h"
 #include "common/base/failpoint.h"
 #include "common/base/fd.h"
+#include "common/base/forked.h"
 #include "common/base/parse.h"
 #include "daemon/conf/snapshot.h"
 #include "daemon/worker/crash.h"
@@ -122,6 +123,9 @@ set_process(struct worker *worker, pid_t keeper)
 #endif
 	if ((rc = crash_install(worker->name, worker->board.page)) != 0)
 		lines_say(LL_WARNING, "no last words: %s", strerror(-rc));
+	if ((rc = forked_watch()) != 0)
+		lines_say(LL_NOTICE, "children of plugins will not be told "
+		    "apart: %s", strerror(-rc));
 	signal(SIGPIPE, SIG_IGN);
 	if ((rc = guard_install(keeper)) != 0)
 		lines_say(LL_NOTICE, "no guard filter: %s", strerror(-rc));
@@ -188,9 +192,19 @@ say_probe(unsigned route, enum probe_word word)
 	talk_say_probe(&the_worker, route, word);
 }
 
+/* The parent serves on and has the only answer. */
+static _Noreturn void
+plugin_copied(void)
+{
+	lines_say(LL_ERROR, "a child of a plugin came back (pid %d): ended",
+	    (int)getpid());
+	_exit(1);
+}
+
 static const struct host_ops host_ops = {
 	.log = lines_add, .disconnect = plugin_disconnect,
 	.probe = say_probe, .closed = connection_closed,
+	.copied = plugin_copied,
 };
 
 /* ---- plugins ---------------------------------------------------------------------------------- */

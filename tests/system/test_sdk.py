@@ -144,10 +144,6 @@ def test_busy_has_a_limit(evil):
     assert evil.get("/busy?99999999").text == "%d\n" % -errno.ERANGE
 
 
-def test_keeper_and_init_are_out_of_reach(evil):
-    assert evil.get("/attack").text.split() == ["%d" % -errno.EPERM] * 4
-
-
 def test_a_line_of_a_plugin_is_in_the_log(evil):
     evil.get("/log?hello-from-the-plugin")
     assert "web/0" in evil.await_log("said: hello-from-the-plugin")

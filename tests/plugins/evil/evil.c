@@ -68,7 +68,8 @@ say_result(struct cluster_request *req, int rc)
 
 static const struct {
 	const char *path;
-	behaviour *run;
+	enum cluster_verdict (*run)(struct cluster_request *req,
+	    struct evil *evil, const char *arg);
 } behaviours[] = {
 #define BEHAVIOUR(name) { "/" #name, do_##name },
 #include "behaviours.def"

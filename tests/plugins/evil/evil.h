@@ -16,10 +16,8 @@ struct evil {
 	uint64_t ms;			/* default of /sleep */
 };
 
-typedef enum cluster_verdict behaviour(struct cluster_request *req,
-    struct evil *evil, const char *arg);
-
-#define BEHAVIOUR(name) behaviour do_##name;
+#define BEHAVIOUR(name)	enum cluster_verdict do_##name(			\
+	struct cluster_request *req, struct evil *evil, const char *arg);
 #include "behaviours.def"
 
 /* What no compiler may foresee. */
