@@ -50,12 +50,47 @@ put(struct process *process, enum log_level level, const char *text, size_t len)
 	log_foreign(level, who, text, len);
 }
 
+/* ---- 64 KiB a second ------------------------------------------------------------ */
+
+/* What was dropped is said once the second is over. */
+static void
+begin_second(struct process *process, struct process_pipe *pipe)
+{
+	uint64_t second = clock_now_ns() / NS_PER_S;
+
+	if (pipe->second == second)
+		return;
+	pipe->second = second;
+	pipe->budget = 0;
+	if (pipe->dropped > 0)
+		log_warn("worker %s: %llu lines dropped, over 64 KiB "
+		    "a second", process->name,
+		    (unsigned long long)pipe->dropped);
+	pipe->dropped = 0;
+}
+
+static bool
+is_within_budget(struct process *process, struct process_pipe *pipe, size_t len)
+{
+	pipe->budget += len;
+	if (pipe->budget <= BUDGET)
+		return true;
+	pipe->dropped++;
+	process->master->pool[process->pool].lines_dropped++;
+	return false;
+}
+
+/* ---- lines ---------------------------------------------------------------------- */
+
 /* A whole frame of the log pipe; its length has been judged. */
 static void
 put_frame(struct process *process, const struct log_frame *frame)
 {
-	put(process, frame->level < LL__COUNT ?
-	    (enum log_level)frame->level : LL_NOTICE, frame->text, frame->len);
+	if (is_within_budget(process, &process->log,
+	    sizeof(*frame) + frame->len))
+		put(process, frame->level < LL__COUNT ?
+		    (enum log_level)frame->level : LL_NOTICE, frame->text,
+		    frame->len);
 }
 
 static void
@@ -70,52 +105,38 @@ take_frames(struct process *process, const char *data, size_t len)
 }
 
 static void
-put_line(struct process *process, struct process_pipe *pipe)
+put_line(struct process *process)
 {
+	struct process_pipe *pipe = &process->output;
 	size_t len = pipe->len;
 
 	pipe->len = 0;
-	if (len > 0)
+	if (len > 0 && is_within_budget(process, pipe, len + 1))
 		put(process, LL_NOTICE, pipe->line, len);
 }
 
+/* What has no newline is cut into lines. */
 static void
-take(struct process *process, struct process_pipe *pipe, const char *data,
-    size_t len)
+take_lines(struct process *process, const char *data, size_t len)
 {
+	struct process_pipe *pipe = &process->output;
+
+	process_tail_add(process, data, len);
 	for (size_t i = 0; i < len; i++) {
 		if (data[i] == '\n') {
-			put_line(process, pipe);
+			put_line(process);
 			continue;
 		}
 		pipe->line[pipe->len++] = data[i];
 		if (pipe->len == sizeof(pipe->line))
-			put_line(process, pipe);
+			put_line(process);
 	}
-}
-
-static size_t
-count_lines(const char *data, size_t len)
-{
-	size_t lines = 0;
-
-	for (size_t i = 0; i < len; i++)
-		lines += data[i] == '\n';
-	return lines;
-}
-
-static void
-drop(struct process *process, struct process_pipe *pipe, size_t lines)
-{
-	pipe->dropped += lines;
-	process->master->pool[process->pool].lines_dropped += lines;
 }
 
 /* Bytes read; 0: nothing now, or the end. */
 static size_t
 read_some(struct process *process, struct process_pipe *pipe, int fd)
 {
-	uint64_t second = clock_now_ns() / NS_PER_S;
 	char data[4096];
 	ssize_t len = fd < 0 ? 0 : read(fd, data, sizeof(data));
 
@@ -126,26 +147,15 @@ read_some(struct process *process, struct process_pipe *pipe, int fd)
 			event_del(pipe->readable);
 		return 0;
 	}
-	if (pipe == &process->output)
-		process_tail_add(process, data, (size_t)len);
-	if (pipe->second != second) {
-		pipe->second = second;
-		pipe->budget = 0;
-		if (pipe->dropped > 0)
-			log_warn("worker %s: %llu lines dropped, over 64 KiB "
-			    "a second", process->name,
-			    (unsigned long long)pipe->dropped);
-		pipe->dropped = 0;
-	}
-	pipe->budget += (size_t)len;
-	if (pipe->budget > BUDGET)
-		drop(process, pipe, count_lines(data, (size_t)len));
-	else if (pipe == &process->log)
+	begin_second(process, pipe);
+	if (pipe == &process->log)
 		take_frames(process, data, (size_t)len);
 	else
-		take(process, pipe, data, (size_t)len);
+		take_lines(process, data, (size_t)len);
 	return (size_t)len;
 }
+
+/* ---- the pipes ------------------------------------------------------------------ */
 
 static void
 on_output(evutil_socket_t fd, short what, void *arg)
@@ -194,5 +204,12 @@ output_drain(struct process *process)
 	for (int i = 0; i < 64 && read_some(process, &process->output,
 	    process->fd[PFD_OUTPUT]) > 0; i++)
 		;
-	put_line(process, &process->output);
+	put_line(process);
+}
+
+void
+output_tick(struct process *process)
+{
+	begin_second(process, &process->output);
+	begin_second(process, &process->log);
 }

@@ -15,5 +15,7 @@ struct process;
 void output_watch(struct process *process);
 /* Read what is left in them, at its end. */
 void output_drain(struct process *process);
+/* Each tick: what was dropped in a second that is over is said. */
+void output_tick(struct process *process);
 
 #endif

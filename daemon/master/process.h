@@ -37,7 +37,7 @@ struct process_pipe {
 	char line[PROCESS_LINE];	/* begun; of the output pipe alone */
 	size_t len;
 	uint64_t second;		/* of the budget below */
-	size_t budget;			/* bytes read in this second */
+	size_t budget;			/* bytes of this second's lines */
 	uint64_t dropped;		/* lines */
 };
 

@@ -24,6 +24,7 @@
 #include "daemon/master/life.h"
 #include "daemon/master/listeners.h"
 #include "daemon/master/master.h"
+#include "daemon/master/output.h"
 #include "daemon/master/process.h"
 #include "daemon/master/quarantine.h"
 #include "daemon/master/recycle.h"
@@ -66,6 +67,7 @@ look_at_workers(struct master *m, bool late)
 			continue;
 		process_flush(process);
 		sample_page(process);
+		output_tick(process);
 		if (m->ticks % PROC_TICKS == 0)
 			sample_proc(process);
 		if (late)
