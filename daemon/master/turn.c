@@ -57,7 +57,7 @@ struct turn {
 static void
 salvage(struct master *m)
 {
-	struct memo_copy *copy = state_recover(m->turn->memo, MEMO_SIZE, NULL);
+	const struct memo_copy *copy = state_salvage(m->turn->memo, MEMO_SIZE);
 
 	if (copy == NULL || (m->salvage = malloc(sizeof(*copy))) == NULL)
 		return;

@@ -120,25 +120,42 @@ copy_fault(const struct memo_copy *copy)
 	return NULL;
 }
 
+static int
+is_this_version(const struct memo *memo, size_t size)
+{
+	return size >= sizeof(*memo) && memo->magic == MEMO_MAGIC &&
+	    memo->version == MEMO_VERSION && memo->layout == layout() &&
+	    memo->copy_size == sizeof(struct memo_copy) && memo->current <= 1;
+}
+
 struct memo_copy *
 state_recover(struct memo *memo, size_t size, struct errmsg *err)
 {
 	const char *fault;
 
-	if (size < sizeof(*memo) || memo->magic != MEMO_MAGIC ||
-	    memo->version != MEMO_VERSION || memo->layout != layout() ||
-	    memo->copy_size != sizeof(struct memo_copy) || memo->current > 1) {
+	if (!is_this_version(memo, size)) {
 		errmsg_set(err, ERR_VERSION, "the memo is of another version");
 		return NULL;
 	}
 	fault = copy_fault(&memo->copy[memo->current]);
 	if (fault == NULL)
 		return &memo->copy[memo->current];
-	if (copy_fault(&memo->copy[!memo->current]) == NULL) {
-		memo->current = !memo->current;
-		return &memo->copy[memo->current];
-	}
 	errmsg_set(err, ERR_FORMAT, "the memo has %s", fault);
+	return NULL;
+}
+
+const struct memo_copy *
+state_salvage(const struct memo *memo, size_t size)
+{
+	if (!is_this_version(memo, size))
+		return NULL;
+	for (uint32_t i = 0; i < 2; i++) {
+		const struct memo_copy *copy =
+		    &memo->copy[memo->current ^ i];
+
+		if (copy_fault(copy) == NULL)
+			return copy;
+	}
 	return NULL;
 }
 

@@ -21,12 +21,18 @@
 void state_init(struct memo *memo);
 
 /*
- * The last whole copy of a memo left by another master, checked: version,
- * layout, digest, indices and names.  If the current copy is damaged and the
- * other is whole, that one.  NULL with words if neither can be used.
+ * The current copy of a memo left by another master, checked: version, layout,
+ * digest, indices and names.  NULL with words if it cannot be used: the other
+ * copy is no way out, as what was done since is not in it.
  */
 struct memo_copy *state_recover(struct memo *memo, size_t size,
     struct errmsg *err);
+
+/*
+ * For a memo that is made anew: the newest copy that is whole, for the numbers
+ * in it that only grow; what its rows say may be over.  Or NULL.
+ */
+const struct memo_copy *state_salvage(const struct memo *memo, size_t size);
 
 /* The committed copy, for reading. */
 const struct memo_copy *state_current(const struct memo *memo);

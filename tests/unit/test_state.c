@@ -63,15 +63,38 @@ a_turn_that_was_not_committed_never_was(void **state)
 }
 
 static void
-a_damaged_copy_gives_way_to_the_other(void **state)
+a_damaged_copy_does_not_give_way_to_the_older_one(void **state)
+{
+	struct memo *memo = make();
+	struct errmsg err = { 0 };
+
+	(void)state;
+	state_begin(memo);
+	state_commit(memo);		/* both are whole now */
+	assert_ptr_equal(state_salvage(memo, sizeof(*memo)),
+	    &memo->copy[memo->current]);
+	memo->copy[memo->current].slot[0].restarts ^= 1;
+	assert_null(state_recover(memo, sizeof(*memo), &err));
+	assert_string_equal(err.text, "the memo has a wrong digest");
+	/* its numbers are better than none */
+	assert_ptr_equal(state_salvage(memo, sizeof(*memo)),
+	    &memo->copy[!memo->current]);
+	memo->copy[!memo->current].slot[0].restarts ^= 1;
+	assert_null(state_salvage(memo, sizeof(*memo)));
+	free(memo);
+}
+
+static void
+a_damaged_idle_copy_is_nothing(void **state)
 {
 	struct memo *memo = make();
 
 	(void)state;
 	state_begin(memo);
-	state_commit(memo);		/* both are whole now */
-	memo->copy[memo->current].slot[0].restarts ^= 1;
-	assert_non_null(state_recover(memo, sizeof(*memo), NULL));
+	state_commit(memo);
+	memo->copy[!memo->current].slot[0].restarts ^= 1;
+	assert_ptr_equal(state_recover(memo, sizeof(*memo), NULL),
+	    &memo->copy[memo->current]);
 	free(memo);
 }
 
@@ -148,7 +171,9 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(what_was_committed_is_recovered),
 		cmocka_unit_test(a_turn_that_was_not_committed_never_was),
-		cmocka_unit_test(a_damaged_copy_gives_way_to_the_other),
+		cmocka_unit_test(
+		    a_damaged_copy_does_not_give_way_to_the_older_one),
+		cmocka_unit_test(a_damaged_idle_copy_is_nothing),
 		cmocka_unit_test(a_memo_that_is_wrong_is_refused_with_words),
 		cmocka_unit_test(successor_and_predecessor_change_places),
 		cmocka_unit_test(a_retired_slot_leaves_its_sums),
