@@ -11,6 +11,7 @@
 #ifdef CLUSTERD_FAILPOINTS
 
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,6 +20,8 @@
 #include <unistd.h>
 
 #include "common/base/check.h"
+
+enum { RULES_SIZE = 1024 };
 
 static const char *slot_name = "";
 
@@ -105,13 +108,30 @@ apply(const char *rule, size_t len, const char *name, unsigned hits)
 	return act(action, (size_t)((at != NULL ? at : tail) - action));
 }
 
+/* The rules in a file, as far as they fit; none where there is no file. */
+static const char *
+read_rules(const char *path, char *text, size_t size)
+{
+	int kept = errno, fd = open(path, O_RDONLY | O_CLOEXEC);
+	ssize_t n = fd < 0 ? 0 : read(fd, text, size - 1);
+
+	if (fd >= 0)
+		close(fd);
+	text[n > 0 ? n : 0] = '\0';
+	errno = kept;
+	return text;
+}
+
 int
 failpoint_hit(struct failpoint *failpoint)
 {
 	const char *rules = getenv("CLUSTERD_FP");
+	char text[RULES_SIZE];
 	unsigned hits = __atomic_add_fetch(&failpoint->hits, 1,
 	    __ATOMIC_RELAXED);
 
+	if (rules != NULL && rules[0] == '@')
+		rules = read_rules(rules + 1, text, sizeof(text));
 	while (rules != NULL && *rules != '\0') {
 		size_t len = strcspn(rules, ",");
 		int rc = apply(rules, len, failpoint->name, hits);

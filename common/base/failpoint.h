@@ -7,6 +7,9 @@
  * actions: kill abort exit spin sleep=MS err=ERRNO skip.  @n: only the n-th
  * time (default: each time); /slot: only in the process of that worker name, or
  * in the master of that number (the first is 1).
+ *   CLUSTERD_FP="@FILE"
+ * takes the rules from a file that is read at each place, so that a test can
+ * lay a rule when something is under way.
  * Exists in builds with --enable-failpoints; elsewhere FP() is 0 and costs
  * nothing.  Names are listed by `PROGRAM --list-failpoints`.
  */

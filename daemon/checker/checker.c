@@ -156,6 +156,7 @@ check_files(struct check *check)
 		check->policy.owners.user =
 		    conf->accounts[conf->daemon.user_account].uid;
 	checks_run(&check->schema, &machine);
+	(void)FP("checker.parsed");
 	modules_copy(&check->modules, &check->schema, &check->policy);
 	return 0;
 }
