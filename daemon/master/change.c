@@ -95,7 +95,6 @@ end(struct master *m)
 	change_next(m);
 }
 
-/* Answers are given after the flip, so that they are never taken back. */
 struct answer {
 	struct control_call *call;
 	int code;
@@ -117,8 +116,8 @@ give_answer(struct master *m, uint64_t about)
 	free(answer);
 }
 
-static void
-answer_later(struct master *m, struct control_call *call,
+void
+change_answer(struct master *m, struct control_call *call,
     const struct errmsg *err, const char *result)
 {
 	struct answer *answer = calloc(1, sizeof(*answer));
@@ -156,7 +155,7 @@ void
 change_succeed(struct master *m, const char *result)
 {
 	remember_end(m, NULL, result);
-	answer_later(m, m->change->call, NULL, result);
+	change_answer(m, m->change->call, NULL, result);
 	end(m);
 }
 
@@ -168,7 +167,7 @@ change_fail(struct master *m, const struct errmsg *err, const char *result)
 	if (copy.code == 0)
 		copy.code = ERR_FAILED;
 	remember_end(m, &copy, result);
-	answer_later(m, m->change->call, &copy, result);
+	change_answer(m, m->change->call, &copy, result);
 	end(m);
 }
 

@@ -78,6 +78,10 @@ void change_step(struct master *m, enum trans_step step);
 bool change_is_stored(struct master *m);
 /* Something is over: those that wait in line have their turn. */
 void change_next(struct master *m);
+/* Give an answer (err NULL: a good one) after the flip, so that what it says is
+ * never taken back by a death.  call may be NULL. */
+void change_answer(struct master *m, struct control_call *call,
+    const struct errmsg *err, const char *result);
 /* Answer one that is not (or not yet) a transaction. */
 void change_refuse(struct control_call *call, int code, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));

@@ -63,6 +63,17 @@ kill_slot(struct master *m, uint16_t slot, int signal)
 	return 1;
 }
 
+/* What the memo says of it by now. */
+static void
+tell_pause(struct master *m, uint64_t id)
+{
+	uint16_t row = state_find_worker(turn_look(m), id);
+
+	if (row != MEMO_NONE && m->process[row] != NULL)
+		listeners_tell_worker(m->process[row],
+		    !turn_look(m)->worker[row].paused);
+}
+
 static size_t
 pause_slot(struct master *m, uint16_t slot, bool paused)
 {
@@ -79,10 +90,9 @@ pause_slot(struct master *m, uint16_t slot, bool paused)
 	copy->worker[row].paused = paused;
 	turn_tell_worker(m, paused ? EVENT_WORKER_PAUSED :
 	    EVENT_WORKER_RESUMED, row, NULL, NULL);
-	if (m->process[row] != NULL) {
+	if (m->process[row] != NULL)
 		m->process[row]->clock_from_ns = clock_now_ns();
-		listeners_tell_worker(m->process[row], !paused);
-	}
+	turn_later(m, tell_pause, copy->worker[row].id);
 	turn_later(m, dispatch_take_back_later, 0);
 	return 1;
 }
@@ -177,8 +187,7 @@ do_targets(struct master *m, struct control_call *call,
 	}
 	snprintf(result, sizeof(result), "{\"done\":%zu,\"of\":%zu}", done,
 	    count);
-	if (call != NULL)
-		control_done(call, result);
+	change_answer(m, call, NULL, result);
 }
 
 bool

@@ -332,8 +332,7 @@ begin_hold(struct master *m)
 	snprintf(text, sizeof(text), "{\"held\":true,\"generation\":%llu,"
 	    "\"done\":%zu,\"of\":%zu}", (unsigned long long)
 	    run->target->number, roll_count(roll, ROLL_DONE), roll->count);
-	if (run->call != NULL)
-		control_done(run->call, text);
+	change_answer(m, run->call, NULL, text);
 	run->call = NULL;
 	change_next(m);		/* what waits hears of it */
 }
