@@ -20,6 +20,7 @@
 #include "daemon/master/change.h"
 #include "daemon/master/death.h"
 #include "daemon/master/dispatch.h"
+#include "daemon/master/generations.h"
 #include "daemon/master/life.h"
 #include "daemon/master/link.h"
 #include "daemon/master/master.h"
@@ -149,6 +150,9 @@ settle(struct master *m, struct process *process, const struct slot_end *end,
 	quarantine_worker_gone(process);
 	part(m, row);
 	follow(m, row, end, death.text);
+	/* It may have been the last one of its generation. */
+	if (before->generation != turn_look(m)->globals.generation)
+		turn_later(m, generations_tidy_later, 0);
 }
 
 void
