@@ -15,6 +15,7 @@
 #include <sys/random.h>
 
 #include "common/base/clock.h"
+#include "common/wire/request.h"
 #include "ctl/connection.h"
 #include "ctl/show.h"
 
@@ -95,7 +96,7 @@ with_api(const json_t *document)
 	if (!json_is_object(document) ||
 	    json_object_get(document, "api") != NULL)
 		return json_deep_copy(document);
-	whole = json_pack("{s:i}", "api", 1);
+	whole = json_pack("{s:i}", "api", REQUEST_API);
 	json_object_update(whole, (json_t *)document);
 	return whole;
 }
@@ -163,6 +164,20 @@ enum outcome {
 	OUTCOME_NONSENSE,
 };
 
+/* What another version says may mean something else. */
+static int
+run_check_version(const struct run *run, struct errmsg *err)
+{
+	const json_t *api = json_object_get(json_object_get(run->final,
+	    "result"), "api");
+
+	if (!json_is_integer(api) || json_integer_value(api) == REQUEST_API)
+		return 0;
+	return errmsg_set(err, ERR_VERSION, "the daemon speaks version %lld of "
+	    "the control protocol, this clusterctl version %d",
+	    (long long)json_integer_value(api), REQUEST_API);
+}
+
 static enum outcome
 run_receive(struct run *run, struct errmsg *err)
 {
@@ -196,7 +211,8 @@ run_receive(struct run *run, struct errmsg *err)
 			run->final = NULL;
 			return OUTCOME_FULL;
 		}
-		return OUTCOME_FINAL;
+		return run_check_version(run, err) == 0 ? OUTCOME_FINAL :
+		    OUTCOME_NONSENSE;
 	}
 }
 
@@ -308,10 +324,11 @@ run_show_error(const struct run *run)
 	    text != NULL ? text : "failed");
 	show_more_errors(run);
 	if (run->ctl->json && run->ctl->command->output != OUTPUT_STREAM) {
-		document = json_pack("{s:i, s:O, s:O*, s:O*}", "api", 1, "error",
-		    json_object_get(run->final, "error"), "command_id",
-		    json_object_get(run->final, "command_id"), "result",
-		    json_object_get(run->final, "result"));
+		document = json_pack("{s:i, s:O, s:O*, s:O*}",
+		    "api", REQUEST_API,
+		    "error", json_object_get(run->final, "error"),
+		    "command_id", json_object_get(run->final, "command_id"),
+		    "result", json_object_get(run->final, "result"));
 		print_json(document);
 		json_decref(document);
 	}
@@ -359,7 +376,8 @@ run_show_loss(const struct run *run, enum outcome outcome,
 	if (run->begun && ctl->command->id == COMMAND_STOP &&
 	    outcome == OUTCOME_NOT_THERE) {
 		if (ctl->json)
-			printf("{\"api\":1,\"command_id\":\"%s\"}\n", run->id);
+			printf("{\"api\":%d,\"command_id\":\"%s\"}\n",
+			    REQUEST_API, run->id);
 		else
 			printf("stop: done\n");
 		return CTL_DONE;

@@ -96,7 +96,7 @@ request_take_members(struct request *request, struct errmsg *err)
 	json_t *id = NULL, *args = NULL;
 	const char *command_id = NULL;
 	json_error_t error;
-	int api = 1;
+	int api = REQUEST_API;
 
 	/* The id first: it is in the answer, whatever else is wrong. */
 	if (request_take_id(request, json_object_get(request->root, "id"),
@@ -110,9 +110,9 @@ request_take_members(struct request *request, struct errmsg *err)
 	if (args != NULL && !json_is_object(args))
 		return errmsg_set(err, ERR_BAD_REQUEST,
 		    "args: not a JSON object");
-	if (api != 1)
+	if (api != REQUEST_API)
 		return errmsg_set(err, ERR_BAD_REQUEST,
-		    "api: this daemon speaks 1, not %d", api);
+		    "api: this daemon speaks %d, not %d", REQUEST_API, api);
 	request->args = args;
 	request->command_id = command_id;
 	return 0;

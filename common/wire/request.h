@@ -14,6 +14,7 @@
 #include "common/base/errmsg.h"
 
 enum {
+	REQUEST_API = 1,	/* version of the protocol, "api" */
 	REQUEST_DEPTH_MAX = 16,	/* of nested objects and arrays */
 	REQUEST_ID_MAX = 64,	/* bytes of "id" when it is a string */
 };

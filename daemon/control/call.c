@@ -132,7 +132,7 @@ call_write_ok(const struct control_call *call, const char *result,
 		buf_add_text(body, result != NULL ? result : "null");
 		return;
 	}
-	buf_add_text(body, "{\"api\":1");
+	buf_printf(body, "{\"api\":%d", REQUEST_API);
 	if (*call_answered_id(call) != '\0') {
 		buf_add_text(body, ",\"command_id\":");
 		buf_add_json(body, call_answered_id(call),
