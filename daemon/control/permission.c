@@ -7,6 +7,7 @@
  */
 #include "daemon/control/permission.h"
 
+#include <fcntl.h>
 #include <pwd.h>
 #include <stdio.h>
 #include <string.h>
@@ -45,15 +46,29 @@ permission_of(const struct control_access *access, uid_t uid, gid_t gid,
 	return access->read_all ? ACCESS_READ : ACCESS_NONE;
 }
 
+/* Of another account's process one may not see which program it is, only what
+ * it calls itself: that in brackets. */
 static void
 permission_read_exe(struct peer *peer)
 {
-	char link[32];
+	char path[32], name[64];
 	ssize_t len;
+	int fd;
 
-	snprintf(link, sizeof(link), "/proc/%d/exe", (int)peer->pid);
-	len = readlink(link, peer->exe, sizeof(peer->exe) - 1);
+	snprintf(path, sizeof(path), "/proc/%d/exe", (int)peer->pid);
+	len = readlink(path, peer->exe, sizeof(peer->exe) - 1);
 	peer->exe[len > 0 ? len : 0] = '\0';
+	if (len > 0)
+		return;
+	snprintf(path, sizeof(path), "/proc/%d/comm", (int)peer->pid);
+	fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+	if (fd < 0)
+		return;
+	len = read(fd, name, sizeof(name));
+	close(fd);
+	if (len > 1)
+		snprintf(peer->exe, sizeof(peer->exe), "[%.*s]", (int)len - 1,
+		    name);
 }
 
 int

@@ -21,7 +21,7 @@ struct peer {
 	gid_t gid;
 	pid_t pid;
 	enum access access;	/* ACCESS_NONE: refused */
-	char exe[256];		/* of the process, "" if it cannot be known */
+	char exe[256];		/* of the process, or [its name]; "": unknown */
 };
 
 /* What an account may do.  Pure. */
