@@ -89,8 +89,10 @@ def _ask(connection, lines):
     connection.sendall(b'{"id":1,"command":"status","args":{}}\n')
     for line in lines:
         answer = json.loads(line)
-        if "ok" in answer:
+        if answer.get("ok"):
             return answer["result"]
+        if "ok" in answer:              # no place at the moment
+            break
     raise ConnectionResetError("closed")
 
 

@@ -16,6 +16,10 @@ SNAPSHOT = "/memfd:clusterd-snapshot"
 # Bounds what a row may leave in the master's heap: its events and deaths.
 HEAP_GROWTH = 4 << 20
 
+# What accepted configurations are kept in, by the keeper: of those in force, of
+# the ones before, and where one of these has just been replaced.
+SNAPSHOT, SNAPSHOT_GENERATIONS = "memfd:clusterd-snapshot", 3
+
 PREFIXED = re.compile(r"\S+T\S+ |<\d>|clusterd|==|  ")
 
 ONCE = ("worker.forked", "worker.online", "worker.listening", "worker.ready",
@@ -38,6 +42,7 @@ class Row(Daemon):
         self.book = self.probe = self.before = None
         self.blamed, self.blamed_slots = set(), set()
         self.masters_ended = 0
+        self.drains_cut = False
         self.keeper_ends = False
         self.judged_elsewhere = False
         self.verdict_at_end = "ok"
@@ -60,6 +65,11 @@ class Row(Daemon):
     def blame_all(self):
         """Every worker that dies may lose what it had taken."""
         self.blamed_slots.add("*")
+
+    def may_cut_drains(self):
+        """Workers that leave have not all the time they want: what they had may
+        fail when they have counted it."""
+        self.drains_cut = True
 
     def master_ends(self, times=1):
         """The row ends so many masters."""
@@ -103,15 +113,27 @@ class Row(Daemon):
         return {
             "keeper": self.keeper.pid, "master": status["master"],
             "workers": {row["worker"]: row for row in status["workers"]},
-            "fds": {pid: fds(pid) for pid in
+            "fds": {pid: held(pid) for pid in
                     [self.keeper.pid, status["master"]["pid"]]
                     + [row["pid"] for row in status["workers"] if row["pid"]]},
             "heap": self.heap(),
         }
 
+    def metric(self, name):
+        """The sum of a metric over its pools."""
+        rows = [line.split() for line in self.ctl("metrics").out.splitlines()
+                if re.match(name + r"[ {]", line)]
+        assert rows, "no %s in metrics" % name
+        return sum(int(row[-1]) for row in rows)
+
     def heap(self):
         """Bytes in use on the master's heap."""
         return self.metric("clusterd_master_heap_bytes")
+
+    def drains_lost(self):
+        """Connections that were cut at the end of a drain, or crossed it."""
+        return (self.metric("clusterd_drain_aborted_total")
+                + self.metric("clusterd_drain_race_lost_total"))
 
     def served(self, each=2, timeout=20):
         """The load is served on: every client had so many more answers."""
@@ -186,6 +208,12 @@ class Row(Daemon):
             return
         deaths = {str(d["id"]): d for d in self.deaths() if self._blames(d)}
         bad = self.book.failures()
+        if self.drains_cut:
+            left = {str(e["id"]) for e in self.events()
+                    if e["event"] == "worker.exited" and e["asked"]}
+            cut = [e for e in bad if e.owner is None or e.owner in left]
+            assert len(cut) <= self.drains_lost(), "%d cut: %r" % (len(cut), cut[:5])
+            bad = [e for e in bad if e not in cut]
         stray = [e for e in bad if e.action == "connect" or "status" in e.outcome
                  or (e.owner is not None and e.owner not in deaths)]
         assert not stray, "%d failed that may not: %r" % (len(stray), stray[:5])
@@ -234,7 +262,7 @@ class Row(Daemon):
         last = {}
 
         def settled():
-            last["now"] = {pid: fds(pid) for pid in self.before["fds"] if pid in alive}
+            last["now"] = {pid: held(pid) for pid in self.before["fds"] if pid in alive}
             return all(len(now) <= len(self.before["fds"][pid])
                        for pid, now in last["now"].items())
         try:
@@ -245,6 +273,9 @@ class Row(Daemon):
                     for pid, now in last["now"].items()
                     if len(now) > len(self.before["fds"][pid])}
             raise AssertionError("more descriptors: %r" % more) from None
+        kept = [what for what in fds(self.keeper.pid).values() if SNAPSHOT in what]
+        most = SNAPSHOT_GENERATIONS * (len(self.status()["pools"]) + 1)
+        assert len(kept) <= most, "%d snapshots" % len(kept)
         wait.until(lambda: not zombies(self.keeper.pid), self.patience, "end of the zombies")
         grown = self.heap() - self.before["heap"]
         assert self.masters_ended or grown < HEAP_GROWTH, "the heap grew by %d" % grown
@@ -285,6 +316,11 @@ def fds(pid):
     except OSError:
         pass
     return found
+
+
+def held(pid):
+    """The same without snapshots, of which a reload brings some."""
+    return {number: what for number, what in fds(pid).items() if SNAPSHOT not in what}
 
 
 def zombies(of):
