@@ -46,8 +46,9 @@ drop_message(int end)
 /*
  * One from a dead worker.  Nobody else reads there, so it is sent on first and
  * taken out then, and a master that dies in between loses nothing: its number
- * in our page tells the next one what was sent on already.  Returns as
- * take_back_one().
+ * in our page tells the next one what was sent on already.  It goes on under
+ * another number, as its next worker may die before it takes it, too.  Returns
+ * as take_back_one().
  */
 static int
 give_away_one(struct master *m, struct process *from)
@@ -66,6 +67,7 @@ give_away_one(struct master *m, struct process *from)
 
 		(void)FP("dispatch.take_back");
 		message.flags |= CONNECTION_TAKEN_BACK;
+		message.number = m->connection_number++;
 		__atomic_store_n(given_away, number, __ATOMIC_RELAXED);
 		rc = dispatch_pass(m, from->pool, &message, fds[0]) ? 1 : -1;
 		(void)FP("dispatch.taken_back");

@@ -24,7 +24,7 @@ struct connection_passed {
 	uint16_t port;		/* of the peer, host order */
 	uint32_t scope_or_uid;	/* IPv6 scope; AF_UNIX: 0 */
 	uint8_t address[16];
-	uint64_t number;	/* of this connection, used once: the upper 24
+	uint64_t number;	/* of this message, used once: the upper 24
 				 * bits are the number of the master */
 	uint8_t reserved[16];	/* zero */
 };

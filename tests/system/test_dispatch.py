@@ -31,6 +31,27 @@ def test_what_could_not_be_sent_goes_before_what_is_taken_back(cluster):
     os.kill(pids[1], signal.SIGCONT)
 
 
+@shows("P3")
+def test_what_was_taken_back_is_taken_back_again(cluster):
+    """Its second worker dies as well before it has taken it."""
+    c = cluster(workers=2, scale=1)
+    first, second = c.workers()
+    assert c.ctl("pause", "web/1").code == 0
+    for row in (first, second):
+        os.kill(row["pid"], signal.SIGSTOP)
+    with http.connect(c.address(), 20) as client:
+        client.sendall(REQUEST)
+        assert c.ctl("status").code == 0, "passed by now"
+        assert c.ctl("resume", "web/1").code == 0
+        for row in (first, second):
+            seen = c.last_event()
+            os.kill(row["pid"], signal.SIGKILL)
+            c.await_event("worker.exited", after=seen, id=row["id"])
+        assert client.recv(100).startswith(b"HTTP/1.1 200 ")
+    c.death(second["id"])
+    assert [d["connections_lost"] for d in c.json("deaths")] == [0, 0]
+
+
 def test_a_worker_that_shuts_its_own_socket_is_replaced(cluster):
     c = cluster(workers=1, routes={"/": "hello", "/shutdown": "evil"})
     before = c.worker("web/0")["id"]
