@@ -228,6 +228,38 @@ send_live_keys(struct master *m, const struct conf *before,
 }
 
 static void
+tell_schedules(struct master *m, const struct conf *before,
+    const struct conf *after)
+{
+	const struct memo_copy *copy = turn_look(m);
+
+	for (uint16_t i = 0; i < copy->pools; i++) {
+		const char *name = copy->pool[i].name;
+		const struct conf_pool *old = conf_pool_by_name(before, name);
+		const struct conf_pool *new = conf_pool_by_name(after, name);
+
+		if (old != NULL && new != NULL &&
+		    old->schedule != new->schedule)
+			listeners_tell_schedule(m, i);
+	}
+}
+
+/* What workers that stay, and the keeper, hear of a commit: after its flip, or
+ * they would keep what the next master takes back. */
+static void
+tell_of_commit(struct master *m, uint64_t before)
+{
+	const struct generation *old = master_generation(m, before);
+
+	(void)FP("reload.flipped");
+	listeners_settle(m, m->conf);
+	if (old == NULL || old->conf == m->conf)
+		return;
+	send_live_keys(m, old->conf, m->conf);
+	tell_schedules(m, old->conf, m->conf);
+}
+
+static void
 commit_pool(struct master *m, uint16_t index, const struct conf *before,
     const struct conf *after)
 {
@@ -269,8 +301,7 @@ commit(struct master *m)
 		    MEMO_NONE)
 			start_add_pool(m, &after->pools[i],
 			    after->generation);
-	listeners_settle(m, after);
-	send_live_keys(m, before, after);
+	turn_later(m, tell_of_commit, globals->previous);
 	put_generation(m, run->target, "committed", NULL);
 	start_apply_conf(m);
 	tell(m, EVENT_RELOAD_COMMITTED, run->target->number, NULL);
@@ -453,6 +484,10 @@ reload_adopt(struct master *m)
 	now->trans_generation = globals.trans_generation;
 	now->trans_hold_percent = globals.trans_hold_percent;
 	m->change->target = master_generation(m, globals.trans_generation);
+	if (globals.trans_step == TRANS_COMMITTED) {
+		listeners_tell_again(m);
+		turn_later(m, tell_of_commit, globals.previous);
+	}
 	if (m->change->target != NULL)
 		note_pools(m);
 	s = life_now(m);

@@ -492,20 +492,49 @@ listeners_arm(struct master *m, uint16_t pool, bool on)
 	}
 }
 
-void
-listeners_tell_worker(struct process *process, bool on)
+static void
+arm_worker(struct process *process, bool on)
 {
 	struct master *m = process->master;
 	const char *name = turn_look(m)->pool[process->pool].name;
-	const struct conf_pool *conf = master_pool_now(m, process->pool);
 
-	if (conf == NULL || (conf->schedule != SCHEDULE_SHARED &&
-	    conf->schedule != SCHEDULE_REUSEPORT))
-		return;
 	for (struct listener *l = m->listeners; l != NULL; l = l->next)
 		if (l->fd >= 0 && strcmp(l->pool, name) == 0)
 			process_say_listener(process, l->id, on ?
 			    LISTENER_ARM : LISTENER_DISARM, -1);
+}
+
+void
+listeners_tell_worker(struct process *process, bool on)
+{
+	struct master *m = process->master;
+
+	if (master_pool_now(m, process->pool) != NULL &&
+	    !dispatch_is_balanced(m, process->pool))
+		arm_worker(process, on);
+}
+
+void
+listeners_tell_schedule(struct master *m, uint16_t pool)
+{
+	bool alone = !dispatch_is_balanced(m, pool);
+
+	for (size_t i = 0; i < MEMO_WORKERS; i++) {
+		struct process *process = m->process[i];
+
+		if (process != NULL && process->pool == pool && process->on)
+			arm_worker(process, alone &&
+			    !turn_look(m)->worker[i].paused);
+	}
+	dispatch_kick(m, pool);
+}
+
+void
+listeners_tell_again(struct master *m)
+{
+	for (const struct listener *l = m->listeners; l != NULL; l = l->next)
+		if (l->fd >= 0 && !l->leaving)
+			listeners_tell(l, LISTENER_ADD, l->fd);
 }
 
 /* -- each tick ---------------------------------------------------------------------- */

@@ -75,6 +75,10 @@ size_t listeners_of_pool(struct master *m, const char *pool, uint32_t *ids,
 /* Where workers accept for themselves: may this one, or not?  A pool that the
  * master accepts for is left alone. */
 void listeners_tell_worker(struct process *process, bool on);
+/* Who accepts for this pool is another by now. */
+void listeners_tell_schedule(struct master *m, uint16_t pool);
+/* The addresses there are, to all workers: it is not known what they heard. */
+void listeners_tell_again(struct master *m);
 
 /* Accept or not, all of one pool. */
 void listeners_arm(struct master *m, uint16_t pool, bool on);
