@@ -5,6 +5,7 @@
 #include "daemon/master/listeners.h"
 
 #include <arpa/inet.h>
+#include <errno.h>
 #include <event2/event.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -263,6 +264,36 @@ change(struct master *m, struct listener *l, const struct conf_pool *pool,
 	link_request(m->link, &packet, NULL, 0, on_changed, l->id);
 }
 
+/* The pool that has this address already, or NULL.  Any port is one that nobody
+ * has. */
+static const char *
+owner_of(struct master *m, const char *pool, const struct conf_listen *at)
+{
+	size_t len = strlen(at->text);
+
+	if (at->family != AF_UNIX && len > 2 &&
+	    strcmp(at->text + len - 2, ":0") == 0)
+		return NULL;
+	for (const struct listener *l = m->listeners; l != NULL; l = l->next)
+		if (l->fd >= 0 && strcmp(l->pool, pool) != 0 &&
+		    strcmp(l->configured, at->text) == 0)
+			return l->pool;
+	return NULL;
+}
+
+/* Its queue belongs to the workers of that pool until it has left. */
+static void
+refuse_to_move(const char *pool, const char *address, const char *owner)
+{
+	if (batch.code != 0)
+		return;
+	batch.code = EADDRINUSE;
+	snprintf(batch.text, sizeof(batch.text), "[pool %.31s] listen: %.80s "
+	    "belongs to [pool %.31s]; take it out there first, in a reload of "
+	    "its own, and add it here when it has left (`listeners')", pool,
+	    address, owner);
+}
+
 static void
 leave(struct listener *l)
 {
@@ -296,9 +327,15 @@ listeners_bind(struct master *m, const struct conf *conf, bool adding,
 		for (size_t i = 0; i < pool->listen_count; i++) {
 			const struct conf_listen *at = &pool->listens[i];
 			struct listener *l = find(m, pool->name, at->text);
+			const char *owner = l != NULL ? NULL :
+			    owner_of(m, pool->name, at);
 
 			if (l != NULL) {
 				revive(l, adding);
+				continue;
+			}
+			if (owner != NULL) {
+				refuse_to_move(pool->name, at->text, owner);
 				continue;
 			}
 			l = listener_new(m, pool->name, at->text);
