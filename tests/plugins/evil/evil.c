@@ -94,6 +94,8 @@ dies_now(const char *what)
 		return count == strtoul(what + 13, NULL, 10);
 	if (strncmp(what, "segv_slot=", 10) == 0)
 		return is_slot(what + 10);
+	if (strncmp(what, "segv_while=", 11) == 0)
+		return access(what + 11, F_OK) == 0;
 	return 0;
 }
 
@@ -193,6 +195,7 @@ on_drain(void *self)
 {
 	if (strcmp(mode(self), "hang_drain") == 0)
 		hang();
+	told_to_go = strcmp(mode(self), "bye") == 0;
 }
 
 static void

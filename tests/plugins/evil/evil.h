@@ -29,6 +29,9 @@ void sign(struct cluster_request *req);
 enum cluster_verdict say(struct cluster_request *req, const char *text);
 enum cluster_verdict say_result(struct cluster_request *req, int rc);
 
+/* Told to go, in an instance of mode `bye': streams end by themselves. */
+extern int told_to_go;
+
 void evil_on_room(struct cluster_request *req, void *self);
 
 #endif

@@ -13,11 +13,17 @@ struct stream {
 	unsigned left;
 };
 
+int told_to_go;
+
 static void
 on_piece(void *arg)
 {
 	struct stream *stream = arg;
 
+	if (told_to_go) {
+		cluster_stream_write(stream->req, "bye\n", 4);
+		stream->left = 0;
+	}
 	if (stream->left == 0) {
 		cluster_stream_end(stream->req);
 		free(stream);

@@ -88,9 +88,13 @@ class Connection:
             if answer.status >= 200 or answer.status == 101:
                 return answer
 
-    def _response(self, method):
+    def await_head(self):
+        """The head of the next answer is here; `response` reads it again."""
         while b"\r\n\r\n" not in self.rest:
             self._more("the head")
+
+    def _response(self, method):
+        self.await_head()
         text, self.rest = self.rest.split(b"\r\n\r\n", 1)
         lines = text.decode("latin-1").split("\r\n")
         version, status, reason = (lines[0] + "  ").split(" ", 2)

@@ -15,11 +15,22 @@ LATE_S = 1.0
 
 
 class Answer:
-    """When `status` was asked for, how long it took, which master told what."""
+    """When `status` was asked for, how long it took, what was told."""
 
-    def __init__(self, asked, seconds, master, state):
-        self.asked, self.seconds = asked, seconds
-        self.master, self.state = master, state
+    def __init__(self, asked, seconds, status):
+        self.asked, self.seconds, self.status = asked, seconds, status
+        self.master, self.state = status["master"]["pid"], status["state"]
+
+    def missing(self):
+        """How many workers less than wanted were ready."""
+        return sum(max(0, p["desired"] - p["ready"]) for p in self.status["pools"])
+
+    def slots(self):
+        """{"web/0": its rows}"""
+        found = {}
+        for row in self.status["workers"]:
+            found.setdefault(row["worker"], []).append(row)
+        return found
 
     def __repr__(self):
         return "<%s of master %d after %.3f s>" % (self.state, self.master, self.seconds)
@@ -71,8 +82,7 @@ class Probe:
                 self.broken += connection is not None
                 connection = _closed(connection)
                 continue
-            answer = Answer(asked, time.monotonic() - asked, told["master"]["pid"],
-                            told["state"])
+            answer = Answer(asked, time.monotonic() - asked, told)
             known, master = master in (None, answer.master), answer.master
             (self.answers if known else self.first).append(answer)
         _closed(connection)

@@ -16,9 +16,8 @@ SNAPSHOT = "/memfd:clusterd-snapshot"
 # Bounds what a row may leave in the master's heap: its events and deaths.
 HEAP_GROWTH = 4 << 20
 
-# What accepted configurations are kept in, by the keeper: of those in force, of
-# the ones before, and where one of these has just been replaced.
-SNAPSHOT, SNAPSHOT_GENERATIONS = "memfd:clusterd-snapshot", 3
+# What accepted configurations are kept in, by the keeper.
+SNAPSHOT = "memfd:clusterd-snapshot"
 
 PREFIXED = re.compile(r"\S+T\S+ |<\d>|clusterd|==|  ")
 
@@ -234,8 +233,11 @@ class Row(Daemon):
         """`restarts` agree with the records, and no counter went back."""
         def agree():
             counted = sum(p["restarts"] for p in self.status()["pools"])
-            asked = [d for d in self.deaths() if d["cause"] == "operator"]
-            return counted == len(self.deaths()) - len(asked) or counted > 90
+            # those that were to go have a record too, if they went by a signal
+            asked = {e["id"] for e in self.events()
+                     if e["event"] == "worker.exited" and e["asked"]}
+            return counted > 90 or counted == len(
+                [d for d in self.deaths() if d["id"] not in asked])
         wait.until(agree, self.patience, "as many records as restarts: %r" % [
             (d["id"], d["cause"]) for d in self.deaths()])
         assert all(d["cause"] != "none" and d["text"] for d in self.deaths())
@@ -273,9 +275,17 @@ class Row(Daemon):
                     for pid, now in last["now"].items()
                     if len(now) > len(self.before["fds"][pid])}
             raise AssertionError("more descriptors: %r" % more) from None
+        self._snapshots()
+
+    def _snapshots(self):
+        """Of the generation in force and the one before, and of those that
+        workers began with."""
+        status = self.status()
+        generations = 2 + len({w["generation"] for w in status["workers"]})
         kept = [what for what in fds(self.keeper.pid).values() if SNAPSHOT in what]
-        most = SNAPSHOT_GENERATIONS * (len(self.status()["pools"]) + 1)
-        assert len(kept) <= most, "%d snapshots" % len(kept)
+        # the whole, its text, one for each pool
+        assert len(kept) <= generations * (2 + len(status["pools"])), \
+            "%d snapshots of %d generations" % (len(kept), generations)
         wait.until(lambda: not zombies(self.keeper.pid), self.patience, "end of the zombies")
         grown = self.heap() - self.before["heap"]
         assert self.masters_ended or grown < HEAP_GROWTH, "the heap grew by %d" % grown
