@@ -123,6 +123,20 @@ run_take_row(struct run *run, json_t *row)
 	fflush(stdout);
 }
 
+/* What a stream says besides its rows is for people, whatever the format. */
+static void
+run_take_progress(struct run *run, const json_t *progress)
+{
+	const char *words = json_string_value(json_object_get(progress,
+	    "text"));
+
+	run->begun = true;
+	if (run->ctl->command->output == OUTPUT_STREAM && words != NULL)
+		ctl_complain(run->ctl, "%s", words);
+	else if (!run->ctl->json)
+		show_progress(run->ctl, progress);
+}
+
 /* One answer; true when it was the last. */
 static bool
 run_take_answer(struct run *run, json_t *answer)
@@ -134,9 +148,7 @@ run_take_answer(struct run *run, json_t *answer)
 	if (row != NULL) {
 		run_take_row(run, row);
 	} else if (progress != NULL) {
-		run->begun = true;
-		if (!run->ctl->json)
-			show_progress(run->ctl, progress);
+		run_take_progress(run, progress);
 	} else if (json_object_get(answer, "ok") != NULL) {
 		run->final = json_incref(answer);
 		return true;

@@ -70,6 +70,14 @@ events_send(struct control_call *call, const struct journal_event *event)
 	return call_is_full(call) ? JOURNAL_WAIT : JOURNAL_MORE;
 }
 
+/* What is older than the memory of the master is not to be had now. */
+static void
+events_tell_gap(struct control_call *call)
+{
+	control_progress(call, "{\"gap\":true,\"text\":\"the database cannot "
+	    "be read now: older events are missing here\"}");
+}
+
 static int
 on_news(void *arg, enum journal_news news, const struct journal_event *event)
 {
@@ -81,8 +89,11 @@ on_news(void *arg, enum journal_news news, const struct journal_event *event)
 	case JOURNAL_EVENT:
 		return events_send(call, event);
 	case JOURNAL_CURRENT:
-	case JOURNAL_GAP:
 		return JOURNAL_MORE;
+	case JOURNAL_GAP:
+		events_tell_gap(call);
+		return call->client == NULL ? events_stop(call, false) :
+		    JOURNAL_MORE;
 	case JOURNAL_DONE:
 		return events_stop(call, false);
 	case JOURNAL_LAGGED:

@@ -94,6 +94,52 @@ jobs_settle_syncs(struct store *store, uint64_t now_ms)
 	}
 }
 
+static int
+is_late(const struct job *job, uint64_t now_ms)
+{
+	return job != NULL && job->kind == JOB_QUERY && !job->cancelled &&
+	    now_ms >= job->deadline_ms;
+}
+
+/* The thread has this one: another answers in its place, and what the thread
+ * will say is dropped. */
+static void
+give_up_running(struct store *store)
+{
+	struct job *job = store->running, *instead = calloc(1, sizeof(*job));
+
+	if (instead == NULL)
+		return;			/* the next look tries again */
+	instead->kind = job->kind;
+	instead->number = job->number;
+	instead->done = job->done;
+	instead->arg = job->arg;
+	job->cancelled = 1;
+	store->jobs++;
+	jobs_finish(store, instead, errmsg_set(&instead->answer.err,
+	    ERR_TIMEOUT, "the database does not answer"));
+}
+
+void
+jobs_give_up(struct store *store, uint64_t now_ms)
+{
+	struct job **at = &store->pending.first;
+
+	if (is_late(store->running, now_ms))
+		give_up_running(store);
+	while (*at != NULL) {
+		struct job *job = *at;
+
+		if (!is_late(job, now_ms)) {
+			at = &job->next;
+			continue;
+		}
+		unlink_next(&store->pending, at);
+		jobs_finish(store, job, errmsg_set(&job->answer.err,
+		    ERR_TIMEOUT, "the database does not answer"));
+	}
+}
+
 void
 jobs_cancel(struct store *store, int number)
 {

@@ -22,6 +22,7 @@ enum {
 	STORE_RETRY_MS = 1000,
 	STORE_CHECK_MS = 5000,		/* still the same file? */
 	STORE_BUSY_MS = 2000,		/* one attempt at a locked file */
+	STORE_ANSWER_MS = 5000,		/* a question waits so long */
 	STORE_WAL_LIMIT = 4 << 20,	/* folded back when it is larger */
 	STORE_TRIM_ROWS = 1000,		/* written: time for retention */
 };
@@ -37,7 +38,8 @@ struct job {
 	void *arg;
 	struct store_query query;
 	char *file;			/* JOB_BACKUP */
-	uint64_t upto, deadline_ms;	/* JOB_SYNC */
+	uint64_t upto;			/* JOB_SYNC */
+	uint64_t deadline_ms;		/* all but JOB_BACKUP */
 	struct store_answer answer;
 	struct read_answer rows;
 };
@@ -106,6 +108,8 @@ struct job *jobs_take(struct job_list *list);	/* the first, or NULL */
 void jobs_finish(struct store *store, struct job *job, int rc);
 /* Those that are stored, and those whose time is up. */
 void jobs_settle_syncs(struct store *store, uint64_t now_ms);
+/* Questions whose time is up, the thread being stuck. */
+void jobs_give_up(struct store *store, uint64_t now_ms);
 void jobs_cancel(struct store *store, int number);
 void job_free(struct job *job);
 void jobs_free(struct job_list *list);

@@ -400,6 +400,7 @@ store_query(struct store *store, const struct store_query *query,
 	if (job == NULL)
 		return ERR_MEMORY;
 	job->query = *query;
+	job->deadline_ms = clock_now_ms() + clock_scaled_ms(STORE_ANSWER_MS);
 	return submit(store, job, &store->pending);
 }
 
@@ -473,6 +474,7 @@ store_poll(struct store *store)
 	pthread_mutex_lock(&store->lock);
 	store_note_stuck(store, clock_now_ms());
 	jobs_settle_syncs(store, clock_now_ms());
+	jobs_give_up(store, clock_now_ms());
 	while ((job = jobs_take(&store->finished)) != NULL) {
 		jobs_append(&store->delivering, job);
 		store->jobs--;

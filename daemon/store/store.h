@@ -192,7 +192,8 @@ struct store_query {
  * Start a job.  Returns its number (> 0), or ERR_FULL when 64 are open, or
  * ERR_FAILED when there is no database and will be none.  `done' is called
  * exactly once, unless the job is cancelled or the store stopped; rc is
- * ERR_FAILED when the database cannot be read now.
+ * ERR_FAILED when the database cannot be read now, ERR_TIMEOUT when it has not
+ * answered for 5 s.
  */
 int store_query(struct store *store, const struct store_query *query,
     store_done done, void *arg);
