@@ -7,4 +7,4 @@ import sys
 sys.dont_write_bytecode = True          # the source tree may be read-only
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "system"))
 
-pytest_plugins = ["harness.plugin"]
+pytest_plugins = ["harness.plugin", "harness.disks"]

@@ -7,7 +7,6 @@ import os
 import re
 import signal
 import socket
-import sqlite3
 
 import pytest
 
@@ -277,15 +276,6 @@ def test_signals_are_commands(cluster):
     c.await_state(lambda s: s["pools"][0]["ready"] == 3)
     c.signal(signal.SIGQUIT)
     assert c.await_exit() == 0
-
-
-def test_a_database_of_a_newer_release_is_refused(cluster):
-    c = cluster(workers=1)
-    c.stop()
-    with sqlite3.connect(c.dir + "/state/state.db") as db:
-        db.execute("PRAGMA user_version = 999")
-    result = c.clusterd()
-    assert result.code == 5, result
 
 
 def test_a_lost_control_socket_is_made_again(cluster):

@@ -4,6 +4,7 @@ and the oracle, which is asked at its end whatever the row was about."""
 
 import os
 import re
+import signal
 import sqlite3
 
 from harness import config, probe, processes, wait
@@ -45,6 +46,8 @@ class Row(Daemon):
         self.keeper_ends = False
         self.judged_elsewhere = False
         self.verdict_at_end = "ok"
+        self.records_at_end = True
+        self.records_kept = []
         self.statuses = {200}
         self.patience = 10              # seconds, until things are as before
         super().__init__(build, plugin_dirs, **keys)
@@ -87,9 +90,19 @@ class Row(Daemon):
         faults at once, of which one may hide another (chaos.py)."""
         self.judged_elsewhere = True
 
-    def ends_as(self, state):
-        """`status` says this at the end, since the fault stays."""
+    def ends_as(self, state, records=True):
+        """`status` says this at the end, since the fault stays.  Without
+        records: there is no database that could tell of deaths."""
         self.verdict_at_end = state
+        self.records_at_end = records
+
+    def lose_records(self):
+        """What is on record until now the row will destroy: it is noted here."""
+        self.records_kept = self.deaths()
+
+    def note_means(self):
+        """Only now the daemon has all that it holds from here on."""
+        self.before = self.snapshot()
 
     # ---- life -----------------------------------------------------------------
 
@@ -145,6 +158,19 @@ class Row(Daemon):
         super().stop()
         self.start()
 
+    def kill_worker(self, name="web/0"):
+        """A death: SIGKILL, and another process is ready in the slot.  Asks
+        nothing but `status`, so it does without the database."""
+        before = self.blame(self.worker(name))
+        os.kill(before["pid"], signal.SIGKILL)
+        self.await_state(lambda status: any(
+            row["worker"] == name and row["state"] == "ready" and row["id"] != before["id"]
+            for row in status["workers"]))
+        return before
+
+    def reasons(self):
+        return reasons(self.status())
+
     # ---- the oracle -----------------------------------------------------------
 
     def rest(self):
@@ -179,7 +205,7 @@ class Row(Daemon):
         for look in questions:
             try:
                 look()
-            except AssertionError as error:
+            except Exception as error:      # pylint: disable=broad-except
                 wrong.append("oracle, %s: %s" % (look.__name__[1:], error))
         return wrong
 
@@ -203,7 +229,7 @@ class Row(Daemon):
 
     def _losses(self):
         """What failed was taken by a worker that the row names."""
-        if self.book is None:
+        if self.book is None or not self.records_at_end:
             return
         deaths = {str(d["id"]): d for d in self.deaths() if self._blames(d)}
         bad = self.book.failures()
@@ -227,10 +253,15 @@ class Row(Daemon):
 
     def deaths(self):
         rows = self.json("deaths")
-        return rows if isinstance(rows, list) else [rows]
+        rows = rows if isinstance(rows, list) else [rows]
+        known = {row["id"] for row in rows}
+        return [row for row in self.records_kept if row["id"] not in known] + rows
 
     def _deaths(self):
         """`restarts` agree with the records, and no counter went back."""
+        if not self.records_at_end:
+            return
+
         def agree():
             counted = sum(p["restarts"] for p in self.status()["pools"])
             # those that were to go have a record too, if they went by a signal
@@ -309,6 +340,11 @@ class Row(Daemon):
             if said != "ok":
                 wrong.append("state.db: " + said)
         return wrong
+
+
+def reasons(status):
+    """The words of what is wrong."""
+    return [reason["reason"] for reason in status["reasons"]]
 
 
 def fds(pid):
