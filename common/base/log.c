@@ -5,8 +5,10 @@
 #include "common/base/log.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -17,13 +19,19 @@ static const char *const names[LL__COUNT] = {
 	[LL_NOTICE] = "notice", [LL_INFO] = "info", [LL_DEBUG] = "debug",
 };
 
+/* Nobody who stops reading our stderr stops us. */
 static void
 sink_stderr(enum log_level level, const char *line, size_t len)
 {
-	ssize_t ignored = write(2, line, len);
+	struct pollfd fd = { .fd = 2, .events = POLLOUT };
+	ssize_t ignored;
 
 	(void)level;
-	(void)ignored;
+	if (poll(&fd, 1, 0) != 1 || !(fd.revents & POLLOUT))
+		return;
+	ignored = send(2, line, len, MSG_DONTWAIT | MSG_NOSIGNAL);
+	if (ignored < 0 && errno == ENOTSOCK)
+		ignored = write(2, line, len);
 }
 
 static struct {

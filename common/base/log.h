@@ -20,7 +20,7 @@ enum { LL__COUNT = 5, LOG_LINE_MAX = 8192 };
 enum log_format { LOG_FORMAT_TEXT, LOG_FORMAT_JSON };
 
 /* Takes one finished line (with its newline); must not block for long and must
- * not log.  The default writes to fd 2. */
+ * not log.  The default writes to fd 2, if that takes it at once. */
 typedef void (*log_sink)(enum log_level level, const char *line, size_t len);
 
 void log_set_level(enum log_level level);

@@ -21,10 +21,15 @@
 #include <unistd.h>
 
 #include "common/base/clock.h"
+#include "common/base/failpoint.h"
 #include "common/base/fd.h"
 #include "common/base/log.h"
 
-enum { NOTICE_MS = 10000, TO_SYSLOG = -2 };
+enum {
+	NOTICE_MS = 10000,
+	STUCK_MS = 2000,	/* one call so long: it takes no lines */
+	TO_SYSLOG = -2,
+};
 
 struct line {
 	enum log_level level;
@@ -36,22 +41,27 @@ static struct {
 	pthread_mutex_t lock;
 	pthread_cond_t work, done;
 	pthread_t thread;
-	int running;			/* the loop thread's */
+	int running, wake_fd;		/* the loop thread's */
 	/* under the lock */
 	struct line *ring[LOGTHREAD_RING];
 	unsigned first, count;
 	size_t bytes;
-	int next_fd;			/* to be taken by the thread; -1: none */
+	char wanted[LOGTHREAD_TARGET];	/* to be opened by the thread */
+	unsigned asked, answered;	/* how often; the same: nothing to do */
+	int refused;			/* the answer */
+	char trouble[256];
+	uint64_t busy_ms;		/* since when it is in a call; 0: not */
 	int stopping, ended;
 	uint64_t written, dropped;
 	uint64_t dropped_ms;		/* when the last one was */
-	char reason[128];
+	char reason[256];
 	/* the thread's */
 	int fd;				/* or TO_SYSLOG */
+	char path[LOGTHREAD_TARGET];	/* of a file; "": it is none */
 	uint64_t told;			/* of dropped, in the log itself */
 	uint64_t notice_ms;		/* next one on stderr */
 } logthread = {
-	.lock = PTHREAD_MUTEX_INITIALIZER, .next_fd = -1, .fd = -1,
+	.lock = PTHREAD_MUTEX_INITIALIZER, .fd = -1, .wake_fd = -1,
 };
 
 /* ---- targets --------------------------------------------------------------------- */
@@ -114,7 +124,7 @@ count_dropped(const char *why)
 {
 	logthread.dropped++;
 	logthread.dropped_ms = clock_now_ms();
-	snprintf(logthread.reason, sizeof(logthread.reason), "%s", why);
+	snprintf(logthread.reason, sizeof(logthread.reason), "%.255s", why);
 }
 
 static void
@@ -161,6 +171,35 @@ priority_of(enum log_level level)
 	return LOG_NOTICE;
 }
 
+/* Somebody removed the file: nobody would ever read what goes there. */
+static int
+is_removed(void)
+{
+	struct stat st;
+
+	return logthread.path[0] != '\0' && fstat(logthread.fd, &st) == 0 &&
+	    S_ISREG(st.st_mode) && st.st_nlink == 0;
+}
+
+/* 0 or an ERR_ code. */
+static int
+make_again(struct errmsg *err)
+{
+	char text[LOGTHREAD_TARGET + 64];
+	int fd, n, rc = open_file(logthread.path, &fd, err);
+	ssize_t ignored;
+
+	if (rc != 0)
+		return errmsg_prefix(err, "it was removed; ");
+	close_target(&logthread.fd);
+	logthread.fd = fd;
+	n = snprintf(text, sizeof(text), "clusterd: %s was removed; this is "
+	    "a new one\n", logthread.path);
+	ignored = write(fd, text, (size_t)n);
+	(void)ignored;
+	return 0;
+}
+
 /* A line in one write, if the target takes it in one.  0 or an errno. */
 static int
 write_text(const char *text, size_t len)
@@ -184,23 +223,32 @@ write_text(const char *text, size_t len)
 	return 0;
 }
 
+/* 0 or an ERR_ code. */
 static int
-write_line(enum log_level level, const char *text, size_t len)
+write_line(enum log_level level, const char *text, size_t len,
+    struct errmsg *err)
 {
-	if (logthread.fd != TO_SYSLOG)
-		return write_text(text, len);
-	syslog(priority_of(level), "%.*s", (int)len, text);
-	return 0;
+	int rc = FP("log.write");
+
+	if (rc <= 0 && logthread.fd == TO_SYSLOG) {
+		syslog(priority_of(level), "%.*s", (int)len, text);
+		return 0;
+	}
+	if (rc <= 0 && is_removed() && (rc = make_again(err)) != 0)
+		return rc;
+	if (rc <= 0)
+		rc = write_text(text, len);
+	return rc == 0 ? 0 : errmsg_set(err, ERR_SYSTEM, "%s", strerror(rc));
 }
 
 /* Lines are missing: said on the other channel, at most every 10 s, and only
  * if that takes it at once. */
 static void
-notice_elsewhere(int error)
+notice_elsewhere(const struct errmsg *err)
 {
 	struct pollfd ready = { 2, POLLOUT, 0 };
 	uint64_t now = clock_now_ms();
-	char text[160];
+	char text[sizeof(err->text) + 64];
 	ssize_t ignored;
 	int n;
 
@@ -208,7 +256,7 @@ notice_elsewhere(int error)
 		return;
 	logthread.notice_ms = now + clock_scaled_ms(NOTICE_MS);
 	n = snprintf(text, sizeof(text),
-	    "clusterd: the log cannot be written: %s\n", strerror(error));
+	    "clusterd: the log cannot be written: %s\n", err->text);
 	if (poll(&ready, 1, 0) == 1 && (ready.revents & POLLOUT)) {
 		ignored = write(2, text, (size_t)n);
 		(void)ignored;
@@ -219,6 +267,7 @@ notice_elsewhere(int error)
 static void
 tell_dropped(uint64_t dropped)
 {
+	struct errmsg err;
 	char text[96];
 	int n;
 
@@ -226,8 +275,23 @@ tell_dropped(uint64_t dropped)
 		return;
 	n = snprintf(text, sizeof(text), "clusterd: %llu lines of log were "
 	    "dropped\n", (unsigned long long)(dropped - logthread.told));
-	if (write_line(LL_WARNING, text, (size_t)n) == 0)
+	if (write_line(LL_WARNING, text, (size_t)n, &err) == 0)
 		logthread.told = dropped;
+}
+
+/* The lock is given up for a call that may take its time. */
+static void
+begin_call(void)
+{
+	logthread.busy_ms = clock_now_ms();
+	pthread_mutex_unlock(&logthread.lock);
+}
+
+static void
+end_call(void)
+{
+	pthread_mutex_lock(&logthread.lock);
+	logthread.busy_ms = 0;
 }
 
 /* Lock held, given up meanwhile. */
@@ -236,33 +300,55 @@ write_first(void)
 {
 	struct line *line = logthread.ring[logthread.first];
 	uint64_t dropped = logthread.dropped;
-	int error;
+	struct errmsg err;
+	int rc;
 
 	logthread.first = (logthread.first + 1) % LOGTHREAD_RING;
 	logthread.count--;
 	logthread.bytes -= line->len;
-	pthread_mutex_unlock(&logthread.lock);
-	error = write_line(line->level, line->text, line->len);
-	if (error != 0)
-		notice_elsewhere(error);
+	begin_call();
+	rc = write_line(line->level, line->text, line->len, &err);
+	if (rc != 0)
+		notice_elsewhere(&err);
 	else
 		tell_dropped(dropped);
 	free(line);
-	pthread_mutex_lock(&logthread.lock);
-	if (error != 0)
-		count_dropped(strerror(error));
+	end_call();
+	if (rc != 0)
+		count_dropped(err.text);
 	else
 		logthread.written++;
 }
 
+/* The same.  What cannot be opened changes nothing. */
 static void
-take_target(void)
+open_wanted(void)
 {
-	if (logthread.next_fd == -1)
-		return;
-	close_target(&logthread.fd);
-	logthread.fd = logthread.next_fd;
-	logthread.next_fd = -1;
+	char target[LOGTHREAD_TARGET];
+	unsigned number = logthread.asked;
+	struct errmsg err = { 0 };
+	uint64_t one = 1;
+	ssize_t ignored;
+	int fd, rc;
+
+	memcpy(target, logthread.wanted, sizeof(target));
+	begin_call();
+	rc = FP("log.open");
+	rc = rc > 0 ? errmsg_set(&err, ERR_SYSTEM, "log: cannot open %s: %s",
+	    target, strerror(rc)) : open_target(target, &fd, &err);
+	if (rc == 0) {
+		close_target(&logthread.fd);
+		logthread.fd = fd;
+		snprintf(logthread.path, sizeof(logthread.path), "%s",
+		    target[0] == '/' ? target : "");
+	}
+	end_call();
+	logthread.answered = number;
+	logthread.refused = rc;
+	snprintf(logthread.trouble, sizeof(logthread.trouble), "%.255s",
+	    err.text);
+	ignored = write(logthread.wake_fd, &one, sizeof(one));
+	(void)ignored;
 }
 
 static void *
@@ -271,8 +357,9 @@ run(void *arg)
 	(void)arg;
 	pthread_mutex_lock(&logthread.lock);
 	for (;;) {
-		take_target();
-		if (logthread.count > 0)
+		if (logthread.answered != logthread.asked)
+			open_wanted();
+		else if (logthread.count > 0)
 			write_first();
 		else if (logthread.stopping)
 			break;
@@ -301,15 +388,16 @@ init_conditions(void)
 }
 
 int
-logthread_start(const char *target, struct errmsg *err)
+logthread_start(int wake_fd, struct errmsg *err)
 {
 	sigset_t all, before;
-	int fd, rc;
+	int rc;
 
-	if ((rc = open_target(target, &fd, err)) != 0)
+	if ((rc = open_target("stderr", &logthread.fd, err)) != 0)
 		return rc;
 	init_conditions();
-	logthread.fd = fd;
+	logthread.path[0] = '\0';
+	logthread.wake_fd = wake_fd;
 	logthread.stopping = logthread.ended = 0;
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &before);
@@ -325,19 +413,17 @@ logthread_start(const char *target, struct errmsg *err)
 	return 0;
 }
 
-int
-logthread_reopen(const char *target, struct errmsg *err)
+unsigned
+logthread_open(const char *target)
 {
-	int fd, rc;
+	unsigned number;
 
-	if ((rc = open_target(target, &fd, err)) != 0)
-		return rc;
 	pthread_mutex_lock(&logthread.lock);
-	close_target(&logthread.next_fd);
-	logthread.next_fd = fd;
+	snprintf(logthread.wanted, sizeof(logthread.wanted), "%s", target);
+	number = ++logthread.asked;
 	pthread_cond_signal(&logthread.work);
 	pthread_mutex_unlock(&logthread.lock);
-	return 0;
+	return number;
 }
 
 void
@@ -368,6 +454,20 @@ logthread_stop(unsigned timeout_ms)
 		pthread_join(logthread.thread, NULL);
 }
 
+/* Lock held. */
+static void
+fill_health(struct logthread_status *status)
+{
+	uint64_t now = clock_now_ms();
+
+	status->stuck = logthread.busy_ms != 0 &&
+	    now - logthread.busy_ms >= clock_scaled_ms(STUCK_MS);
+	status->losing = logthread.dropped > 0 &&
+	    now - logthread.dropped_ms < clock_scaled_ms(NOTICE_MS);
+	snprintf(status->reason, sizeof(status->reason), "%s",
+	    logthread.reason);
+}
+
 void
 logthread_status(struct logthread_status *status)
 {
@@ -375,9 +475,10 @@ logthread_status(struct logthread_status *status)
 	status->written = logthread.written;
 	status->dropped = logthread.dropped;
 	status->waiting = logthread.count;
-	status->failing = logthread.dropped > 0 && clock_now_ms() -
-	    logthread.dropped_ms < clock_scaled_ms(NOTICE_MS);
-	snprintf(status->reason, sizeof(status->reason), "%s",
-	    logthread.reason);
+	fill_health(status);
+	status->answered = logthread.answered;
+	status->refused = logthread.refused;
+	snprintf(status->trouble, sizeof(status->trouble), "%s",
+	    logthread.trouble);
 	pthread_mutex_unlock(&logthread.lock);
 }

@@ -18,21 +18,30 @@
 enum {
 	LOGTHREAD_RING = 8192,		/* lines that wait */
 	LOGTHREAD_BYTES = 16 << 20,	/* of them together */
+	LOGTHREAD_TARGET = 300,		/* the name of a target */
 };
 
 /*
- * target is the value of the key `log': "stderr", "syslog" or an absolute file
- * name.  A file is made if missing (0640), opened for appending and without
- * following a link; it must be a regular file with one name or a character
- * device.  From now on log_line() goes to the ring.  0, ERR_SYSTEM,
- * ERR_BAD_ARGUMENT (refused file) or ERR_MEMORY; the log then goes on as it
- * was.  The thread has all signals blocked.
+ * Start it, with stderr as its target.  From now on log_line() goes to the ring.
+ * wake_fd is an eventfd that is written to when a target is open or refused; it
+ * must outlive the thread, which has all signals blocked.  0, ERR_SYSTEM; the log
+ * then goes on as it was.
  */
-int logthread_start(const char *target, struct errmsg *err);
+int logthread_start(int wake_fd, struct errmsg *err);
 
-/* The same for a running one: another target, or the same name after a
- * rotation.  What waits goes to the new one.  A failure changes nothing. */
-int logthread_reopen(const char *target, struct errmsg *err);
+/*
+ * Another target, or the same name again after a rotation; what waits goes to
+ * the new one.  target is the value of the key `log': "stderr", "syslog" or an
+ * absolute file name.  A file is made if missing (0640), opened for appending and
+ * without following a link; it must be a regular file with one name or a
+ * character device.  Opened by the thread, as a disk may stand still: returns the
+ * number of the request, which is over when status.answered has come to it.  One
+ * that is refused changes nothing.
+ *
+ * A file that is removed while it is written to is made again; one that is
+ * renamed is followed.
+ */
+unsigned logthread_open(const char *target);
 
 /* Write what waits, at most timeout_ms, then log to stderr as before. */
 void logthread_stop(unsigned timeout_ms);
@@ -40,8 +49,12 @@ void logthread_stop(unsigned timeout_ms);
 struct logthread_status {
 	uint64_t written, dropped;	/* lines since the start */
 	unsigned waiting;
-	int failing;			/* lines were dropped in the last 10 s */
-	char reason[128];		/* the last failure, or "" */
+	int losing;			/* lines were dropped in the last 10 s */
+	char reason[256];		/* why, or "" */
+	int stuck;			/* a call has not returned for 2 s */
+	unsigned answered;		/* the last request that is over */
+	int refused;			/* 0: it was open, or an ERR_ code */
+	char trouble[256];		/* and its words */
 };
 /* Zero when it does not run. */
 void logthread_status(struct logthread_status *status);

@@ -47,23 +47,6 @@
 
 static struct keeper keeper;
 
-/* -- the keeper's own few lines -------------------------------------------------- */
-
-/* Nobody who stops reading our stderr stops us. */
-static void
-put_line(enum log_level level, const char *line, size_t len)
-{
-	struct pollfd fd = { .fd = 2, .events = POLLOUT };
-	ssize_t ignored;
-
-	(void)level;
-	if (poll(&fd, 1, 0) != 1 || !(fd.revents & POLLOUT))
-		return;
-	ignored = send(2, line, len, MSG_DONTWAIT | MSG_NOSIGNAL);
-	if (ignored < 0 && errno == ENOTSOCK)
-		ignored = write(2, line, len);
-}
-
 /* -- start ------------------------------------------------------------------------- */
 
 static void
@@ -335,7 +318,6 @@ main(int argc, char **argv)
 		failpoint_list();
 		return 0;
 	}
-	log_set_sink(put_line);
 	log_set_name("keeper");
 	if (open_basics(k, &err) != 0)
 		return say(EXIT_FAILED, &err);

@@ -17,10 +17,10 @@
 #include "daemon/master/dispatch.h"
 #include "daemon/master/life.h"
 #include "daemon/master/listeners.h"
+#include "daemon/master/logs.h"
 #include "daemon/master/master.h"
 #include "daemon/master/process.h"
 #include "daemon/master/quarantine.h"
-#include "daemon/master/start.h"
 #include "daemon/master/turn.h"
 #include "daemon/supervisor/state.h"
 
@@ -224,9 +224,7 @@ change_now(struct master *m, struct control_call *call,
 			control_done(call, "{}");
 		return true;
 	case COMMAND_LOG_REOPEN:
-		start_open_log(m, true);
-		if (call != NULL)
-			control_done(call, "{}");
+		logs_reopen(m, call);
 		return true;
 	}
 	return false;

@@ -25,11 +25,11 @@
 #include "common/base/stamp.h"
 #include "daemon/control/control.h"
 #include "daemon/journal/journal.h"
-#include "daemon/journal/logthread.h"
 #include "daemon/master/disk.h"
 #include "daemon/master/dispatch.h"
 #include "daemon/master/life.h"
 #include "daemon/master/link.h"
+#include "daemon/master/logs.h"
 #include "daemon/master/master.h"
 #include "daemon/master/start.h"
 #include "daemon/master/tick.h"
@@ -79,7 +79,7 @@ master_end(struct master *m, int status, const char *fmt, ...)
 		event_free(m->wake);
 	m->wake = NULL;
 	store_stop(m->store, 2000);
-	logthread_stop(1000);
+	logs_stop(m, 1000);
 	m->store = NULL;
 	check_leaks();
 	keeper_begin(&packet, KEEPER_EXIT, 0);

@@ -82,6 +82,7 @@ struct master {
 	struct journal *journal;
 	struct control *control;
 	struct disk *disk;		/* writes the files of a generation */
+	struct logs *logs;		/* where the log goes; NULL: stderr */
 	struct check *check;		/* the checker that runs now, or NULL */
 	struct change_run *change;	/* the transaction that runs, or NULL */
 
@@ -130,7 +131,6 @@ struct master {
 	uint32_t verdict_reasons;	/* bit set of what was said with it */
 	bool shown_ready, shown_reload;
 	uint64_t summary_ns;		/* of the last `still degraded' */
-	char log_target[300];		/* what the log thread writes to */
 	uint64_t control_inode;		/* of its path; 0: not seen yet */
 	struct oom_watch oom;		/* kills for want of memory */
 	uint64_t stalls;		/* since this master began */

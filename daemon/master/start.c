@@ -21,7 +21,6 @@
 #include "common/base/stamp.h"
 #include "daemon/control/control.h"
 #include "daemon/journal/journal.h"
-#include "daemon/journal/logthread.h"
 #include "daemon/master/adopt.h"
 #include "daemon/master/change.h"
 #include "daemon/master/check.h"
@@ -32,6 +31,7 @@
 #include "daemon/master/life.h"
 #include "daemon/master/link.h"
 #include "daemon/master/listeners.h"
+#include "daemon/master/logs.h"
 #include "daemon/master/master.h"
 #include "daemon/master/orders.h"
 #include "daemon/master/process.h"
@@ -261,32 +261,13 @@ start_add_pool(struct master *m, const struct conf_pool *conf,
 	return 0;
 }
 
-void
-start_open_log(struct master *m, bool again)
-{
-	const char *target = m->conf != NULL ? m->conf->daemon.log : NULL;
-	struct errmsg err;
-	int rc;
-
-	if (target == NULL)
-		return;		/* a signal, before the first check is over */
-	if (strcmp(target, m->log_target) == 0 && !again)
-		return;
-	rc = m->log_target[0] == '\0' ? logthread_start(target, &err) :
-	    logthread_reopen(target, &err);
-	if (rc != 0)
-		log_error("log: %s", err.text);
-	else
-		snprintf(m->log_target, sizeof(m->log_target), "%s", target);
-}
-
 static void
 apply_daemon_keys(struct master *m)
 {
 	log_set_level((enum log_level)m->conf->daemon.log_level);
 	log_set_format(m->conf->daemon.log_format == FORMAT_JSON ?
 	    LOG_FORMAT_JSON : LOG_FORMAT_TEXT);
-	start_open_log(m, false);
+	logs_apply(m);
 }
 
 static void
@@ -610,7 +591,7 @@ on_lost(struct master *m, const char *why)
 	log_warn("master: the keeper is gone: %s", why);
 	if (m->store != NULL)
 		store_flush(m->store, 1000);
-	logthread_stop(100);
+	logs_stop(m, 100);
 	_exit(1);
 }
 

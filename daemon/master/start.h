@@ -38,8 +38,6 @@ int start_add_pool(struct master *m, const struct conf_pool *conf,
     uint64_t generation);
 /* What [daemon] says, after a commit: log, access, the keeper's backstop. */
 void start_apply_conf(struct master *m);
-/* The key `log', or the same file again after a rotation. */
-void start_open_log(struct master *m, bool again);
 /* All addresses are bound: the pools of a first start begin. */
 void start_service(struct master *m);
 

@@ -15,6 +15,7 @@
 #include "daemon/master/change.h"
 #include "daemon/master/link.h"
 #include "daemon/master/listeners.h"
+#include "daemon/master/logs.h"
 #include "daemon/master/master.h"
 #include "daemon/master/process.h"
 #include "daemon/master/quarantine.h"
@@ -211,20 +212,33 @@ look_at_listeners(struct master *m)
 }
 
 static void
+look_at_log(const struct master *m)
+{
+	const char *trouble = logs_trouble(m);
+	struct logthread_status log;
+
+	logthread_status(&log);
+	if (trouble[0] != '\0')
+		add(VIEW_DEGRADED, REASON_LOG_REFUSED, NULL, NULL,
+		    "lines go where they went before: %.200s", trouble);
+	if (log.losing)
+		add(VIEW_DEGRADED, REASON_LOGS_DROPPED, NULL, NULL,
+		    "lines of log are lost: %.200s", log.reason);
+	else if (log.stuck)
+		add(VIEW_DEGRADED, REASON_LOGS_DROPPED, NULL, NULL,
+		    "the log takes no lines: %u wait", log.waiting);
+}
+
+static void
 look_at_store(struct master *m)
 {
 	struct store_status status;
-	struct logthread_status log;
 
 	if (m->flags & WELCOME_SAFE_MODE)
 		add(VIEW_DEGRADED, REASON_SAFE_MODE, NULL, NULL,
 		    "the store stays closed: ten masters in a row died early");
 	if (m->store == NULL || m->flags & WELCOME_SAFE_MODE)
 		return;
-	logthread_status(&log);
-	if (log.failing)
-		add(VIEW_DEGRADED, REASON_LOGS_DROPPED, NULL, NULL,
-		    "lines of log are lost: %s", log.reason);
 	store_status(m->store, &status);
 	if (status.state == STORE_BEHIND)
 		add(VIEW_DEGRADED, REASON_STORE_BEHIND, NULL, NULL, "%.*s",
@@ -269,6 +283,7 @@ verdict_find(struct master *m)
 		    "force", (unsigned long long)copy->globals.taken_back,
 		    (unsigned long long)copy->globals.generation);
 	look_at_listeners(m);
+	look_at_log(m);
 	look_at_store(m);
 }
 

@@ -38,15 +38,6 @@ count_lines(const char *path, const char *word)
 	return count;
 }
 
-static void
-start(const char *target)
-{
-	struct errmsg err = { 0 };
-
-	if (logthread_start(target, &err) != 0)
-		fail_msg("%s", err.text);
-}
-
 static struct logthread_status
 status_now(void)
 {
@@ -54,6 +45,31 @@ status_now(void)
 
 	logthread_status(&status);
 	return status;
+}
+
+/* 0, or how it was refused. */
+static int
+open_target(const char *target)
+{
+	uint64_t end = clock_now_ms() + 20000;
+	unsigned number = logthread_open(target);
+
+	while (status_now().answered != number) {
+		poll(NULL, 0, 1);
+		assert_true(clock_now_ms() < end);
+	}
+	return status_now().refused;
+}
+
+static void
+start(const char *target)
+{
+	struct errmsg err = { 0 };
+
+	if (logthread_start(-1, &err) != 0)
+		fail_msg("%s", err.text);
+	if (open_target(target) != 0)
+		fail_msg("%s", status_now().trouble);
 }
 
 /* Until so many lines are written or dropped since before. */
@@ -120,7 +136,6 @@ static void
 test_rotated(void **state)
 {
 	struct logthread_status before = status_now();
-	struct errmsg err;
 
 	(void)state;
 	start(file);
@@ -129,7 +144,7 @@ test_rotated(void **state)
 	assert_int_equal(rename(file, other), 0);
 	log_error("still there");
 	await(before, 2);
-	assert_int_equal(logthread_reopen(file, &err), 0);
+	assert_int_equal(open_target(file), 0);
 	log_error("second");
 	logthread_stop(5000);
 	assert_int_equal(count_lines(other, "first"), 1);
@@ -161,7 +176,7 @@ test_stalled_reader(void **state)
 	assert_true(clock_now_ms() - begun < 5000);
 	now = status_now();
 	assert_true(now.dropped > before.dropped);
-	assert_true(now.failing);
+	assert_true(now.losing);
 	assert_true(now.waiting <= LOGTHREAD_RING);
 	close(copy);
 	fcntl(out[0], F_SETFL, O_NONBLOCK);
@@ -192,7 +207,6 @@ test_full_disk(void **state)
 {
 	struct logthread_status before = status_now(), now;
 	int saved = dup(2), out[2];
-	struct errmsg err;
 	char text[256];
 	ssize_t n;
 
@@ -210,7 +224,7 @@ test_full_disk(void **state)
 	assert_true(n > 0);
 	text[n] = '\0';
 	assert_non_null(strstr(text, "cannot be written"));
-	assert_int_equal(logthread_reopen(file, &err), 0);
+	assert_int_equal(open_target(file), 0);
 	log_error("again");
 	logthread_stop(5000);
 	dup2(saved, 2);
@@ -221,24 +235,61 @@ test_full_disk(void **state)
 	close(out[1]);
 }
 
+/* Removed, or gone under a new one of its name: nobody would read the old one. */
+static void
+test_removed(void **state)
+{
+	struct logthread_status before = status_now();
+
+	(void)state;
+	start(file);
+	log_error("lost with it");
+	await(before, 1);
+	assert_int_equal(unlink(file), 0);
+	log_error("first in the new one");
+	await(before, 2);
+	assert_int_equal(count_lines(file, "first in the new one"), 1);
+	assert_int_equal(count_lines(file, "was removed"), 1);
+	close(open(other, O_CREAT | O_WRONLY, 0600));
+	assert_int_equal(rename(other, file), 0);
+	log_error("second");
+	await(before, 3);
+	assert_int_equal(count_lines(file, "second"), 1);
+	assert_int_equal(status_now().dropped, before.dropped);
+	/* what took its place is refused: counted, not written into nowhere */
+	assert_int_equal(unlink(file), 0);
+	assert_int_equal(symlink(other, file), 0);
+	log_error("third");
+	await(before, 4);
+	assert_int_equal(status_now().dropped, before.dropped + 1);
+	assert_non_null(strstr(status_now().reason, "symbolic link"));
+	assert_int_equal(access(other, F_OK), -1);
+	assert_int_equal(unlink(file), 0);
+	log_error("fourth");
+	logthread_stop(5000);
+	assert_int_equal(count_lines(file, "fourth"), 1);
+	assert_int_equal(count_lines(file, "1 lines of log were dropped"), 1);
+}
+
 static void
 test_refused(void **state)
 {
-	struct errmsg err;
-
 	(void)state;
+	start("stderr");
 	assert_int_equal(symlink(other, file), 0);
-	assert_int_equal(logthread_start(file, &err), ERR_BAD_ARGUMENT);
+	assert_int_equal(open_target(file), ERR_BAD_ARGUMENT);
 	assert_int_equal(unlink(file), 0);
 	close(open(other, O_CREAT | O_WRONLY, 0600));
 	assert_int_equal(link(other, file), 0);
-	assert_int_equal(logthread_start(file, &err), ERR_BAD_ARGUMENT);
+	assert_int_equal(open_target(file), ERR_BAD_ARGUMENT);
 	assert_int_equal(unlink(file), 0);
 	assert_int_equal(mkfifo(file, 0600), 0);
-	assert_true(logthread_start(file, &err) < 0);
+	assert_true(open_target(file) < 0);
 	assert_int_equal(unlink(file), 0);
-	assert_int_equal(logthread_start("/nowhere/at/all", &err), ERR_SYSTEM);
-	assert_non_null(strstr(err.text, "/nowhere/at/all"));
+	assert_int_equal(open_target("/nowhere/at/all"), ERR_SYSTEM);
+	assert_non_null(strstr(status_now().trouble, "/nowhere/at/all"));
+	assert_int_equal(open_target(file), 0);
+	assert_string_equal(status_now().trouble, "");
 }
 
 int
@@ -250,6 +301,7 @@ main(void)
 		TEST(test_rotated),
 		TEST(test_stalled_reader),
 		TEST(test_full_disk),
+		TEST(test_removed),
 		TEST(test_refused),
 	};
 
