@@ -126,3 +126,16 @@ do_log(struct cluster_request *req, struct evil *evil, const char *arg)
 	cluster_log(CLUSTER_NOTICE, "said: %s", arg);
 	return say(req, "logged\n");
 }
+
+/* "COUNTxLENGTH": so many lines at once, that long. */
+enum cluster_verdict
+do_say(struct cluster_request *req, struct evil *evil, const char *arg)
+{
+	char *end;
+	unsigned long count = strtoul(arg, &end, 10);
+	int length = *end == 'x' ? (int)strtol(end + 1, NULL, 10) : 0;
+
+	for (unsigned long i = 0; i < count; i++)
+		cluster_log(CLUSTER_NOTICE, "say %-*lu", length, i);
+	return say(req, "said\n");
+}
