@@ -249,18 +249,15 @@ notice_elsewhere(const struct errmsg *err)
 	struct pollfd ready = { 2, POLLOUT, 0 };
 	uint64_t now = clock_now_ms();
 	char text[sizeof(err->text) + 64];
-	ssize_t ignored;
 	int n;
 
 	if (now < logthread.notice_ms)
 		return;
-	logthread.notice_ms = now + clock_scaled_ms(NOTICE_MS);
 	n = snprintf(text, sizeof(text),
 	    "clusterd: the log cannot be written: %s\n", err->text);
-	if (poll(&ready, 1, 0) == 1 && (ready.revents & POLLOUT)) {
-		ignored = write(2, text, (size_t)n);
-		(void)ignored;
-	}
+	if (poll(&ready, 1, 0) == 1 && (ready.revents & POLLOUT) &&
+	    write(2, text, (size_t)n) > 0)
+		logthread.notice_ms = now + clock_scaled_ms(NOTICE_MS);
 }
 
 /* Lines are missing: said in the log itself, as soon as it takes a line. */

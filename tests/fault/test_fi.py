@@ -9,8 +9,7 @@ import pytest
 
 from harness import inject
 
-pytestmark = pytest.mark.skipif(os.environ.get("SANITIZED") == "yes",
-                                reason="a sanitizer wants to be the first library")
+pytestmark = inject.needs_preload
 
 # Calls through the library as a C program does; each is a letter of the answer.
 CALLER = """

@@ -12,7 +12,7 @@ import threading
 
 import pytest
 
-from harness import database, sanitized, shows, slow, threads, wait
+from harness import database, inject, sanitized, shows, slow, threads, wait
 from harness.daemon import Daemon
 from harness.row import reasons
 
@@ -292,6 +292,28 @@ def test_the_disk_is_full(small_disk, row):
 
 
 @shows("G4")
+@inject.needs_preload
+def test_writes_that_find_no_room(row):
+    r = row(start=False)
+    fi = inject.injected_into(r)
+    r.start()
+    fi.arm("master", "pwrite64:ENOSPC@5-400")
+    deaths = 0
+    while "store_behind" not in r.reasons():
+        deaths += 1
+        still_works(r, deaths)
+    await_behind(r)                     # SQLite calls some of it an I/O error
+    scale_is_not_stored(r, 5)
+    assert fi.injected("master") > 0
+    fi.disarm("master")
+    behind = r.await_event("store.behind")
+    assert r.await_event("store.recovered", after=behind)["lost"] == 0
+    await_stored(r, deaths)
+    as_before(r)
+    all_events_are_there(r)
+
+
+@shows("G4")
 def test_full_from_the_start(row):
     """The file may not grow at all, as long as the daemon runs."""
     r = row(env={"CLUSTERD_TEST_PRAGMA": "max_page_count=1"})
@@ -329,6 +351,30 @@ def test_errors_of_the_disk(row, where):
     assert recovered["lost"] == 0
     await_stored(r, deaths)
     database.await_number(r, "SELECT desired FROM pools", 4)
+    all_events_are_there(r)
+
+
+@shows("G5")
+@inject.needs_preload
+def test_a_sync_that_fails(row):
+    """What the system may have forgotten is written anew, all of it."""
+    r = row(start=False)
+    fi = inject.injected_into(r)
+    r.start()
+    still_works(r, deaths=1)
+    database.await_number(r, "SELECT sum(restarts) FROM workers", 1)
+    fi.arm("master", "fsync:EIO@1+;fdatasync:EIO@1+")
+    scale_is_not_stored(r, 5)           # a size is only stored when it is synced
+    await_behind(r, "disk I/O error")
+    assert fi.injected("master") > 0
+    database.change(r, "DELETE FROM workers")
+    database.change(r, "DELETE FROM pools")
+    fi.disarm("master")
+    behind = r.await_event("store.behind")
+    assert r.await_event("store.recovered", after=behind)["lost"] == 0
+    await_stored(r, deaths=1)
+    database.await_number(r, "SELECT desired FROM pools", 5)
+    as_before(r)
     all_events_are_there(r)
 
 

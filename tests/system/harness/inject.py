@@ -6,6 +6,8 @@ import mmap
 import os
 import struct
 
+import pytest
+
 ROLES = ("keeper", "master", "worker", "checker", "ctl")
 
 # struct fi_role
@@ -16,6 +18,17 @@ MATCHED, INJECTED, RULES = SEED + 8, SEED + 16, SEED + 24
 CALLS = RULES + 48 * 8
 CALL_SIZE, CALL_COUNT = 32, 64
 SIZE = CALLS + CALL_SIZE * CALL_COUNT
+
+
+needs_preload = pytest.mark.skipif(os.environ.get("SANITIZED") == "yes",
+                                   reason="a sanitizer wants to be the first library")
+
+
+def injected_into(c):
+    """The shim in a cluster that is not started yet: nothing fails until `arm`."""
+    fi = Injector(c.dir + "/fi", c.plugin_dirs)
+    c.env.update(fi.env())
+    return fi
 
 
 class Injector:
