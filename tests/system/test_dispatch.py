@@ -52,15 +52,6 @@ def test_what_was_taken_back_is_taken_back_again(cluster):
     assert [d["connections_lost"] for d in c.json("deaths")] == [0, 0]
 
 
-def test_a_worker_that_shuts_its_own_socket_is_replaced(cluster):
-    c = cluster(workers=1, routes={"/": "hello", "/shutdown": "evil"})
-    before = c.worker("web/0")["id"]
-    assert c.get("/shutdown").status == 200
-    assert c.get("/").status == 200
-    assert c.worker("web/0")["id"] != before
-    assert c.json("deaths")[-1]["cause"] == "protocol"
-
-
 def shut_listeners(c):
     """A plugin shuts down every listener that it can find."""
     seq = c.last_event()

@@ -10,7 +10,7 @@ import pytest
 from harness import http, processes, wait
 
 EVIL = ["segv", "abort", "exit", "closefd", "listener", "block", "spin", "sleep",
-        "leakfd", "page", "frame", "e", "recurse", "disconnect", "threadsegv"]
+        "leakfd", "recurse", "disconnect", "threadsegv"]
 
 
 def routes():
@@ -53,18 +53,6 @@ def test_a_lost_descriptor_is_noticed(c):
     death = end_of(c, seen)
     c.await_event("worker.ready", after=death, worker=death["worker"])
     assert c.get("/").status == 200
-
-
-@pytest.mark.parametrize("path", ["page?future", "page?back", "frame"])
-def test_a_liar_is_ended(c, path):
-    assert c.get("/e").status == 200
-    seen = c.last_event()
-    try:
-        c.get("/" + path)
-    except http.ConnectionLost:
-        pass
-    death = end_of(c, seen)
-    c.await_event("worker.ready", after=death, worker=death["worker"])
 
 
 @pytest.mark.parametrize("path", ["block", "spin"])

@@ -38,8 +38,11 @@ void
 sign(struct cluster_request *req)
 {
 	const char *id = cluster_header(req, "X-Request-Id");
+	static unsigned served;
 	char number[24];
 
+	snprintf(number, sizeof(number), "%u", ++served);
+	cluster_set_header(req, "X-Served", number);
 	snprintf(number, sizeof(number), "%llu",
 	    (unsigned long long)cluster_worker_id());
 	cluster_set_header(req, "X-Worker", cluster_worker_name());

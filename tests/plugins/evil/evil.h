@@ -24,13 +24,17 @@ struct evil {
 extern volatile int for_ever;
 extern volatile int *volatile nowhere;
 
-/* The headers of every answer: X-Worker, X-Worker-Id, X-Request-Id. */
+/* The headers of every answer: X-Worker, X-Worker-Id, X-Request-Id, and
+ * X-Served: the how manieth of its worker it is. */
 void sign(struct cluster_request *req);
 enum cluster_verdict say(struct cluster_request *req, const char *text);
 enum cluster_verdict say_result(struct cluster_request *req, int rc);
 
 /* Told to go, in an instance of mode `bye': streams end by themselves. */
 extern int told_to_go;
+
+/* Until somebody opens that fifo to write and closes it; holds the loop. */
+void wait_for(const char *fifo);
 
 void evil_on_room(struct cluster_request *req, void *self);
 

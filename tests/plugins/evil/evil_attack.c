@@ -1,18 +1,16 @@
 /* SPDX-License-Identifier: MIT
  * Copyright (c) 2026 the clusterd authors */
 
-/* evil_attack.c: against the host: its descriptors, its page, its relatives. */
+/* evil_attack.c: against the host: its descriptors, its relatives. */
 #include "evil.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include <sys/mman.h>
 #include <sys/ptrace.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
@@ -171,50 +169,4 @@ enum cluster_verdict
 do_disconnect(struct cluster_request *req, struct evil *evil, const char *arg)
 {
 	return say_result(req, cluster_disconnect(arg));
-}
-
-/* Hold the loop, so that a lie is not mended by the next beat. */
-static void
-hold_loop(void)
-{
-	poll(NULL, 0, 400);
-}
-
-enum cluster_verdict
-do_page(struct cluster_request *req, struct evil *evil, const char *arg)
-{
-	uint64_t *page = mmap(NULL, 16384, PROT_READ | PROT_WRITE, MAP_SHARED,
-	    6, 0);
-
-	if (page == MAP_FAILED)
-		return CLUSTER_FAIL;
-	if (strcmp(arg, "future") == 0) {
-		page[16] += 1000000000000ull;		/* the beat */
-	} else if (strcmp(arg, "busy") == 0) {
-		page[21] = UINT64_MAX;			/* until for ever */
-		for (;;)
-			pause();
-	} else if (strcmp(arg, "back") == 0) {
-		page[32] += 1000;			/* a counter */
-		hold_loop();
-		page[32] -= 1000;
-	} else {
-		memset((char *)page + 192, 0xff, 64);	/* the gauges */
-	}
-	hold_loop();
-	return say(req, "lied\n");
-}
-
-/* Its connections socket, which stays open. */
-enum cluster_verdict
-do_shutdown(struct cluster_request *req, struct evil *evil, const char *arg)
-{
-	return say_result(req, shutdown(4, SHUT_RDWR));
-}
-
-/* Bytes on the control channel that are no message. */
-enum cluster_verdict
-do_frame(struct cluster_request *req, struct evil *evil, const char *arg)
-{
-	return say_result(req, (int)send(3, "garbage", 7, MSG_NOSIGNAL));
 }

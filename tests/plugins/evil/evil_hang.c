@@ -4,6 +4,7 @@
 /* evil_hang.c: requests that take long, and handlers that hold the loop. */
 #include "evil.h"
 
+#include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
@@ -63,15 +64,30 @@ do_spin(struct cluster_request *req, struct evil *evil, const char *arg)
 	return say(req, "spun\n");
 }
 
+void
+wait_for(const char *fifo)
+{
+	int fd = open(fifo, O_RDONLY | O_CLOEXEC);
+	char byte;
+
+	(void)!read(fd, &byte, 1);
+	close(fd);
+}
+
+/* Until that fifo is let go, or for ever. */
 enum cluster_verdict
 do_block(struct cluster_request *req, struct evil *evil, const char *arg)
 {
 	int pipes[2];
 	char byte;
 
-	if (pipe(pipes) != 0)
-		return CLUSTER_FAIL;
-	(void)!read(pipes[0], &byte, 1);
+	if (arg[0] == '/') {
+		wait_for(arg);
+	} else {
+		if (pipe(pipes) != 0)
+			return CLUSTER_FAIL;
+		(void)!read(pipes[0], &byte, 1);
+	}
 	return say(req, "woken\n");
 }
 

@@ -6,7 +6,6 @@
 
 #include <errno.h>
 #include <stdlib.h>
-#include <string.h>
 
 struct stream {
 	struct cluster_request *req;
@@ -66,39 +65,59 @@ do_pieces(struct cluster_request *req, struct evil *evil, const char *arg)
 	return CLUSTER_DONE;
 }
 
-/* As many MB as the client takes: held back by -EAGAIN, on by on_room. */
-static uint64_t flood_left;
+/* As many MB as the client takes: held back by -EAGAIN, on by on_room.  What is
+ * left is remembered by request, as many may be under way. */
+struct flood {
+	struct flood *next;
+	struct cluster_request *req;
+	uint64_t left;			/* blocks */
+};
+
+static struct flood *floods;
 
 static void
-flood(struct cluster_request *req)
+flood(struct flood **at)
 {
 	static char block[65536];
+	struct flood *one = *at;
+	int rc = 0;
 
-	while (flood_left > 0) {
-		int rc = cluster_stream_write(req, block, sizeof(block));
-
-		if (rc == -EAGAIN)
-			return;
-		if (rc < 0)
-			break;
-		flood_left--;
+	while (one->left > 0 && rc == 0) {
+		rc = cluster_stream_write(one->req, block, sizeof(block));
+		one->left -= rc == 0;
 	}
-	cluster_stream_end(req);
+	if (rc == -EAGAIN)
+		return;
+	*at = one->next;
+	cluster_stream_end(one->req);
+	free(one);
 }
 
 void
 evil_on_room(struct cluster_request *req, void *self)
 {
-	flood(req);
+	for (struct flood **at = &floods; *at != NULL; at = &(*at)->next)
+		if ((*at)->req == req) {
+			flood(at);
+			return;
+		}
 }
 
 enum cluster_verdict
 do_flood(struct cluster_request *req, struct evil *evil, const char *arg)
 {
-	flood_left = strtoul(arg, NULL, 10) * 16;
-	if (cluster_stream_begin(req, 200, "text/plain",
-	    (int64_t)flood_left * 65536) != 0)
+	struct flood *one = calloc(1, sizeof(*one));
+
+	if (one == NULL)
 		return CLUSTER_FAIL;
-	flood(req);
+	one->req = req;
+	one->left = strtoul(arg, NULL, 10) * 16;
+	one->next = floods;
+	floods = one;
+	sign(req);
+	if (cluster_stream_begin(req, 200, "text/plain",
+	    (int64_t)one->left * 65536) != 0)
+		return CLUSTER_FAIL;
+	flood(&floods);
 	return CLUSTER_LATER;
 }
