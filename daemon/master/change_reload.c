@@ -301,7 +301,7 @@ commit(struct master *m)
 		    MEMO_NONE)
 			start_add_pool(m, &after->pools[i],
 			    after->generation);
-	turn_later(m, tell_of_commit, globals->previous);
+	turn_later(m, tell_of_commit, turn_look(m)->globals.previous);
 	put_generation(m, run->target, "committed", NULL);
 	start_apply_conf(m);
 	tell(m, EVENT_RELOAD_COMMITTED, run->target->number, NULL);
