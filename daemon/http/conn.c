@@ -17,15 +17,15 @@
 
 #include "common/base/check.h"
 #include "common/base/clock.h"
+#include "daemon/http/deadline.h"
+#include "daemon/http/receiving.h"
 #include "daemon/http/request.h"
 #include "daemon/http/response.h"
+#include "daemon/http/sending.h"
 
 enum {
 	FLUSH_EARLY = 65536,		/* bytes of answers of one turn */
-	READ_MAX = 262144,		/* one read of a body */
-	LINGER_ALL_MS = 30000, LINGER_BYTES = 1 << 20,
 	GOODBYE_MS = 1000,
-	RATE_GRACE_MS = 10000,
 };
 
 static void settle(struct conn *conn);
@@ -35,47 +35,21 @@ static void on_writable(evutil_socket_t fd, short what, void *arg);
 
 /* ---- events ------------------------------------------------------------------- */
 
-/* Go on from the loop: to close, or with what is in the buffer. */
+/* Go on from the loop, to close. */
 static void
-run_soon(struct conn *conn)
+close_soon(struct conn *conn)
 {
 	event_active(&conn->timer, EV_TIMEOUT, 0);
 }
 
 /* What cannot be watched, for want of memory, would stay for ever. */
 static void
-add(struct conn *conn, struct event *event, const struct timeval *time)
+watch(struct conn *conn, struct event *event)
 {
-	if (event_add(event, time) == 0)
+	if (event_add(event, NULL) == 0)
 		return;
 	conn->dead = true;
-	run_soon(conn);
-}
-
-void
-conn_arm(struct conn *conn, enum deadline deadline, int64_t ms)
-{
-	const struct timeval *time = conn->http->times[deadline];
-	struct timeval own;
-
-	conn->deadline = (uint8_t)deadline;
-	if (ms >= 0) {
-		own.tv_sec = ms / 1000;
-		own.tv_usec = ms % 1000 * 1000;
-		time = &own;
-	}
-	if (time == NULL)
-		event_del(&conn->timer);
-	else
-		add(conn, &conn->timer, time);
-}
-
-void
-conn_arm_request(struct conn *conn)
-{
-	conn_arm(conn, DEADLINE_REQUEST, conn->own_ms);
-	if (conn->own_ms == 0)
-		event_del(&conn->timer);
+	close_soon(conn);
 }
 
 static void
@@ -85,7 +59,7 @@ watch_read(struct conn *conn, bool on)
 		return;
 	conn->reading = on;
 	if (on)
-		add(conn, &conn->read_event, NULL);
+		watch(conn, &conn->read_event);
 	else
 		event_del(&conn->read_event);
 }
@@ -100,13 +74,13 @@ watch_write(struct conn *conn, bool on)
 		    EV_WRITE | EV_PERSIST, on_writable, conn);
 		if (conn->write_event == NULL) {
 			conn->dead = true;
-			run_soon(conn);
+			close_soon(conn);
 			return;
 		}
 	}
 	conn->writing = on;
 	if (on)
-		add(conn, conn->write_event, NULL);
+		watch(conn, conn->write_event);
 	else
 		event_del(conn->write_event);
 }
@@ -210,131 +184,17 @@ conn_abort(struct conn *conn, bool reset)
 	if (reset)
 		conn->reset = true;
 	if (!conn->in_turn)
-		run_soon(conn);
+		close_soon(conn);
 }
 
 /* ---- bytes ---------------------------------------------------------------------- */
 
-static size_t
-unsent(const struct conn *conn)
-{
-	return conn->exchange == NULL ? 0 : buf_len(&conn->exchange->out);
-}
-
-static size_t
-wanted(const struct conn *conn)
-{
-	const struct exchange *exchange = conn->exchange;
-	uint64_t missing;
-
-	if (conn->state != CONN_BODY ||
-	    exchange->head.content_length == HEAD_CHUNKED)
-		return EXCHANGE_READ;
-	missing = exchange->body_at + exchange->head.content_length -
-	    buf_len(&exchange->in);
-	if (missing < EXCHANGE_READ)
-		return EXCHANGE_READ;
-	return missing < READ_MAX ? (size_t)missing : READ_MAX;
-}
-
-/* A prepared answer, as nothing can be built; or the end, where others are not
- * sent yet. */
-static void
-refuse_for_memory(struct conn *conn)
-{
-	if (unsent(conn) == 0)
-		http_refuse_for_memory(conn->http, conn->fd);
-	conn->dead = true;
-}
-
-/* A body that trickles: after 10 s its mean counts. */
-static bool
-is_too_slow(const struct conn *conn)
-{
-	const struct http_config *config = &conn->http->config;
-	const struct exchange *exchange = conn->exchange;
-	uint64_t ms = (conn->http->now_ns - exchange->body_since_ns) /
-	    NS_PER_MS;
-
-	if (config->min_rate <= 0 || ms < clock_scaled_ms(RATE_GRACE_MS))
-		return false;
-	return (buf_len(&exchange->in) - exchange->body_at) * 1000 / ms <
-	    (uint64_t)config->min_rate;
-}
-
-static void
-read_some(struct conn *conn)
-{
-	struct http *http = conn->http;
-	struct buf *in;
-	ssize_t got;
-
-	if (conn->exchange == NULL &&
-	    (conn->exchange = exchange_get(http)) == NULL) {
-		refuse_for_memory(conn);
-		return;
-	}
-	in = &conn->exchange->in;
-	if (buf_reserve(in, wanted(conn)) == NULL) {
-		refuse_for_memory(conn);
-		return;
-	}
-	do {
-		got = recv(conn->fd, in->data + in->end, in->size - in->end,
-		    MSG_DONTWAIT);
-	} while (got < 0 && errno == EINTR);
-	if (got < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
-		return;
-	if (got <= 0) {
-		if (conn->state == CONN_HEAD || conn->state == CONN_BODY)
-			board_add(http->board, METRIC_CLIENTS_GONE, 1);
-		conn->dead = true;
-		return;
-	}
-	buf_extend(in, (size_t)got);
-	board_add(http->board, METRIC_BYTES_IN, (uint64_t)got);
-	if (conn->state == CONN_BODY) {
-		if (is_too_slow(conn)) {
-			board_add(http->board, METRIC_BODY_TIMEOUTS, 1);
-			conn_refuse(conn, 408);
-		} else {
-			conn_arm(conn, DEADLINE_BODY, HTTP_OFF);
-		}
-	}
-}
-
-static void
-write_out(struct conn *conn)
-{
-	struct http *http = conn->http;
-
-	while (unsent(conn) > 0) {
-		struct buf *out = &conn->exchange->out;
-		ssize_t sent = send(conn->fd, buf_at(out), buf_len(out),
-		    MSG_DONTWAIT | MSG_NOSIGNAL);
-
-		if (sent < 0 && errno == EINTR)
-			continue;
-		if (sent < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
-			return;
-		if (sent < 0) {
-			board_add(http->board, METRIC_CLIENTS_GONE, 1);
-			conn->dead = true;
-			return;
-		}
-		buf_consume(out, (size_t)sent);
-		board_add(http->board, METRIC_BYTES_OUT, (uint64_t)sent);
-		if (conn->deadline == DEADLINE_SEND)
-			conn_arm(conn, DEADLINE_SEND, HTTP_OFF);
-	}
-}
-
 void
 conn_flush(struct conn *conn)
 {
-	if (conn->in_turn && unsent(conn) < FLUSH_EARLY)
+	if (conn->in_turn && sending_left(conn) < FLUSH_EARLY)
 		return;
-	write_out(conn);
+	sending_write(conn);
 	if (!conn->in_turn)
 		settle(conn);
 }
@@ -375,7 +235,7 @@ conn_finish_request(struct conn *conn)
 	conn->served = true;
 	if (!conn->in_turn) {
 		conn->again = buf_len(&exchange->in) > 0;
-		write_out(conn);
+		sending_write(conn);
 		settle(conn);
 	}
 }
@@ -423,9 +283,9 @@ process(struct conn *conn)
 			conn->again = buf_len(&conn->exchange->in) > 0;
 			return;
 		}
-		if (unsent(conn) > FLUSH_EARLY) {
-			write_out(conn);
-			conn->again = unsent(conn) > 0;
+		if (sending_left(conn) > FLUSH_EARLY) {
+			sending_write(conn);
+			conn->again = sending_left(conn) > 0;
 			if (conn->again)
 				return;
 		}
@@ -434,8 +294,8 @@ process(struct conn *conn)
 
 /* ---- end -------------------------------------------------------------------------- */
 
-static void
-start_linger(struct conn *conn, bool goodbye)
+void
+conn_linger(struct conn *conn, bool goodbye)
 {
 	if (shutdown(conn->fd, SHUT_WR) != 0) {
 		conn->dead = true;
@@ -445,32 +305,8 @@ start_linger(struct conn *conn, bool goodbye)
 	conn->goodbye = goodbye;
 	conn->since_ns = clock_now_ns();
 	list_idle(conn, false);
-	conn_arm(conn, DEADLINE_LINGER, goodbye ?
+	deadline_arm(conn, DEADLINE_LINGER, goodbye ?
 	    (int64_t)clock_scaled_ms(GOODBYE_MS) : HTTP_OFF);
-}
-
-/* Throw away what comes, within bounds. */
-static void
-discard_some(struct conn *conn)
-{
-	struct http *http = conn->http;
-	char bytes[16384];
-	ssize_t got = recv(conn->fd, bytes, sizeof(bytes), MSG_DONTWAIT);
-
-	if (got < 0 && (errno == EAGAIN || errno == EINTR))
-		return;
-	if (got <= 0) {
-		conn->dead = true;
-		return;
-	}
-	if (conn->goodbye && conn->discarded == 0)
-		board_add(http->board, METRIC_DRAIN_RACE_LOST, 1);
-	conn->discarded += (uint32_t)got;
-	if (conn->discarded > LINGER_BYTES || http->now_ns - conn->since_ns >
-	    clock_scaled_ms(LINGER_ALL_MS) * NS_PER_MS)
-		conn->dead = true;
-	else if (!conn->goodbye)
-		conn_arm(conn, DEADLINE_LINGER, HTTP_OFF);
 }
 
 /* After a turn: what next?  Closes the connection if it is at its end. */
@@ -479,35 +315,35 @@ settle(struct conn *conn)
 {
 	struct http *http = conn->http;
 
-	if (!conn->dead && unsent(conn) > 0)
-		write_out(conn);
+	if (!conn->dead && sending_left(conn) > 0)
+		sending_write(conn);
 	if (!conn->dead && conn->close_after && conn->state == CONN_IDLE &&
-	    unsent(conn) == 0) {
+	    sending_left(conn) == 0) {
 		if (conn->until_close)
 			conn_set_reset(conn, false);
 		if (conn->linger || http->draining)
-			start_linger(conn, false);
+			conn_linger(conn, false);
 		else
 			conn->dead = true;
 	}
-	if (!conn->dead && unsent(conn) > 0) {
+	if (!conn->dead && sending_left(conn) > 0) {
 		watch_write(conn, true);
 		watch_read(conn, false);
 		if (conn->deadline != DEADLINE_SEND)
-			conn_arm(conn, DEADLINE_SEND, HTTP_OFF);
+			sending_wait(conn);
 	}
 	if (conn->dead) {
 		if (conn->in_turn)
 			conn_close(conn);
 		else
-			run_soon(conn);
+			close_soon(conn);
 		return;
 	}
-	if (unsent(conn) > 0)
+	if (sending_left(conn) > 0)
 		return;
 	watch_write(conn, false);
 	if (conn->again) {
-		run_soon(conn);
+		deadline_go_on(conn);
 		return;
 	}
 	switch ((enum conn_state)conn->state) {
@@ -518,20 +354,22 @@ settle(struct conn *conn)
 		}
 		list_idle(conn, true);
 		if (conn->served)
-			conn_arm(conn, DEADLINE_IDLE, HTTP_OFF);
+			deadline_arm(conn, DEADLINE_IDLE, HTTP_OFF);
 		break;
 	case CONN_HEAD:
 		list_idle(conn, false);
 		if (conn->deadline != DEADLINE_HEADER)
-			conn_arm(conn, DEADLINE_HEADER, HTTP_OFF);
+			deadline_arm(conn, DEADLINE_HEADER, HTTP_OFF);
 		break;
 	case CONN_BODY:
 		list_idle(conn, false);
+		if (conn->deadline != DEADLINE_BODY)
+			deadline_arm(conn, DEADLINE_BODY, HTTP_OFF);
 		break;
 	case CONN_HANDLE:
 		list_idle(conn, false);
 		if (conn->deadline != DEADLINE_REQUEST)
-			conn_arm_request(conn);
+			deadline_arm_request(conn);
 		if (conn->exchange->was_full)
 			watch_write(conn, true);	/* it is told there */
 		return;				/* reading may wait */
@@ -551,10 +389,10 @@ turn(struct conn *conn, bool may_read)
 	conn->http->now_ns = clock_now_ns();
 	if (conn->state == CONN_LINGER) {
 		if (may_read)
-			discard_some(conn);
+			receiving_discard(conn);
 	} else {
 		if (may_read && !conn->dead)
-			read_some(conn);
+			receiving_read(conn);
 		process(conn);
 	}
 	/* settle() closes only in a turn, and then conn is gone */
@@ -595,10 +433,10 @@ on_readable(evutil_socket_t fd, short what, void *arg)
 
 	(void)fd;
 	(void)what;
-	if (conn->state == CONN_HANDLE || unsent(conn) > 0)
+	if (conn->state == CONN_HANDLE || sending_left(conn) > 0)
 		peek(conn);
-	else
-		run_turn(conn, !conn->again);
+	else if (!conn->again)			/* else it has its turn still */
+		run_turn(conn, true);
 }
 
 static void
@@ -611,67 +449,19 @@ on_writable(evutil_socket_t fd, short what, void *arg)
 	(void)fd;
 	(void)what;
 	conn->in_turn = true;
-	write_out(conn);
+	sending_write(conn);
 	if (!conn->dead && conn->state == CONN_HANDLE &&
 	    conn->exchange->was_full &&
-	    unsent(conn) < EXCHANGE_OUT_MAX / 2) {
+	    sending_left(conn) < EXCHANGE_OUT_MAX / 2) {
 		conn->exchange->was_full = false;
 		http->ops->on_room(conn, http->ctx);
 	}
-	if (unsent(conn) > 0 || conn->dead || conn->state == CONN_HANDLE)
+	if (sending_left(conn) > 0 || conn->dead || conn->state == CONN_HANDLE)
 		settle(conn);
 	else
 		turn(conn, false);
 	if (http->table[row] == conn)
 		conn->in_turn = false;
-}
-
-static void
-on_deadline(struct conn *conn)
-{
-	struct http *http = conn->http;
-	enum deadline deadline = (enum deadline)conn->deadline;
-
-	conn->deadline = DEADLINE_NONE;
-	switch (deadline) {
-	case DEADLINE_HEADER:
-		board_add(http->board, METRIC_HEADER_TIMEOUTS, 1);
-		if (conn->state == CONN_HEAD)
-			conn_refuse(conn, 408);
-		else
-			conn->dead = true;
-		break;
-	case DEADLINE_BODY:
-		board_add(http->board, METRIC_BODY_TIMEOUTS, 1);
-		if (conn->state == CONN_BODY)
-			conn_refuse(conn, 408);
-		break;
-	case DEADLINE_REQUEST:
-		board_add(http->board, METRIC_REQUESTS_ABANDONED, 1);
-		http->ops->on_stale(conn, "its time was over", http->ctx);
-		if (conn->exchange->answer == ANSWER_NONE)
-			response_error(conn, 504, true);
-		else
-			conn->dead = conn->reset = true;
-		break;
-	case DEADLINE_SEND:
-		board_add(http->board, METRIC_SEND_TIMEOUTS, 1);
-		conn->dead = conn->reset = true;
-		break;
-	case DEADLINE_IDLE:
-		board_add(http->board, METRIC_IDLE_TIMEOUTS, 1);
-		conn->dead = true;
-		break;
-	case DEADLINE_LINGER:
-		conn->dead = true;
-		break;
-	case DEADLINE_GOODBYE:
-		if (conn->state == CONN_IDLE)
-			start_linger(conn, true);
-		break;
-	case DEADLINE_NONE:
-		break;
-	}
 }
 
 static void
@@ -683,17 +473,17 @@ on_timer(evutil_socket_t fd, short what, void *arg)
 	(void)what;
 	conn->in_turn = true;
 	conn->http->now_ns = clock_now_ns();
-	if (!conn->dead && !conn->again)
-		on_deadline(conn);
+	if (conn->dead || conn->deadline == DEADLINE_NONE ||
+	    deadline_expire(conn))
+		run_turn(conn, false);
 	else
-		conn->deadline = DEADLINE_NONE;	/* its time went with the event */
-	run_turn(conn, false);
+		conn->in_turn = false;
 }
 
 void
 conn_start(struct conn *conn, int64_t header_ms)
 {
-	conn_arm(conn, DEADLINE_HEADER, header_ms);
+	deadline_arm(conn, DEADLINE_HEADER, header_ms);
 	conn->since_ns = clock_now_ns();
 	run_turn(conn, true);
 }
@@ -701,5 +491,5 @@ conn_start(struct conn *conn, int64_t header_ms)
 void
 conn_say_goodbye(struct conn *conn, int64_t ms)
 {
-	conn_arm(conn, DEADLINE_GOODBYE, ms);
+	deadline_arm(conn, DEADLINE_GOODBYE, ms);
 }

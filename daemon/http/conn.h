@@ -2,8 +2,9 @@
  * Copyright (c) 2026 the clusterd authors */
 
 /*
- * conn.h: one HTTP connection: bytes in, bytes out, its deadline, its end.
- * request.c reads what the bytes mean, response.c makes the answer.
+ * conn.h: one HTTP connection: its turns and its end.  receiving.c and sending.c
+ * move its bytes, deadline.c has its timer; request.c reads what the bytes mean,
+ * response.c makes the answer.
  */
 #ifndef DAEMON_HTTP_CONN_H
 #define DAEMON_HTTP_CONN_H
@@ -61,12 +62,6 @@ struct conn {
 	uint8_t address[16];
 };
 
-/* Set the deadline; ms: HTTP_OFF for the usual time of that kind. */
-void conn_arm(struct conn *conn, enum deadline deadline, int64_t ms);
-
-/* The same for the open request, by what its handler wanted. */
-void conn_arm_request(struct conn *conn);
-
 /* Write what is ready.  May mark the connection dead. */
 void conn_flush(struct conn *conn);
 
@@ -80,6 +75,10 @@ void conn_abort(struct conn *conn, bool reset);
 /* Whether the end of the process, or of the connection, is a reset: where only
  * the end of the connection ends the body. */
 void conn_set_reset(struct conn *conn, bool on);
+
+/* The last answer is out and the client may still be sending, or (goodbye) none
+ * is wanted: shut, and throw away what comes. */
+void conn_linger(struct conn *conn, bool goodbye);
 
 /* The parser or a limit refuses: answer with status and close. */
 void conn_refuse(struct conn *conn, int status);

@@ -53,7 +53,10 @@ struct exchange {
 	bool was_full;			/* on_room is owed */
 	uint16_t status;
 	uint64_t body_since_ns;		/* for the mean rate of a body */
-	uint64_t sent_since_ns, sent;	/* and of an answer */
+
+	/* while it waits for its client (sending.c) */
+	uint64_t waits_since_ns, took_ns;	/* took_ns: some of it, last */
+	int64_t given, taken;		/* bytes: by us, by the client */
 
 	struct head_field fields[];	/* config.head.fields of them */
 };

@@ -12,6 +12,7 @@
 #include "common/base/clock.h"
 #include "common/base/errmsg.h"
 #include "daemon/http/conn.h"
+#include "daemon/http/deadline.h"
 
 enum {
 	RESERVE = 16,			/* rows over max_connections */
@@ -147,7 +148,7 @@ http_drain(struct http *http)
 			conn_say_goodbye(conn, min_ms +
 			    (unsigned)random() % (max_ms - min_ms + 1));
 		else
-			conn_arm(conn, DEADLINE_HEADER,
+			deadline_arm(conn, DEADLINE_HEADER,
 			    (int64_t)clock_scaled_ms(FIRST_IN_DRAIN_MS));
 	}
 }

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "common/base/clock.h"
+#include "daemon/http/deadline.h"
 #include "daemon/http/response.h"
 
 enum { ROW_BITS = 21 };
@@ -194,7 +195,7 @@ begin_body(struct conn *conn)
 	exchange->body_at = exchange->raw_at = head->offset;
 	exchange->body_since_ns = conn->http->now_ns;
 	conn->state = CONN_BODY;
-	conn_arm(conn, DEADLINE_BODY, HTTP_OFF);
+	deadline_arm(conn, DEADLINE_BODY, HTTP_OFF);
 	if (head->content_length == HEAD_CHUNKED)
 		chunk_init(&exchange->chunk, max_body(conn->http));
 	else

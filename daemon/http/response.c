@@ -11,6 +11,7 @@
 
 #include "common/base/check.h"
 #include "common/base/errmsg.h"
+#include "daemon/http/deadline.h"
 
 enum { HEAD_ROOM = 512 };	/* of all lines but the handler's */
 
@@ -326,7 +327,7 @@ response_write(struct conn *conn, const void *data, size_t len)
 	if (exchange->left != UINT64_MAX)
 		exchange->left -= len;
 	if (!conn->in_turn && conn->deadline == DEADLINE_REQUEST)
-		conn_arm_request(conn);		/* from piece to piece */
+		deadline_arm_request(conn);		/* from piece to piece */
 	conn_flush(conn);
 	return 0;
 }

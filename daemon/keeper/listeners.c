@@ -16,6 +16,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "common/base/clock.h"
 #include "daemon/keeper/notify.h"
 #include "daemon/keeper/owner.h"
 
@@ -212,11 +213,40 @@ take_inherited(struct keeper *k, const struct listener *listener)
 /* -- sockets of our own ---------------------------------------------------------- */
 
 static int
-set_option(int fd, int level, int option)
+set_option(int fd, int level, int option, int value)
 {
-	int on = 1;
+	return setsockopt(fd, level, option, &value, sizeof(value)) < 0 ?
+	    -errno : 0;
+}
 
-	return setsockopt(fd, level, option, &on, sizeof(on)) < 0 ? -errno : 0;
+static int
+scaled_s(unsigned s)
+{
+	int scaled = (int)(clock_scaled_ms(s * 1000) / 1000);
+
+	return scaled > 0 ? scaled : 1;
+}
+
+/* What every connection inherits from its listener: small pieces go at once,
+ * and a peer that is gone without a word is noticed, whether it owes us an
+ * acknowledgement (30 s) or nothing (60 s, then three probes, 10 s apart). */
+static int
+tune_stream(int fd)
+{
+	int rc = set_option(fd, IPPROTO_TCP, TCP_NODELAY, 1);
+
+	if (rc == 0)
+		rc = set_option(fd, SOL_SOCKET, SO_KEEPALIVE, 1);
+	if (rc == 0)
+		rc = set_option(fd, IPPROTO_TCP, TCP_KEEPIDLE, scaled_s(60));
+	if (rc == 0)
+		rc = set_option(fd, IPPROTO_TCP, TCP_KEEPINTVL, scaled_s(10));
+	if (rc == 0)
+		rc = set_option(fd, IPPROTO_TCP, TCP_KEEPCNT, 3);
+	if (rc == 0)
+		rc = set_option(fd, IPPROTO_TCP, TCP_USER_TIMEOUT,
+		    scaled_s(30) * 1000);
+	return rc;
 }
 
 /* A path is replaced only if it is a socket that nobody listens on. */
@@ -283,14 +313,14 @@ bind_path(int fd, const struct sockaddr_un *un, struct listener *listener)
 static int
 bind_inet(int fd, union address *address, struct listener *listener)
 {
-	int rc = set_option(fd, SOL_SOCKET, SO_REUSEADDR);
+	int rc = set_option(fd, SOL_SOCKET, SO_REUSEADDR, 1);
 
 	if (rc == 0 && (listener->flags & BIND_REUSEPORT))
-		rc = set_option(fd, SOL_SOCKET, SO_REUSEPORT);
+		rc = set_option(fd, SOL_SOCKET, SO_REUSEPORT, 1);
 	if (rc == 0 && address->any.sa_family == AF_INET6)
-		rc = set_option(fd, IPPROTO_IPV6, IPV6_V6ONLY);
+		rc = set_option(fd, IPPROTO_IPV6, IPV6_V6ONLY, 1);
 	if (rc == 0 && listener->type == BIND_STREAM)
-		rc = set_option(fd, IPPROTO_TCP, TCP_NODELAY);
+		rc = tune_stream(fd);
 	if (rc == 0 && bind(fd, &address->any, listener->address_len) < 0)
 		rc = -errno;
 	if (rc == 0 && listener->type == BIND_STREAM &&
@@ -445,11 +475,13 @@ listener_bind(struct keeper *k, const struct keeper_msg_bind *request,
 	if (made.fd >= 0 && is_our_unix_socket(made.fd, &made) &&
 	    find_path(&made) != 0)
 		fd_close(&made.fd);	/* nobody can reach it */
-	if (made.fd >= 0)
+	if (made.fd >= 0) {
+		tune_stream(made.fd);	/* no matter if it is not of TCP */
 		rc = fd_set_nonblock(made.fd);
-	else
+	} else {
 		rc = made.flags & BIND_INHERITED ? -ENOENT :
 		    make_socket(&made, &made.fd);
+	}
 	if (rc != 0) {
 		fd_close(&made.fd);
 		return explain(&made, rc, err);

@@ -15,6 +15,7 @@
 #include "common/base/clock.h"
 #include "common/base/forked.h"
 #include "common/base/log.h"
+#include "daemon/http/deadline.h"
 #include "daemon/http/request.h"
 #include "daemon/http/response.h"
 #include "daemon/plugin/host.h"
@@ -209,7 +210,7 @@ api_deadline(struct cluster_request *req, unsigned ms)
 		return answered(-ESTALE);
 	conn->own_ms = (int64_t)ms;
 	if (!conn->in_handler && conn->deadline == DEADLINE_REQUEST)
-		conn_arm_request(conn);
+		deadline_arm_request(conn);
 	return 0;
 }
 

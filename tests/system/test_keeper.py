@@ -289,6 +289,11 @@ def test_listener_options(keeper):
         assert sock.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN)
         assert sock.getsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR)
         assert sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+        # a peer that is gone: 60 s, 10 s, three times; 30 s (scaled by 5)
+        assert sock.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
+        assert [sock.getsockopt(socket.IPPROTO_TCP, option) for option in (
+            socket.TCP_KEEPIDLE, socket.TCP_KEEPINTVL, socket.TCP_KEEPCNT,
+            socket.TCP_USER_TIMEOUT)] == [12, 2, 3, 6000]
         assert not os.get_blocking(sock.fileno())
         # known: the same again
         assert bind(master, 1, inet())["port"] == bound["port"]

@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: MIT
+ * Copyright (c) 2026 the clusterd authors */
+
+/* deadline.h: the one timer of a connection, what it stands for, and what its
+ * end means. */
+#ifndef DAEMON_HTTP_DEADLINE_H
+#define DAEMON_HTTP_DEADLINE_H
+
+#include "daemon/http/conn.h"
+
+/* Set the deadline; ms: HTTP_OFF for the usual time of that kind. */
+void deadline_arm(struct conn *conn, enum deadline deadline, int64_t ms);
+
+/* The same for the open request, by what its handler wanted. */
+void deadline_arm_request(struct conn *conn);
+
+/* Go on at the next pass of the loop, when the others have had theirs: the
+ * timer stands for nothing until then. */
+void deadline_go_on(struct conn *conn);
+
+/* It is over.  False: nothing follows from that. */
+bool deadline_expire(struct conn *conn);
+
+#endif

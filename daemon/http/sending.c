@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: MIT
+ * Copyright (c) 2026 the clusterd authors */
+
+/* sending.c: see sending.h. */
+#include "daemon/http/sending.h"
+
+#include <errno.h>
+#include <linux/sockios.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+
+#include "common/base/clock.h"
+#include "daemon/http/deadline.h"
+
+enum {
+	LOOK_MS = 1000,			/* how often one that waits is looked at */
+	RATE_GRACE_MS = 10000,
+};
+
+size_t
+sending_left(const struct conn *conn)
+{
+	return conn->exchange == NULL ? 0 : buf_len(&conn->exchange->out);
+}
+
+void
+sending_write(struct conn *conn)
+{
+	struct http *http = conn->http;
+
+	while (sending_left(conn) > 0) {
+		struct buf *out = &conn->exchange->out;
+		ssize_t sent = send(conn->fd, buf_at(out), buf_len(out),
+		    MSG_DONTWAIT | MSG_NOSIGNAL);
+
+		if (sent < 0 && errno == EINTR)
+			continue;
+		if (sent < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
+			return;
+		if (sent < 0) {
+			board_add(http->board, METRIC_CLIENTS_GONE, 1);
+			conn->dead = true;
+			return;
+		}
+		buf_consume(out, (size_t)sent);
+		conn->exchange->given += sent;
+		board_add(http->board, METRIC_BYTES_OUT, (uint64_t)sent);
+	}
+}
+
+/* Bytes that our kernel has and the client's has not. */
+static int
+under_way(const struct conn *conn)
+{
+	int bytes = 0;
+
+	return ioctl(conn->fd, SIOCOUTQ, &bytes) == 0 ? bytes : 0;
+}
+
+/* Look again in a while, or when the time of one that takes nothing is over. */
+static void
+arm(struct conn *conn, int64_t idle_ms)
+{
+	int64_t left_ms = conn->http->config.send_ms - idle_ms;
+	int64_t look_ms = clock_scaled_ms(LOOK_MS);
+
+	deadline_arm(conn, DEADLINE_SEND, left_ms < look_ms ? left_ms : look_ms);
+}
+
+void
+sending_wait(struct conn *conn)
+{
+	struct exchange *exchange = conn->exchange;
+
+	exchange->given = under_way(conn);
+	exchange->taken = 0;
+	exchange->waits_since_ns = exchange->took_ns = clock_now_ns();
+	arm(conn, 0);
+}
+
+/* One that trickles: after 10 s the mean counts. */
+static bool
+is_too_slow(const struct conn *conn, uint64_t now_ns)
+{
+	const struct exchange *exchange = conn->exchange;
+	int64_t ms = (int64_t)((now_ns - exchange->waits_since_ns) / NS_PER_MS);
+
+	return ms >= (int64_t)clock_scaled_ms(RATE_GRACE_MS) &&
+	    exchange->taken * 1000 / ms < conn->http->config.min_rate;
+}
+
+bool
+sending_look(struct conn *conn)
+{
+	struct exchange *exchange = conn->exchange;
+	uint64_t now_ns = clock_now_ns();
+	int64_t taken = exchange->given - under_way(conn), idle_ms;
+
+	if (taken > exchange->taken) {
+		exchange->taken = taken;
+		exchange->took_ns = now_ns;
+	}
+	idle_ms = (int64_t)((now_ns - exchange->took_ns) / NS_PER_MS);
+	if (idle_ms >= conn->http->config.send_ms || is_too_slow(conn, now_ns))
+		return false;
+	arm(conn, idle_ms);
+	return true;
+}
