@@ -252,6 +252,14 @@ class Daemon:
                 return row
         raise AssertionError("no pool %s" % name)
 
+    def metric(self, name, pool="web"):
+        """clusterd_NAME of a pool, as a scraper reads it."""
+        line = 'clusterd_%s{pool="%s"} ' % (name, pool)
+        for text in self.ctl("metrics").out.splitlines():
+            if text.startswith(line):
+                return int(text[len(line):])
+        raise AssertionError("no metric " + line)
+
     def master_pid(self):
         return self.status()["master"]["pid"]
 

@@ -141,6 +141,13 @@ class Ledger:
     def answered(self):
         return sum(self._answered.values())
 
+    def clients(self):
+        return list(self._answered)
+
+    def slowest(self):
+        """Seconds of the request that took longest."""
+        return max((e.ended - e.began for e in list(self.entries) if e.ended), default=0.0)
+
     def failures(self, since=None, until=None):
         """Everything that did not end well, connects included."""
         return [e for e in self.entries if e.outcome is not None and not e.ok

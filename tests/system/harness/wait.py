@@ -25,6 +25,13 @@ def readable(fd, seconds):
     return bool(poll.poll(seconds * 1000))
 
 
+def writable(fd, seconds):
+    """The same for writing."""
+    poll = select.poll()
+    poll.register(fd, select.POLLOUT)
+    return bool(poll.poll(seconds * 1000))
+
+
 def until(condition, timeout=10, what="condition", pidfd=None):
     """Call condition() until it returns something true, and return that.
 
