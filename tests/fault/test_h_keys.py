@@ -88,7 +88,7 @@ def test_addresses_come_go_and_move(row, port, kind):
     listen(r, web=[address])
     reload(r)
     assert answers(address)
-    assert sorted(r.ask_pool("web")["listen"])[-1] == address
+    assert address in r.ask_pool("web")["listen"]
     held = http.Connection(address)
     assert held.request("GET", "/").status == 200
     listen(r, web=[], api=[address])

@@ -13,7 +13,7 @@ from signal import SIGTERM
 from harness import config, http, ledger, processes, wait
 
 # What a healthy log never contains; a test may `allow_in_log` one of them.
-ALARMS = re.compile(r"\bbug\.|(?<![/\w.])abort|Sanitizer|runtime error:")
+ALARMS = re.compile(r"\bbug\.|(?<![/\w.])abort(?!\+0x)|Sanitizer|runtime error:")
 
 
 class Result:
