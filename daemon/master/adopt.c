@@ -113,8 +113,7 @@ miss_processes(struct master *m)
 	for (uint16_t i = 0; i < turn_look(m)->workers; i++) {
 		const struct memo_worker *row = &turn_look(m)->worker[i];
 
-		if (m->process[i] != NULL || !slots_has_process(row) ||
-		    row->state == WS_STARTING)
+		if (m->process[i] != NULL || !slots_is_lost(row))
 			continue;
 		life_own_none(m, i);
 		life_exited(m, row->id, 0, 0, 0, 0, 0);

@@ -95,16 +95,12 @@ life_find_ready(struct process *process)
 static void
 on_fatal(struct process *process, const struct channel_msg_fatal *fatal)
 {
-	struct master *m = process->master;
-	struct step_result result = life_feed(m, process->row, WE_FATAL, NULL);
-	struct memo_copy *copy = turn_change(m);
-	struct memo_worker *row = &copy->worker[process->row];
-	struct memo_slot *slot = &copy->slot[row->slot];
+	struct supervisor s = life_now(process->master);
+	uint16_t index = s.copy->worker[process->row].slot;
+	struct memo_slot *slot = &s.copy->slot[index];
 
-	if (!(result.actions & ACT_NOTE_FATAL))
+	if (!slots_fatal(&s, process->row, fatal->class_id))
 		return;
-	row->fatal_class = fatal->class_id;
-	slot->fatal_class = fatal->class_id;
 	escape_string(slot->fatal_text, sizeof(slot->fatal_text), fatal->text,
 	    strnlen(fatal->text, sizeof(fatal->text)));
 	snprintf(process->fatal_text, sizeof(process->fatal_text), "%.255s",

@@ -287,12 +287,9 @@ life_spawned(struct master *m, uint64_t id, const struct link_packet *answer)
 void
 life_note_spawned(struct master *m, uint16_t row)
 {
-	struct memo_copy *copy = turn_change(m);
-	struct memo_worker *worker = &copy->worker[row];
+	struct supervisor s = life_now(m);
 
-	copy->slot[worker->slot].spawn_failures = 0;
-	worker->pid = m->process[row]->pid;
-	worker->forked_ns = clock_now_ns();
+	slots_note_spawned(&s, row, m->process[row]->pid);
 }
 
 void

@@ -313,6 +313,28 @@ slots_may_recycle(const struct memo_copy *copy, uint16_t row)
 	return 1;
 }
 
+/* -- what its process says ---------------------------------------------------- */
+
+void
+slots_note_spawned(struct supervisor *s, uint16_t row, int32_t pid)
+{
+	slot_of(s, row)->spawn_failures = 0;
+	s->copy->worker[row].pid = pid;
+	s->copy->worker[row].forked_ns = s->now_ns;
+}
+
+int
+slots_fatal(struct supervisor *s, uint16_t row, uint8_t class_id)
+{
+	struct step_result result = slots_feed(s, row, WE_FATAL, NULL);
+
+	if (!(result.actions & ACT_NOTE_FATAL))
+		return 0;
+	s->copy->worker[row].fatal_class = class_id;
+	slot_of(s, row)->fatal_class = class_id;
+	return 1;
+}
+
 /* -- ends ------------------------------------------------------------------ */
 
 static void
@@ -469,4 +491,11 @@ slots_has_process(const struct memo_worker *row)
 {
 	return row->id != 0 && row->state != WS_DOWN &&
 	    row->state != WS_WAITING && row->state != WS_HELD;
+}
+
+int
+slots_is_lost(const struct memo_worker *row)
+{
+	/* A SPAWN that was not answered is asked again. */
+	return slots_has_process(row) && row->state != WS_STARTING;
 }

@@ -47,6 +47,13 @@ void slots_promote(struct supervisor *s, uint16_t slot);
 /* May this worker be replaced by a successor of its own (recycling) now? */
 int slots_may_recycle(const struct memo_copy *copy, uint16_t row);
 
+/* -- what its process says ---------------------------------------------------- */
+
+/* The row has a process now, since this moment. */
+void slots_note_spawned(struct supervisor *s, uint16_t row, int32_t pid);
+/* It says why it cannot start; 1 if that counts. */
+int slots_fatal(struct supervisor *s, uint16_t row, uint8_t class_id);
+
 /* -- ends ------------------------------------------------------------------ */
 
 /* The end of a row's process, or of a try to have one. */
@@ -77,5 +84,7 @@ void slots_follow(struct supervisor *s);
 uint32_t slots_implied_actions(const struct memo_worker *row);
 /* True if there should be a process behind it; STARTING: or will be. */
 int slots_has_process(const struct memo_worker *row);
+/* True if that is over when the keeper knows of no process of its id. */
+int slots_is_lost(const struct memo_worker *row);
 
 #endif
