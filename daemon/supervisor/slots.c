@@ -9,7 +9,7 @@
 #include "common/base/errmsg.h"
 #include "daemon/supervisor/state.h"
 
-enum { HELD_MS = 60000 };
+enum { HELD_MS = 60000, SUCCESSOR_MS = 250 };
 
 static int
 row_is(const struct memo_copy *copy, uint16_t row, enum worker_state state)
@@ -86,11 +86,15 @@ row_queue(struct supervisor *s, uint16_t row)
 	struct memo_slot *slot = slot_of(s, row);
 	struct step_input input = { 0 };
 	struct policy_limits limits;
-	enum worker_event next;
+	enum worker_event next = WE_WAIT;
 
 	s->host->limits(s->arg, slot->pool, &limits);
-	next = policy_admit(&limits, &copy->pool[slot->pool], slot,
-	    state_count_starting(copy), s->cpus, s->now_ns, &input.wait_ms);
+	if (slot_has_successor(copy, slot))
+		input.wait_ms = clock_scaled_ms(SUCCESSOR_MS);
+	else
+		next = policy_admit(&limits, &copy->pool[slot->pool], slot,
+		    state_count_starting(copy), s->cpus, s->now_ns,
+		    &input.wait_ms);
 	if (next == WE_START)
 		row_renew(s, row);
 	slot->next_try_boot_ms = next == WE_START ? 0 :
