@@ -265,7 +265,9 @@ life_spawned(struct master *m, uint64_t id, const struct link_packet *answer)
 			    (int)packet->header.code);
 		return;
 	}
-	if (row == MEMO_NONE) {
+	/* Given up meanwhile, or asked for by a master that is gone. */
+	if (row == MEMO_NONE ||
+	    !slots_has_process(&turn_look(m)->worker[row])) {
 		kill_stray(m, id);
 		return;
 	}

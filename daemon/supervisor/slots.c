@@ -368,10 +368,15 @@ slots_end(struct supervisor *s, uint16_t row, enum worker_event event,
 	struct memo_slot *slot = slot_of(s, row);
 
 	end->before = *worker;
-	if (event == WE_UNKILLABLE)
+	if (event == WE_UNKILLABLE) {
 		end->before.state = WS_KILLING;
-	else
+		/* A SPAWN that was not answered yet may be, and its id is not
+		 * used again. */
+		if (worker->forked_ns == 0)
+			worker->forked_ns = s->now_ns;
+	} else {
 		slots_feed(s, row, event, NULL);
+	}
 	end->gone = (struct policy_exit){
 		.asked = end->before.asked,
 		.fatal_class = end->before.fatal_class,
