@@ -135,11 +135,14 @@ follow_busy(struct supervisor *s, struct roll *roll, struct roll_slot *slot,
 
 /* Nobody stands behind this one: it is the slot's only worker. */
 static void
-follow_again(struct supervisor *s, struct roll_slot *slot, uint16_t index)
+follow_again(struct supervisor *s, struct roll *roll, struct roll_slot *slot,
+    uint16_t index)
 {
 	const struct memo_slot *row = &s->copy->slot[index];
 
-	if (!row->wanted || row->drained || (row->current != MEMO_NONE &&
+	if (row->spawn_failures >= TRIES)
+		slot_failed(s, roll, slot, "it cannot be started again");
+	else if (!row->wanted || row->drained || (row->current != MEMO_NONE &&
 	    s->copy->worker[row->current].state == WS_READY))
 		finish_slot(s, slot);
 }
@@ -187,7 +190,7 @@ roll_follow(struct supervisor *s, struct roll *roll, size_t limit)
 		else if (slot->state == ROLL_BUSY)
 			follow_busy(s, roll, slot, index);
 		else if (slot->state == ROLL_AGAIN)
-			follow_again(s, slot, index);
+			follow_again(s, roll, slot, index);
 		else if (begun < limit && busy_in_pool(roll, slot->pool) <
 		    s->host->surge(s->arg, slot->pool)) {
 			begin_slot(s, roll, slot, index);
