@@ -85,13 +85,17 @@ trans_scale_ready(const struct memo_copy *copy, const struct trans *t,
 {
 	unsigned ready = 0;
 
-	*wanted = t->to > t->from ? t->to - t->from : 0;
-	if (copy->pool[t->pool].drained)
-		*wanted = 0;	/* none starts before `resume' */
-	for (uint16_t i = 0; i < copy->slots; i++)
-		ready += copy->slot[i].pool == t->pool &&
-		    copy->slot[i].number >= t->from && copy->slot[i].wanted &&
-		    is_healthy(copy, i);
+	*wanted = 0;
+	for (uint16_t i = 0; i < copy->slots; i++) {
+		const struct memo_slot *slot = &copy->slot[i];
+
+		/* What is drained does not start before `resume'. */
+		if (slot->pool != t->pool || slot->number < t->from ||
+		    !slot->wanted || slot->drained)
+			continue;
+		++*wanted;
+		ready += is_healthy(copy, i);
+	}
 	return ready;
 }
 
