@@ -18,6 +18,9 @@
 
 #include "common/base/clock.h"
 #include "common/base/fd.h"
+#include "daemon/keeper/child.h"
+
+enum { LIMIT_MS = 5000 };
 
 static void
 look_up(struct checker_account *account)
@@ -52,6 +55,7 @@ run(int pipe)
 
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
+	alarm(LIMIT_MS / 1000 + 1);	/* where nobody can signal us */
 	look_up(&account);
 	_exit(fd_write_all(pipe, &account, sizeof(account)) == 0 ? 0 : 1);
 }
@@ -61,9 +65,9 @@ static int
 await(pid_t pid, int pipe, struct checker_account *account)
 {
 	struct pollfd fd = { .fd = pipe, .events = POLLIN };
-	int pidfd = (int)syscall(SYS_pidfd_open, pid, 0), rc = -1;
+	int pidfd = child_pidfd(pid), rc = -1;
 
-	while ((rc = poll(&fd, 1, (int)clock_scaled_ms(5000))) < 0 &&
+	while ((rc = poll(&fd, 1, (int)clock_scaled_ms(LIMIT_MS))) < 0 &&
 	    errno == EINTR)
 		continue;
 	rc = rc > 0 && read(pipe, account, sizeof(*account)) ==

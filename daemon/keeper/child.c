@@ -28,13 +28,19 @@ static const char *const step_names[STEP__COUNT] = {
 	[STEP_GROUPS] = "setgroups", [STEP_GID] = "setresgid",
 	[STEP_UID] = "setresuid", [STEP_DROPPED] = "root came back",
 	[STEP_CHDIR] = "chdir", [STEP_NO_NEW_PRIVS] = "no_new_privs",
-	[STEP_EXEC] = "exec",
+	[STEP_EXEC] = "execveat",
 };
 
 const char *
 child_step_name(unsigned step)
 {
 	return step < STEP__COUNT ? step_names[step] : "unknown";
+}
+
+static int
+is_refused(int error)
+{
+	return error == ENOSYS || error == EPERM || error == EINVAL;
 }
 
 /* -- in the child ------------------------------------------------------------ */
@@ -158,6 +164,23 @@ become(const struct checker_account *account, int pipe)
 		fail(pipe, STEP_DROPPED, EPERM);
 }
 
+/* The image by its descriptor.  Where the kernel refuses, by the name that /proc
+ * has for that; it does not come back either. */
+static void
+execute(const struct child_plan *plan, int image)
+{
+	char path[32];
+	int error;
+
+	syscall(SYS_execveat, image, "", plan->argv, plan->envp,
+	    AT_EMPTY_PATH);
+	if (!is_refused(error = errno))
+		return;
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", image);
+	syscall(SYS_execve, path, plan->argv, plan->envp);
+	errno = error;
+}
+
 static _Noreturn void
 run(const struct child_plan *plan, int pipe)
 {
@@ -183,18 +206,11 @@ run(const struct child_plan *plan, int pipe)
 	if (plan->image->by_path)
 		syscall(SYS_execve, plan->image->path, plan->argv, plan->envp);
 	else
-		syscall(SYS_execveat, image, "", plan->argv, plan->envp,
-		    AT_EMPTY_PATH);
+		execute(plan, image);
 	fail(pipe, STEP_EXEC, errno);
 }
 
 /* -- in the keeper ----------------------------------------------------------- */
-
-static int
-is_refused(int error)
-{
-	return error == ENOSYS || error == EPERM || error == EINVAL;
-}
 
 /* As fork(); pidfd is set in the parent.  Nobody else reaps, so the number of
  * a child cannot have been given away before pidfd_open. */
@@ -227,6 +243,18 @@ open_proc(pid_t pid)
 
 	snprintf(path, sizeof(path), "/proc/%d", (int)pid);
 	return open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+}
+
+int
+child_pidfd(pid_t pid)
+{
+	int fd = (int)syscall(SYS_pidfd_open, pid, 0);
+	char path[32];
+
+	if (fd >= 0 || !is_refused(errno))
+		return fd;
+	snprintf(path, sizeof(path), "/proc/%d", (int)pid);
+	return open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 }
 
 int

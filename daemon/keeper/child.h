@@ -56,6 +56,10 @@ struct child_failure {
 /* Start it.  0 or -errno of clone; never waits for the exec. */
 int child_start(const struct child_plan *plan, struct child *child);
 
+/* To signal a child that is not reaped yet: a pidfd, or what the kernel takes for
+ * one; -1 and errno. */
+int child_pidfd(pid_t pid);
+
 const char *child_step_name(unsigned step);
 
 #endif

@@ -8,12 +8,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #include "daemon/keeper/notify.h"
 
-enum { FIRST_FD = 3 };
+enum { FIRST_FD = 3, CLOSED_MAX = 1 << 20 };
 
 static unsigned
 count_given(void)
@@ -36,6 +37,22 @@ note(struct inherited *row, int fd, const char **names)
 	*names += len + ((*names)[len] == ':');
 }
 
+/* All that nobody told us about.  One by one where the kernel refuses: to the
+ * soft limit, over which there is none unless it was lowered. */
+static void
+close_from(int first)
+{
+	struct rlimit files = { 0, 0 };
+
+#ifdef SYS_close_range
+	if (syscall(SYS_close_range, first, ~0U, 0) == 0)
+		return;
+#endif
+	getrlimit(RLIMIT_NOFILE, &files);
+	for (int fd = first; fd < (int)files.rlim_cur && fd < CLOSED_MAX; fd++)
+		close(fd);
+}
+
 void
 inherited_init(struct keeper *k)
 {
@@ -49,9 +66,7 @@ inherited_init(struct keeper *k)
 		close(fd);
 	else if (fd >= 0)
 		count = 0;	/* a hole where a socket should be */
-#ifdef SYS_close_range
-	syscall(SYS_close_range, FIRST_FD + count, ~0U, 0);
-#endif
+	close_from(FIRST_FD + (int)count);
 	names = names != NULL ? names : "";
 	for (unsigned i = 0; i < count; i++)
 		note(&k->inherited[i], FIRST_FD + (int)i, &names);

@@ -29,6 +29,7 @@
 #include "common/base/log.h"
 #include "common/base/stamp.h"
 #include "daemon/keeper/accounts.h"
+#include "daemon/keeper/features.h"
 #include "daemon/keeper/first.h"
 #include "daemon/keeper/inherited.h"
 #include "daemon/keeper/kept.h"
@@ -121,7 +122,8 @@ start(struct keeper *k, struct errmsg *err)
 {
 	int rc;
 
-	if (images_open(&k->images, err) != 0 ||
+	if ((k->options.mode == RUN_SERVE && features_check(err) != 0) ||
+	    images_open(&k->images, err) != 0 ||
 	    privilege_reduce(k->privileged, err) != 0)
 		return EXIT_FAILED;
 	if (k->privileged &&
@@ -273,6 +275,7 @@ static void
 show_version(void)
 {
 	printf("clusterd %s\n  libc: %s\n", build_stamp, libc_version());
+	features_show();
 #ifdef CLUSTERD_FAILPOINTS
 	printf("  test build: failpoints, time scale\n");
 #endif

@@ -77,7 +77,7 @@ kill_if_left(const struct keeper *k, pid_t pid)
 
 	if (session == pid || !is_ended(k, session))
 		return;
-	pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
+	pidfd = child_pidfd(pid);
 	if (pidfd < 0)
 		return;
 	syscall(SYS_pidfd_send_signal, pidfd, SIGKILL, NULL, 0);

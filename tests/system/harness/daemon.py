@@ -58,6 +58,7 @@ class Daemon:
         self.config_file = self.dir + "/clusterd.ini"
         self.socket = self.dir + "/run/control.sock"
         self.log_file = self.dir + "/log"
+        self.through = []               # words before clusterd: strace, a filter
         self.keeper = None              # Popen
         self.process = None             # Process
         self.exits = []                 # of every run, in order
@@ -97,7 +98,8 @@ class Daemon:
 
     def run_program(self, program, *args, timeout=20, stdin=None):
         """Run a program of the build to its end."""
-        command = [os.path.join(self.build, program), *map(str, args)]
+        before = self.through if program == "clusterd" else []
+        command = [*before, os.path.join(self.build, program), *map(str, args)]
         env = dict(self.environment(), NO_COLOR="1")
         done = subprocess.run(command, capture_output=True, text=True,
                               timeout=timeout, env=env, input=stdin, check=False,
@@ -148,7 +150,8 @@ class Daemon:
         with open(self.log_file, "ab") as log:
             # a session of its own: nobody's Ctrl-C but ours reaches it
             self.keeper = subprocess.Popen(
-                [os.path.join(self.build, "clusterd"), "-c", self.config_file, *args],
+                [*self.through, os.path.join(self.build, "clusterd"), "-c",
+                 self.config_file, *args],
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log,
                 env=self.environment(), start_new_session=True)
         processes.own(self.keeper.pid)
