@@ -104,6 +104,14 @@ has_no_threads(const struct feature *feature, int error)
 }
 
 int
+features_need_proc(struct errmsg *err)
+{
+	return access("/proc/self/fd", X_OK) == 0 ? 0 :
+	    errmsg_set(err, ERR_SYSTEM, "/proc is not mounted: neither "
+	    "programs nor plugins can be opened without it");
+}
+
+int
 features_check(struct errmsg *err)
 {
 	for (size_t i = 0; i < COUNT(features); i++) {

@@ -10,6 +10,9 @@
 
 #include "common/base/errmsg.h"
 
+/* Every role opens files by the names that /proc has for descriptors.  0, or
+ * ERR_SYSTEM. */
+int features_need_proc(struct errmsg *err);
 /* Say in the log which are refused.  0, or ERR_SYSTEM for one that we cannot do
  * without. */
 int features_check(struct errmsg *err);

@@ -122,7 +122,8 @@ start(struct keeper *k, struct errmsg *err)
 {
 	int rc;
 
-	if ((k->options.mode == RUN_SERVE && features_check(err) != 0) ||
+	if (features_need_proc(err) != 0 ||
+	    (k->options.mode == RUN_SERVE && features_check(err) != 0) ||
 	    images_open(&k->images, err) != 0 ||
 	    privilege_reduce(k->privileged, err) != 0)
 		return EXIT_FAILED;

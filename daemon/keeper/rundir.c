@@ -12,6 +12,7 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -148,6 +149,18 @@ write_pid_file(const struct keeper *k, struct errmsg *err)
 	return rc;
 }
 
+/* Workers map their plugins from there. */
+static int
+refuse_noexec(const char *dir, struct errmsg *err)
+{
+	struct statvfs fs;
+
+	if (statvfs(dir, &fs) < 0 || !(fs.f_flag & ST_NOEXEC))
+		return 0;
+	return errmsg_set(err, ERR_SYSTEM, "state_dir %s is mounted noexec: "
+	    "no plugin can be run from there", dir);
+}
+
 int
 rundir_prepare(struct keeper *k, struct errmsg *err)
 {
@@ -156,7 +169,8 @@ rundir_prepare(struct keeper *k, struct errmsg *err)
 
 	if (make_dir(header->run_dir, 0755, NULL, err) != 0 ||
 	    make_dir(header->state_dir, 0751,
-	    keeper_account(k, header->user), err) != 0)
+	    keeper_account(k, header->user), err) != 0 ||
+	    refuse_noexec(header->state_dir, err) != 0)
 		return EXIT_FAILED;
 	if ((k->lock_fd = open_lock(k, "lock", err)) < 0)
 		return EXIT_FAILED;
