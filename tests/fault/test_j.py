@@ -2,10 +2,36 @@
 """Clock, environment, kernel."""
 
 import os
+import shutil
+import signal
+import subprocess
+import time
 
 import pytest
 
-from harness import processes, refuse, row as rows, shows
+from harness import boxes, processes, refuse, row as rows, shows, wait
+
+@shows("J2")
+def test_suspended(row):
+    """With a slot in back-off, whose wait is over when it wakes up."""
+    r = row(backoff_min="4s", backoff_max="4s")
+    victim = r.kill_worker("web/1")     # a lone death has no delay
+    again = r.blame(r.worker("web/1"))
+    os.kill(again["pid"], signal.SIGKILL)
+    backoff = r.await_event("worker.backoff", worker="web/1")
+    assert r.worker("web/1")["state"] == "waiting"
+    seen = r.last_event()
+    r.freeze(4.5)
+    ready = r.await_event("worker.ready", after=seen, worker="web/1", timeout=5)
+    names = [e["event"] for e in r.events(victim["id"] and backoff["seq"])]
+    assert not {"worker.stalled", "worker.hung", "master.adopted"} & set(names), names
+    started = r.await_event("worker.forked", after=seen, worker="web/1")
+    assert ready["time"] - started["time"] < 2000
+    assert len([e for e in r.events() if e["event"] == "worker.exited"]) == 2
+    r.served()
+
+
+# ---- an old kernel, a strict container -----------------------------------------------------
 
 # What is done without it, or why nothing can be; openat2 is not used.
 WITHOUT = {
@@ -63,3 +89,128 @@ def test_a_call_that_cannot_be_done_without(row, call, error):
 def test_what_the_system_has(cluster):
     said = versions(cluster(start=False))
     assert "system: clone3 close_range pidfd_open seccomp memfd_create execveat" in said
+
+
+# ---- containers ------------------------------------------------------------------------
+
+@shows("J4")
+@boxes.needs_root
+def test_as_pid_1(cluster):
+    """Without the oracle: what `status` calls a process is a number of the
+    container, and only the test outside can end it."""
+    c = cluster(workers=2, start=False, routes={"/": "evil"})
+    c.through = boxes.as_pid_1()
+    c.start()
+    first, = processes.children(c.pid())
+    c.process.close()
+    c.process = processes.Process(first)
+    assert c.status()["pid"] == 1
+    with c.load(keepalive=2) as book:
+        assert c.ctl("kill", "web/0").code == 0
+        c.await_event("worker.exited")
+        c.await_ready()
+        # strangers that lose their parents there are its children now
+        for _ in range(5):
+            subprocess.run(["nsenter", "-t", str(first), "--pid", "sh", "-c", "(true &)"],
+                           check=True)
+        book.await_each()
+        wait.until(lambda: not rows.zombies(first), 5, "the end of the strangers")
+    assert c.stop() == 0, "TERM is heard"
+
+
+@shows("J4")
+@boxes.needs_root
+@pytest.mark.parametrize("mode", ["-t", None])
+def test_without_proc(row, mode):
+    r = row(start=False)
+    r.through = boxes.mounted("mount -t tmpfs none /proc")
+    result = r.clusterd(*([mode] if mode else []))
+    assert result.code == 1 and "/proc is not mounted" in result.err, result
+    assert not os.path.exists(r.dir + "/run")
+
+
+@shows("J4")
+@boxes.needs_root
+def test_a_root_that_is_read_only(row):
+    """But for what the row writes to."""
+    r = row(start=False)
+    r.through = boxes.mounted('mount --bind "%s" "%s"; mount -o remount,bind,ro /' % (
+        r.dir, r.dir))
+    r.start()
+    r.kill_worker("web/0")
+    assert r.ctl("reload").code == 0
+    r.served()
+
+
+@shows("J4")
+@boxes.needs_root
+@pytest.mark.parametrize("options, said", [
+    ("noexec", "noexec"), ("ro", "Read-only file system")])
+def test_a_state_dir_that_is_of_no_use(row, options, said):
+    r = row(start=False)
+    os.mkdir(r.dir + "/state")
+    r.through = boxes.mounted('mount -t tmpfs -o %s,mode=777 none "%s/state"' % (options, r.dir))
+    result = r.clusterd()
+    assert result.code == 1 and said in result.err and r.dir + "/state" in result.err, result
+
+
+@shows("J4")
+@boxes.needs_root
+def test_without_any_capability(row):
+    """As root that is none: it could not become anybody else, so it is not begun."""
+    r = row(start=False)
+    r.through = boxes.without_capabilities()
+    result = r.clusterd()
+    assert result.code == 1 and "Operation not permitted" in result.err, result
+
+
+@shows("J4")
+@boxes.needs_root
+def test_priorities_that_are_refused(row):
+    """Neither its niceness nor what the system kills first is worth a start."""
+    r = row(start=False, nice=-5)
+    r.through = boxes.without_capabilities("sys_nice", "sys_resource")
+    r.start()
+    for worker in r.workers():
+        assert os.getpriority(os.PRIO_PROCESS, worker["pid"]) == 0
+    r.kill_worker("web/0")
+
+
+@shows("J4")
+@boxes.needs_root
+def test_an_account_without_a_name(row):
+    r = row(start=False)
+    r.through = boxes.as_uid(54321)
+    os.chown(r.dir, 54321, 54321)
+    r.start()
+    assert os.stat("/proc/%d" % r.master_pid()).st_uid == 54321
+    r.await_log("share the account of uid 54321")
+    r.kill_worker("web/0")
+    assert r.ctl("reload").code == 0
+
+
+# ---- the look-up of accounts ----------------------------------------------------------
+
+@shows("J7")
+@boxes.needs_root
+@pytest.mark.parametrize("how", ["sleep", "abort"])
+def test_a_look_up_of_accounts(row, how):
+    """It blocks, or crashes: said by the account, in five seconds at most."""
+    r = row(start=False)
+    for path in r.plugin_dirs:
+        if os.path.exists(path + "/nss_evil.so"):
+            shutil.copy(path + "/nss_evil.so", r.dir + "/libnss_evil.so.2")
+    with open(r.dir + "/nsswitch.conf", "w", encoding="ascii") as f:
+        f.write("passwd: evil files\ngroup: files\n")
+    r.through = boxes.mounted('mount --bind "%s/nsswitch.conf" /etc/nsswitch.conf' % r.dir)
+    r.env.update(EVIL_NSS=how, LD_LIBRARY_PATH=r.dir)
+    before = set(processes.descendants(os.getpid()))
+    began = time.monotonic()
+    result = r.clusterd()
+    took = time.monotonic() - began
+    assert result.code == 78 and "the account clusterd-worker cannot" in result.err, result
+    assert how == "abort" or 5 / r.scale <= took < 10 * 5 / r.scale, took
+    processes.reap()
+    assert set(processes.descendants(os.getpid())) <= before
+    r.through, r.env = [], {}
+    r.start()                           # and nothing of it stays

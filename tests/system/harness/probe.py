@@ -46,6 +46,7 @@ class Probe:
     def __init__(self, path):
         self.path = path
         self.answers, self.first = [], []
+        self.excused = []
         self.broken = 0                 # connections that ended under it
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="probe", daemon=True)
@@ -60,8 +61,14 @@ class Probe:
             self._thread.join(20)
         return self
 
+    def excuse(self, began, ended):
+        """Nobody could answer in this time."""
+        self.excused.append((began, ended))
+
     def late(self):
-        return [answer for answer in self.answers if answer.seconds > LATE_S]
+        return [answer for answer in self.answers if answer.seconds > LATE_S
+                and not any(began <= answer.asked + answer.seconds and answer.asked <= ended
+                            for began, ended in self.excused)]
 
     def states(self):
         """The verdicts, each once, in the order they were first seen."""

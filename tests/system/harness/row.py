@@ -6,6 +6,7 @@ import os
 import re
 import signal
 import sqlite3
+import time
 
 from harness import config, probe, processes, wait
 from harness.daemon import Daemon
@@ -157,6 +158,17 @@ class Row(Daemon):
         self.rest()
         super().stop()
         self.start()
+
+    def freeze(self, seconds):
+        """The machine stands still for so long: nobody of the daemon runs."""
+        began = time.monotonic()
+        pids = [self.keeper.pid] + processes.descendants(self.keeper.pid)
+        for pid in pids:
+            os.kill(pid, signal.SIGSTOP)
+        wait.readable(self.process.pidfd, seconds)
+        for pid in pids:
+            os.kill(pid, signal.SIGCONT)
+        self.probe.excuse(began, time.monotonic())
 
     def kill_worker(self, name="web/0"):
         """A death: SIGKILL, and another process is ready in the slot.  Asks
