@@ -2,8 +2,8 @@
  * Copyright (c) 2026 the clusterd authors */
 
 /*
- * test_worker_fsm.c: the life of a worker against a copy of its table that
- * was typed from the written policy, not taken from the rows of the program.
+ * test_worker_fsm.c: the life of a worker against the typed table of
+ * worker_table.c.
  */
 #include <stdarg.h>
 #include <stddef.h>
@@ -11,115 +11,37 @@
 #include <setjmp.h>
 #include <cmocka.h>
 
-#include <stdio.h>
-#include <string.h>
-
 #include "common/base/check.h"
 #include "common/base/clock.h"
 #include "daemon/supervisor/worker_fsm.h"
-
-/*
- * Columns: DOWN STARTING READY DRAINING STOPPING KILLING WAITING HELD.
- * "." ignored · "!" cannot happen · "V" as VIOLATION · "=" the same state, else
- * the next one; then the actions.
- */
-static const struct {
-	enum worker_event event;
-	const char *cells[8];
-} page[] = {
-{ WE_START, { "STARTING spawn", "!", "!", "!", "!", "!", "STARTING spawn", "!" } },
-{ WE_WAIT, { "WAITING", "!", "!", "!", "!", "!", "=", "!" } },
-{ WE_HOLD, { "HELD", "!", "!", "!", "!", "!", "!", "!" } },
-{ WE_DRAIN, { ".", "STOPPING say_stop", "DRAINING off say_drain", "= say_drain",
-    ".", ".", "DOWN", "DOWN" } },
-{ WE_STOP, { ".", "STOPPING say_stop", "STOPPING off say_stop",
-    "STOPPING say_stop", ".", ".", "DOWN", "DOWN" } },
-{ WE_KILL, { ".", "KILLING kill", "KILLING off kill", "KILLING kill",
-    "KILLING kill", "= kill", ".", "." } },
-{ WE_RETRY, { ".", ".", ".", ".", ".", ".", "= queue", "WAITING queue" } },
-{ WE_SPAWNED, { "! stray", "= note", "!", "!", "= note say_stop",
-    "= note kill", "! stray", "! stray" } },
-{ WE_SPAWN_FAILED, { "!", "DOWN ask", "!", "!", "DOWN ask", "DOWN ask", "!",
-    "!" } },
-{ WE_EXITED, { "!", "DOWN record ask", "DOWN off record ask",
-    "DOWN record ask", "DOWN record ask", "DOWN record ask", "!", "!" } },
-{ WE_PROGRESS, { "!", "= publish", "V", "V", ".", ".", "!", "!" } },
-{ WE_READY, { "!", "READY on", "V", "V", ".", ".", "!", "!" } },
-{ WE_FATAL, { "!", "STOPPING fatal", "V", "V", "= fatal", ".", "!", "!" } },
-{ WE_LEAVING, { "!", "STOPPING leaving", "DRAINING off leaving", ".", ".", ".",
-    "!", "!" } },
-{ WE_DRAINED, { "!", "V", "V", "STOPPING", ".", ".", "!", "!" } },
-{ WE_REQUEST, { "!", "= pass", "= pass", "= pass", "= pass", ".", "!", "!" } },
-{ WE_VIOLATION, { "!", "KILLING kill", "KILLING off kill", "KILLING kill",
-    "KILLING kill", ".", "!", "!" } },
-{ WE_DEADLINE, { "!", "KILLING kill", "= stable", "KILLING kill",
-    "KILLING kill", "= kill", "= queue", "WAITING queue" } },
-{ WE_UNKILLABLE, { "!", "!", "!", "!", "!", "DOWN detach ask", "!", "!" } },
-};
-
-static const struct { const char *word; uint32_t bit; } actions[] = {
-	{ "spawn", ACT_SPAWN }, { "say_stop", ACT_SAY_STOP },
-	{ "say_drain", ACT_SAY_DRAIN }, { "off", ACT_OFF }, { "on", ACT_ON },
-	{ "kill", ACT_KILL }, { "record", ACT_RECORD }, { "ask", ACT_ASK },
-	{ "queue", ACT_QUEUE }, { "note", ACT_NOTE },
-	{ "stray", ACT_KILL_STRAY }, { "publish", ACT_PUBLISH },
-	{ "stable", ACT_STABLE }, { "detach", ACT_DETACH },
-	{ "pass", ACT_PASS }, { "fatal", ACT_NOTE_FATAL },
-	{ "leaving", ACT_NOTE_LEAVING },
-};
-
-static const char *const state_words[WS__COUNT] = {
-	"DOWN", "STARTING", "READY", "DRAINING", "STOPPING", "KILLING",
-	"WAITING", "HELD",
-};
-
-static struct worker_edge
-read_cell(const char *cell, unsigned state)
-{
-	struct worker_edge edge = { EDGE_GO, (uint8_t)state, 0 };
-	char text[64], *word, *rest = NULL;
-
-	snprintf(text, sizeof(text), "%s", cell);
-	word = strtok_r(text, " ", &rest);
-	if (strcmp(word, ".") == 0)
-		edge.kind = EDGE_IGNORE;
-	else if (strcmp(word, "!") == 0)
-		edge.kind = EDGE_NEVER;
-	else if (strcmp(word, "V") == 0)
-		edge.kind = EDGE_VIOLATION;
-	else if (strcmp(word, "=") != 0)
-		for (unsigned i = 0; i < WS__COUNT; i++)
-			if (strcmp(word, state_words[i]) == 0)
-				edge.state = (uint8_t)i;
-	while ((word = strtok_r(NULL, " ", &rest)) != NULL)
-		for (size_t i = 0; i < COUNT(actions); i++)
-			if (strcmp(word, actions[i].word) == 0)
-				edge.actions |= actions[i].bit;
-	return edge;
-}
+#include "tests/unit/worker_table.h"
 
 static void
 every_cell_is_as_the_page_says(void **state)
 {
 	(void)state;
-	assert_int_equal(COUNT(page), WE__COUNT - 1);
-	for (size_t i = 0; i < COUNT(page); i++) {
+	for (unsigned e = WE_NONE + 1; e < WE__COUNT; e++)
 		for (unsigned s = 0; s < WS__COUNT; s++) {
-			const struct worker_edge *got =
-			    worker_edge(s, page[i].event);
-			struct worker_edge want =
-			    read_cell(page[i].cells[s], s);
+			const struct worker_edge *got = worker_edge(s, e);
+			struct worker_edge want = worker_table_cell(s, e);
 
 			if (got->kind != want.kind ||
 			    got->actions != want.actions ||
 			    (want.kind == EDGE_GO && got->state != want.state))
 				fail_msg("%s in %s: kind %u state %u actions "
 				    "%x, the page says %s",
-				    worker_event_name(page[i].event),
-				    state_words[s], got->kind, got->state,
-				    got->actions, page[i].cells[s]);
+				    worker_event_name(e), worker_state_name(s),
+				    got->kind, got->state, got->actions,
+				    worker_table_text(s, e));
 		}
-	}
+}
+
+static void
+nothing_is_always_ignored(void **state)
+{
+	(void)state;
+	for (unsigned s = 0; s < WS__COUNT; s++)
+		assert_int_equal(worker_edge(s, WE_NONE)->kind, EDGE_IGNORE);
 }
 
 static void
@@ -130,7 +52,7 @@ no_cell_is_missing(void **state)
 		for (unsigned e = 0; e < WE__COUNT; e++)
 			if (worker_edge(s, e)->kind == EDGE_MISSING)
 				fail_msg("missing: %s in %s",
-				    worker_event_name(e), state_words[s]);
+				    worker_event_name(e), worker_state_name(s));
 }
 
 static const struct step_input at_1s = {
@@ -173,7 +95,7 @@ deadlines_are_set_on_entry(void **state)
 		if (got != cases[i].ms)
 			fail_msg("%s in %s: deadline after %llu ms",
 			    worker_event_name(cases[i].event),
-			    state_words[cases[i].from],
+			    worker_state_name(cases[i].from),
 			    (unsigned long long)got);
 	}
 }
@@ -267,6 +189,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_cell_is_as_the_page_says),
 		cmocka_unit_test(no_cell_is_missing),
+		cmocka_unit_test(nothing_is_always_ignored),
 		cmocka_unit_test(deadlines_are_set_on_entry),
 		cmocka_unit_test(the_ladder_ends_in_unkillable),
 		cmocka_unit_test(a_message_out_of_turn_kills_the_worker),
