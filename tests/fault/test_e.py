@@ -5,6 +5,7 @@ import collections
 import contextlib
 import errno
 import os
+import signal
 import threading
 import time
 
@@ -247,3 +248,182 @@ def test_memory_fails_in_requests(faulty, seconds):
         wait.until(lambda: clients.told[200] > more, 10, "answers")
     assert set(clients.told) <= {200, 404, 503, 500, "cut off"}, clients.told
     assert {w["worker"]: w["id"] for w in r.workers()} == before
+
+
+# ---- many ---------------------------------------------------------------------------------------
+
+def starting_and_ready(events, first):
+    """(most that were starting, least that were ready) at any time, by the events."""
+    starting, ready = set(), set(first)
+    most, least = 0, len(ready)
+    for event in events:
+        if event["event"] == "worker.forked":
+            starting.add(event["id"])
+        elif event["event"] == "worker.ready":
+            starting.discard(event["id"])
+            ready.add(event["id"])
+        elif event["event"] in ("worker.draining", "worker.exited"):
+            starting.discard(event["id"])
+            ready.discard(event["id"])
+        most, least = max(most, len(starting)), min(least, len(ready))
+    return most, least
+
+
+@shows("E5")
+@pytest.mark.limit(120)
+def test_everything_restarts(row):
+    """New before old, and no more at once than the surge and the CPUs allow."""
+    slots, surge = 64, 16           # a quarter of them
+    r = row(workers=slots, daemon={"max_workers": 256}, start_timeout="30s", load={"keepalive": 2},
+            start=False)
+    r.start(timeout=60)
+    before = [w["id"] for w in r.workers()]
+    assert len(before) == slots
+    seen = r.last_event()
+    assert r.ctl("restart", "all", timeout=90).code == 0
+    most, least = starting_and_ready(r.events(seen), before)
+    assert least >= slots
+    assert 1 <= most <= surge + len(os.sched_getaffinity(0)), most
+    assert not set(before) & {w["id"] for w in r.workers() if w.get("current", True)}
+    assert r.pool()["restarts"] == 0 and r.pool()["replacements"] == slots
+    r.served()
+
+
+@shows("E6")
+def test_scaled_to_zero_and_back(row):
+    """503 at once, the address stays open, nobody comes back by himself."""
+    r = row(start=False)
+    r.may_answer(503)
+    r.start()
+    r.served()
+    seen = r.last_event()
+    assert r.ctl("scale", "web", "0").code == 0
+    began = time.monotonic()
+    answer = r.get("/")
+    assert (answer.status, answer.header("Retry-After"), answer.closes) == (503, "5", True)
+    assert time.monotonic() - began < 5, "at once"
+    r.await_state(lambda s: not s["workers"] and s["state"] == "ok")
+    assert all(r.get("/").status == 503 for _ in range(20))
+    assert not [e for e in r.events(seen) if e["event"] == "worker.forked"]
+    began = time.monotonic()
+    assert r.ctl("scale", "web", "4").code == 0
+    assert r.get("/").status == 200
+    assert time.monotonic() - began < 10, "ten times what is promised"
+    assert r.pool()["desired"] == r.pool()["ready"] == 4
+
+
+@shows("E7")
+def test_an_absurd_size_is_refused(row):
+    r = row()
+    r.served()
+    refused = r.ctl("scale", "web", "1000")
+    assert refused.code == 1 and "1000" in refused, refused
+    most = 4 * len(os.sched_getaffinity(0)) + 4
+    assert str(most) in refused, "with the numbers: %r" % refused
+    assert r.pool()["desired"] == 4
+    r.served()
+
+
+@shows("E7")
+@pytest.mark.parametrize("size", [
+    100, pytest.param(1000, marks=[slow, pytest.mark.limit(600)])])
+def test_a_great_size_is_paced(row, size):
+    """No more start at once than there are CPUs; status answers, as the probe sees."""
+    # as it is, where more processes end at once than a test's limits are made for
+    r = row(workers=2, daemon={"max_workers": size}, start_timeout="60s", load={"keepalive": 1},
+            scale=1 if size > 100 else 5, stop_timeout="30s", drain_timeout="30s",
+            handler_timeout="60s", request_timeout="60s")
+    r.patience = 60
+    r.before["heap"] += 4 << 20     # the ring of events is full at the end
+    r.served()
+    before, seen = [w["id"] for w in r.workers()], r.last_event()
+    grown = r.ctl("scale", "web", size, timeout=500)
+    assert grown.code == 0, grown
+    assert r.pool()["ready"] == size
+    most, least = starting_and_ready(r.events(seen), before)
+    assert most <= len(os.sched_getaffinity(0)) and least >= 2
+    # in steps: what ends at once shares the CPUs with whoever answers
+    for less in [*range(size - 100, 2, -100), 2]:
+        assert r.ctl("scale", "web", less, timeout=60).code == 0
+        r.await_state(lambda s, size=less: len(s["workers"]) == size, timeout=60)
+    r.served()
+
+
+# ---- limits of a control group --------------------------------------------------------------------
+
+@contextlib.contextmanager
+def control_group(controller, file):
+    """A group of its own with that controller, or a skip that says why."""
+    root = None
+    for base in ("/sys/fs/cgroup/" + controller, "/sys/fs/cgroup"):
+        if os.path.exists(base + "/cgroup.procs"):
+            root = base
+            break
+    path = "%s/clusterd-test-%d" % (root, os.getpid())
+    try:
+        if root is None:
+            raise OSError("no control groups")
+        os.mkdir(path)
+    except OSError as error:
+        pytest.skip("needs a control group of its own: %s" % error)
+    try:
+        if not os.path.exists(path + "/" + file):
+            pytest.skip("the control group has no %s" % file)
+        yield path
+    finally:
+        # what still runs goes on outside
+        with open(path + "/cgroup.procs", encoding="ascii") as f:
+            join(root, *f.read().split())
+        os.rmdir(path)
+
+
+def join(path, *pids):
+    for pid in pids:
+        with open(path + "/cgroup.procs", "w", encoding="ascii") as f:
+            f.write(str(pid))
+
+
+def put(path, value):
+    with open(path, "w", encoding="ascii") as f:
+        f.write(str(value))
+
+
+@shows("E8")
+def test_no_more_processes(row):
+    """Of two that are killed one can be started again; the other is said to want a
+    process, is tried again, and is not taken for sick."""
+    with control_group("pids", "pids.max") as group:
+        r = row(load={})
+        join(group, r.keeper.pid, r.master_pid(), *[w["pid"] for w in r.workers()])
+        with open(group + "/pids.current", encoding="ascii") as f:
+            used = int(f.read())
+        victims = [r.blame(r.worker("web/0")), r.blame(r.worker("web/1"))]
+        others = [r.worker("web/2")["id"], r.worker("web/3")["id"]]
+        seen = r.last_event()
+        put(group + "/pids.max", used - 1)
+        for victim in victims:
+            os.kill(victim["pid"], signal.SIGKILL)
+        status = r.await_state(lambda s: any(x["reason"] == "spawn_failing" for x in s["reasons"]))
+        reason = next(x for x in status["reasons"] if x["reason"] == "spawn_failing")
+        tries = [e for e in r.events(seen) if e["event"] == "worker.backoff"]
+        assert any(os.strerror(errno.EAGAIN) in (e["text"] or "") for e in tries), tries
+        assert [r.worker("web/2")["id"], r.worker("web/3")["id"]] == others
+        assert r.get("/").status == 200
+        assert reason["worker"] in ("web/0", "web/1")
+        put(group + "/pids.max", "max")
+        r.await_state(lambda s: s["pools"][0]["ready"] == 4 and s["state"] == "ok")
+
+
+@shows("E9")
+def test_memory_pressure(row):
+    """Slower; nobody is ended for it."""
+    with control_group("memory", "memory.high") as group:
+        r = row()
+        r.served()
+        join(group, r.keeper.pid, r.master_pid(), *[w["pid"] for w in r.workers()])
+        before = [w["id"] for w in r.workers()]
+        with open(group + "/memory.current", encoding="ascii") as f:
+            put(group + "/memory.high", max(1 << 20, int(f.read()) // 2))
+        r.served(timeout=50)
+        assert [w["id"] for w in r.workers()] == before
+        put(group + "/memory.high", "max")
