@@ -208,7 +208,8 @@ start_worker(struct keeper *k, const struct keeper_msg_spawn *request,
 	    .tuning = &tuning };
 	char title[96], ids[64 * 11 + 32];
 	const char *argv[] = { title, NULL };
-	const char *envp[ENVIRONMENT_MAX + 2];
+	const char *envp[ENVIRONMENT_MAX + 3];
+	char master[48];
 	unsigned count = 0;
 	int rc;
 
@@ -235,6 +236,9 @@ start_worker(struct keeper *k, const struct keeper_msg_spawn *request,
 		count++;
 	}
 	envp[count++] = ids;
+	snprintf(master, sizeof(master), "%s=%d", WORKER_ENV_MASTER,
+	    (int)k->master.pid);
+	envp[count++] = master;
 	envp[count] = NULL;
 	snprintf(title, sizeof(title), "clusterd: worker %s", process->name);
 	plan.argv = argv;

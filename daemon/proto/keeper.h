@@ -32,6 +32,8 @@ enum worker_fd {
 /* A worker learns its listeners' ids, in the order of its descriptors, from
  * this variable of its environment: "3,5"; its id and name are in its page. */
 #define WORKER_ENV_LISTENERS "CLUSTERD_LISTENERS"
+/* And from this one the pid of the master that it is started for. */
+#define WORKER_ENV_MASTER "CLUSTERD_MASTER_PID"
 
 enum master_fd { MASTER_FD_KEEPER = 3, MASTER_FD_LIFELINE };
 

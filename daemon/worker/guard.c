@@ -48,7 +48,7 @@ static const uint32_t aimed[] = {
 	SYS_rt_tgsigqueueinfo, SYS_pidfd_open,
 };
 
-enum { TARGETS = 4, PROGRAM_MAX = 64 };
+enum { TARGETS = 6, PROGRAM_MAX = 64 };
 
 struct program {
 	struct sock_filter code[PROGRAM_MAX];
@@ -96,10 +96,11 @@ build(struct program *program, const uint32_t targets[TARGETS])
 }
 
 int
-guard_install(pid_t keeper)
+guard_install(pid_t keeper, pid_t master)
 {
 	const uint32_t targets[TARGETS] = {
-		(uint32_t)keeper, (uint32_t)-keeper, 1, (uint32_t)-1,
+		(uint32_t)keeper, (uint32_t)-keeper, (uint32_t)master,
+		(uint32_t)-master, 1, (uint32_t)-1,
 	};
 	struct program program = { .len = 0 };
 	struct sock_fprog filter = { .filter = program.code };
@@ -118,9 +119,10 @@ guard_install(pid_t keeper)
 #else
 
 int
-guard_install(pid_t keeper)
+guard_install(pid_t keeper, pid_t master)
 {
 	(void)keeper;
+	(void)master;
 	return -ENOSYS;
 }
 

@@ -101,6 +101,20 @@ read_snapshot(struct worker *worker)
 
 /* ---- the process -------------------------------------------------------------------------- */
 
+/* Of the master that had us started; `unknown' where nobody said. */
+static pid_t
+take_master_pid(pid_t unknown)
+{
+	const char *text = getenv(WORKER_ENV_MASTER);
+	uint64_t pid = 0;
+
+	if (text == NULL || parse_number(text, strlen(text), &pid) != 0 ||
+	    pid <= 1 || pid > INT32_MAX)
+		pid = (uint64_t)unknown;
+	unsetenv(WORKER_ENV_MASTER);
+	return (pid_t)pid;
+}
+
 static void
 set_process(struct worker *worker, pid_t keeper)
 {
@@ -127,7 +141,7 @@ set_process(struct worker *worker, pid_t keeper)
 		lines_say(LL_NOTICE, "children of plugins will not be told "
 		    "apart: %s", strerror(-rc));
 	signal(SIGPIPE, SIG_IGN);
-	if ((rc = guard_install(keeper)) != 0)
+	if ((rc = guard_install(keeper, take_master_pid(keeper))) != 0)
 		lines_say(LL_NOTICE, "no guard filter: %s", strerror(-rc));
 }
 

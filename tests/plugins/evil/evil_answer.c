@@ -135,6 +135,8 @@ do_header(struct cluster_request *req, struct evil *evil, const char *arg)
 {
 	static const struct { const char *name, *value; } lines[] = {
 		{ "X-Split", "a\r\nX-Evil: yes" }, { "X-Lf", "a\nb" },
+		{ "X-Fold", "a\r\n b" }, { "X-Control", "a\x01" },
+		{ "X-Good\r\nX-Evil", "a" },
 		{ "X Bad", "a" }, { "", "a" }, { "X-Colon:", "a" },
 		{ "Content-Length", "5" }, { "transfer-encoding", "chunked" },
 		{ "Connection", "close" }, { "X-Good", "yes" },

@@ -97,12 +97,17 @@ attack_queue(long call, pid_t pid, int number)
 static long
 attack_pidfd(long call, pid_t pid, int number)
 {
-	int pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
+	int error, pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
+	long rc;
 
 	if (pidfd < 0)
 		return -1;
-	return call == SYS_pidfd_getfd ? syscall(call, pidfd, 3, 0) :
+	rc = call == SYS_pidfd_getfd ? syscall(call, pidfd, 3, 0) :
 	    syscall(call, pidfd, number, NULL, 0);
+	error = errno;
+	close(pidfd);
+	errno = error;
+	return rc;
 }
 
 static long

@@ -6,9 +6,11 @@
 
 #include <linux/filter.h>
 #include <linux/seccomp.h>
+#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -94,15 +96,68 @@ do_leave(struct cluster_request *req, struct evil *evil, const char *arg)
 	exit((int)strtol(arg, NULL, 10));
 }
 
-enum cluster_verdict
-do_smash(struct cluster_request *req, struct evil *evil, const char *arg)
+
+/* What lies behind a block of the heap. */
+static void
+smash_heap(void)
 {
-	char *block = malloc(16);
+	volatile char *block = malloc(16);
 
 	for (volatile int i = -32; i < 64; i++)
 		block[i] = 0x55;
-	free(block);
+	free((void *)block);
 	free(malloc(100000));
+}
+
+/* Our callers. */
+static int
+smash_stack(void)
+{
+	volatile char here[16];
+
+	for (volatile int i = 0; i < 2048; i++)
+		here[i] = 0x55;
+	return here[0];
+}
+
+/* All that the host's program can write, its structures among it. */
+static void
+smash_host(void)
+{
+	FILE *maps = fopen("/proc/self/maps", "r");
+	unsigned long from, to;
+	char line[512];
+
+	while (maps != NULL && fgets(line, sizeof(line), maps) != NULL)
+		if (strstr(line, "clusterd-worker") != NULL &&
+		    sscanf(line, "%lx-%lx rw", &from, &to) == 2 &&
+		    strstr(line, " rw") != NULL)
+			memset((void *)from, 0x55, to - from);
+}
+
+/* Its page, which its beat mends in part. */
+static void
+smash_page(void)
+{
+	void *page = mmap(NULL, 16384, PROT_READ | PROT_WRITE, MAP_SHARED,
+	    6, 0);
+
+	if (page != MAP_FAILED)
+		memset(page, 0x55, 16384);
+	poll(NULL, 0, 400);
+}
+
+enum cluster_verdict
+do_smash(struct cluster_request *req, struct evil *evil, const char *arg)
+{
+	if (strcmp(arg, "stack") == 0)
+		return say_result(req, smash_stack());
+	if (strcmp(arg, "host") == 0)
+		smash_host();
+	else if (strcmp(arg, "page") == 0)
+		smash_page();
+	else
+		smash_heap();
 	return say(req, "smashed\n");
 }
 

@@ -75,14 +75,29 @@ do_leakthread(struct cluster_request *req, struct evil *evil, const char *arg)
 	return say_result(req, made);
 }
 
-/* So many MB on each of both outputs, in lines or ("50,binary") without any;
- * what is not taken is not tried again. */
+static void
+spam_log(unsigned long kb)
+{
+	char line[1000];
+
+	memset(line, 'x', sizeof(line) - 1);
+	line[sizeof(line) - 1] = '\0';
+	for (unsigned long i = 0; i < kb; i++)
+		cluster_log(CLUSTER_NOTICE, "%s", line);
+}
+
+/* So many MB on each of both outputs, in lines or ("50,binary") without any, or
+ * as lines of log ("50,log"); what is not taken is not tried again. */
 enum cluster_verdict
 do_spam(struct cluster_request *req, struct evil *evil, const char *arg)
 {
 	char *end, block[1024];
 	unsigned long mb = strtoul(arg, &end, 10);
 
+	if (strcmp(end, ",log") == 0) {
+		spam_log(mb * 1024);
+		return say(req, "spammed\n");
+	}
 	memset(block, 'x', sizeof(block));
 	block[sizeof(block) - 1] = '\n';
 	if (strcmp(end, ",binary") == 0)
