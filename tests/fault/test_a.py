@@ -246,6 +246,7 @@ def test_fatal_signals(row, path, name):
     why = r.ctl("why", victim["worker"])
     assert name in why and "in plugin evil, GET " + path in why and "secret" not in why, why
     r.await_log("worker %s: %s" % (victim["worker"], name))
+    assert "rip=" in r.log() or "pc=" in r.log(), "registers"
     r.served()
 
 

@@ -64,6 +64,41 @@ def doing(r, name):
     return row and "%s %s" % (row["method"], row["path"])
 
 
+def assert_hang_is_ended(r, path, verdicts):
+    """Stalled after a second, ended at handler_timeout, with what it was at; those
+    who wait behind it are served by others."""
+    seen = r.last_event()
+    with r.connect() as conn:
+        victim = r.blame(r.worker(conn.request("GET", "/").header("X-Worker")))
+        conn.send(http.head("GET", path + "?secret", r.address()))
+        sent = time.time() * 1000
+        stalled = r.await_event("worker.stalled", after=seen, id=victim["id"])
+        hung = r.await_event("worker.hung", after=stalled, id=victim["id"])
+        death = r.await_event("worker.exited", after=hung, id=victim["id"])
+        with pytest.raises(http.ConnectionLost):
+            conn.response()
+    # the last beat may be older than the request, by one
+    assert stalled["time"] - sent >= 1000 / r.scale - 250 / r.scale - 1
+    assert hung["time"] - sent >= 1000 - 250 / r.scale - 1
+    verdict = next(word for word in verdicts if hung["text"].startswith(word))
+    if verdict != "starved of CPU":
+        assert hung["time"] - sent <= 1000 + 10 * TICK_S * 1000
+    assert (death["cause"], death["signal"]) == ("hang", "SIGABRT")
+    r.await_event("worker.ready", after=death, worker=victim["worker"])
+    record = r.death(victim["id"])
+    assert (record["plugin"], record["method"], record["path"]) == ("evil", "GET", path)
+    assert record["evidence"].startswith(verdict)
+    why = r.ctl("why", victim["worker"])
+    assert "in plugin evil, GET " + path in why and "secret" not in why, why
+    r.served()
+
+
+@pytest.mark.parametrize("path", [pytest.param("/block", marks=shows("B8")),
+                                  pytest.param("/deadlock", marks=shows("B9"))])
+def test_a_handler_that_blocks(row, path):
+    assert_hang_is_ended(row(), path, ["blocked"])
+
+
 @shows("B10")
 def test_a_handler_that_never_answers(row):
     r = row()
@@ -299,3 +334,39 @@ def test_headers_that_are_none(row):
     wait.until(lambda: r.metric('clusterd_misused_total{pool="web"}') == len(said) - 1, 5,
                "the refusals counted")
     r.served()
+
+
+def assert_never_short(r):
+    """Never fewer ready than wanted: new before old, in all that was published."""
+    ready = set()
+    for event in r.events():
+        if event["event"] == "worker.ready":
+            ready.add(event["id"])
+        elif event["event"] in ("worker.draining", "worker.exited") and event["id"] in ready:
+            ready.discard(event["id"])
+            assert len(ready) >= 4, event
+
+
+@shows("B19")
+@pytest.mark.parametrize("path, keys, reason", [
+    ("/leak?8", {"max_rss": "48M"}, "over max_rss"),
+    ("/leakfd?20", {"max_fds": 100}, "over max_fds"),
+    ("/leakthread?4", {"max_rss": "48M"}, "over max_rss")])
+def test_leaks(row, path, keys, reason):
+    r = row(**keys)
+    before = {w["worker"]: w["id"] for w in r.workers()}
+    seen = r.last_event()
+    recycled = set()
+
+    def leak():
+        """Until each of them has been replaced."""
+        assert r.get(path).status == 200
+        recycled.update(e["worker"] for e in r.events(seen) if e["event"] == "worker.recycled")
+        return recycled == set(before)
+    wait.until(leak, 40, "all of them recycled")
+    r.await_state(lambda s: all(w["id"] != before[w["worker"]] for w in s["workers"]
+                                if w["current"]), timeout=20)
+    assert {e["text"] for e in r.events(seen) if e["event"] == "worker.recycled"} == {reason}
+    assert r.pool()["restarts"] == 0
+    r.served()
+    assert_never_short(r)
