@@ -32,6 +32,7 @@
 #include "daemon/master/logs.h"
 #include "daemon/master/master.h"
 #include "daemon/master/start.h"
+#include "daemon/master/sources.h"
 #include "daemon/master/tick.h"
 #include "daemon/master/turn.h"
 #include "daemon/store/store.h"
@@ -141,6 +142,7 @@ init(struct master *m)
 	m->deadline = evtimer_new(m->base, life_on_deadline, m);
 	CHECK(m->deadline != NULL);
 	m->disk = disk_new(m);
+	m->sources = sources_new();
 	srandom((unsigned)m->began_ns ^ (unsigned)getpid());
 	m->connection_number = (uint64_t)m->began_ms << 16;
 	dispatch_init(m);

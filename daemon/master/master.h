@@ -83,6 +83,7 @@ struct master {
 	struct control *control;
 	struct disk *disk;		/* writes the files of a generation */
 	struct logs *logs;		/* where the log goes; NULL: stderr */
+	struct sources *sources;	/* looks at the files of plugins */
 	struct check *check;		/* the checker that runs now, or NULL */
 	struct change_run *change;	/* the transaction that runs, or NULL */
 

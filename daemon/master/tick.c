@@ -30,6 +30,7 @@
 #include "daemon/master/recycle.h"
 #include "daemon/master/sample.h"
 #include "daemon/master/sorry.h"
+#include "daemon/master/sources.h"
 #include "daemon/master/start.h"
 #include "daemon/master/turn.h"
 #include "daemon/master/verdict.h"
@@ -113,6 +114,8 @@ on_tick(evutil_socket_t fd, short what, void *arg)
 	dispatch_kick_all(m);
 	if (m->ticks % PROC_TICKS == 0) {
 		start_look_at_control(m);
+		if (m->conf != NULL)
+			sources_look(m->sources, m->conf);
 		cgroup_look(m);
 	}
 	verdict_look(m);

@@ -19,6 +19,7 @@
 #include "daemon/master/master.h"
 #include "daemon/master/process.h"
 #include "daemon/master/quarantine.h"
+#include "daemon/master/sources.h"
 #include "daemon/master/turn.h"
 #include "daemon/store/store.h"
 #include "daemon/supervisor/policy.h"
@@ -197,6 +198,17 @@ look_at_slot(struct master *m, uint16_t index)
 		    "%s does not answer", name);
 }
 
+/* Nothing is wrong: workers have what was accepted, until a reload. */
+static void
+look_at_sources(struct master *m)
+{
+	for (size_t i = 0; m->conf != NULL && i < m->conf->plugin_count; i++)
+		if (sources_is_changed(m->sources, m->conf, i))
+			add(VIEW_OK, REASON_SOURCE_CHANGED, NULL, NULL,
+			    "source of plugin %s changed: reload",
+			    m->conf->plugins[i].name);
+}
+
 static void
 look_at_listeners(struct master *m)
 {
@@ -284,6 +296,7 @@ verdict_find(struct master *m)
 		    (unsigned long long)copy->globals.generation);
 	look_at_listeners(m);
 	look_at_log(m);
+	look_at_sources(m);
 	look_at_store(m);
 }
 

@@ -18,6 +18,7 @@
 #include "daemon/master/master.h"
 #include "daemon/master/process.h"
 #include "daemon/master/sample.h"
+#include "daemon/master/sources.h"
 #include "daemon/master/turn.h"
 #include "daemon/master/verdict.h"
 #include "daemon/supervisor/state.h"
@@ -330,6 +331,7 @@ fill_plugin(struct master *m, size_t index, struct view_plugin *row)
 	row->path = text(plugin->module);
 	row->module = slash != NULL ? text(slash + 1) : row->path;
 	row->sha256 = text(plugin->sha256);
+	row->source_changed = sources_is_changed(m->sources, m->conf, index);
 	for (size_t i = 0; i < m->conf->pool_count; i++)
 		if (names_plugin(&m->conf->pools[i], index))
 			pools[row->pool_count++] = m->conf->pools[i].name;
