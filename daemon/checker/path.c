@@ -50,28 +50,31 @@ judge(struct walk *walk, const struct stat *status)
 {
 	int sticky = S_ISDIR(status->st_mode) && status->st_uid == 0 &&
 	    (status->st_mode & S_ISVTX) != 0;
+	unsigned mode = status->st_mode & 07777;
 
 	if (walk->breach->code != 0)
 		return;
 	if (status->st_uid != 0 && status->st_uid != walk->owners->keeper &&
 	    status->st_uid != walk->owners->user)
 		errmsg_set(walk->breach, ERR_DENIED, "%s belongs to uid %u, "
-		    "who could change it", walk->done,
-		    (unsigned)status->st_uid);
+		    "who could change it (mode %04o)", walk->done,
+		    (unsigned)status->st_uid, mode);
 	else if (S_ISLNK(status->st_mode) || sticky)
 		return;
 	else if (status->st_mode & S_IWOTH)
 		errmsg_set(walk->breach, ERR_DENIED,
-		    "%s is writable by everybody", walk->done);
+		    "%s is writable by everybody (mode %04o)", walk->done,
+		    mode);
 	else if ((status->st_mode & S_IWGRP) &&
 	    !is_private_group(status->st_gid, status->st_uid))
 		errmsg_set(walk->breach, ERR_DENIED,
-		    "%s is writable by group %u", walk->done,
-		    (unsigned)status->st_gid);
+		    "%s is writable by group %u (mode %04o)", walk->done,
+		    (unsigned)status->st_gid, mode);
 	else if (S_ISREG(status->st_mode) &&
 	    (status->st_mode & (S_ISUID | S_ISGID)))
 		errmsg_set(walk->breach, ERR_DENIED,
-		    "%s is setuid or setgid", walk->done);
+		    "%s is setuid or setgid (mode %04o)", walk->done,
+		    mode);
 }
 
 /* The checker is another account than the one that wrote the file. */

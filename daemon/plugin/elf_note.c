@@ -5,6 +5,8 @@
 #include "daemon/plugin/elf_note.h"
 
 #include <elf.h>
+#include <stdbool.h>
+#include <stddef.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -166,13 +168,25 @@ elf_note_read(int fd, struct cluster_note *note, struct errmsg *err)
 enum fatal_class
 elf_note_judge(const struct cluster_note *note, struct errmsg *err)
 {
-	if (note->abi_major == CLUSTER_ABI_MAJOR &&
-	    note->option_size == sizeof(struct cluster_option) &&
-	    (note->abi_minor <= CLUSTER_ABI_MINOR ||
-	    (note->flags & CLUSTER_NEEDS_MINOR) == 0))
+	bool needs = (note->flags & CLUSTER_NEEDS_MINOR) != 0;
+
+	if (note->abi_major != CLUSTER_ABI_MAJOR ||
+	    (needs && note->abi_minor > CLUSTER_ABI_MINOR))
+		errmsg_set(err, ERR_VERSION, "plugin %s is made for ABI %u.%u, "
+		    "this clusterd has %u.%u", note->name, note->abi_major,
+		    note->abi_minor, CLUSTER_ABI_MAJOR, CLUSTER_ABI_MINOR);
+	else if (needs && note->api_size > sizeof(struct cluster_api))
+		errmsg_set(err, ERR_VERSION, "plugin %s needs %u bytes of "
+		    "functions, this clusterd (ABI %u.%u) has %zu", note->name,
+		    note->api_size, CLUSTER_ABI_MAJOR, CLUSTER_ABI_MINOR,
+		    sizeof(struct cluster_api));
+	else if (note->option_size != sizeof(struct cluster_option) ||
+	    note->descriptor_size < offsetof(struct cluster_plugin, start))
+		errmsg_set(err, ERR_VERSION, "plugin %s has structures of %u "
+		    "and %u bytes, which are none of ABI %u.%u", note->name,
+		    note->descriptor_size, note->option_size,
+		    note->abi_major, note->abi_minor);
+	else
 		return FATAL_NONE;
-	errmsg_set(err, ERR_VERSION, "plugin %s is made for ABI %u.%u, "
-	    "this clusterd has %u.%u", note->name, note->abi_major,
-	    note->abi_minor, CLUSTER_ABI_MAJOR, CLUSTER_ABI_MINOR);
 	return FATAL_ABI;
 }

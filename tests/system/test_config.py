@@ -371,18 +371,21 @@ def test_secrets_are_not_shown(check, in_file):
 
 
 @pytest.mark.parametrize("how, words", [
-    ("segv", "crashed (SIGSEGV)"),
-    ("exit0", "ended the checker with status 0"),
-    pytest.param("loop", "used more than 5 s of CPU time", marks=pytest.mark.slow),
+    ("segv", ["crashed (SIGSEGV)"]),
+    ("exit0", ["ended the checker with status 0"]),
+    # the second where others want the CPU too
+    pytest.param("loop", ["used more than 5 s of CPU time", "did not return within 10 s"],
+                 marks=pytest.mark.slow),
 ])
 def test_constructor_that_does_not_return(check, how, words):
     text = "@DIRS\n[pool web]\nlisten = 127.0.0.1:0\nworkers = x\n[plugin evil_ctor_%s]\n" % how
     status, output, errors = check(text)
     assert (status, output) == (78, "")
-    assert errors == [
-        'c.ini:5: [pool web] workers: must be auto, N or MIN..MAX of 0-1024, not "x"',
+    assert errors[:1] == [
+        'c.ini:5: [pool web] workers: must be auto, N or MIN..MAX of 0-1024, not "x"']
+    assert errors[1:] in [[
         "c.ini:6: [plugin evil_ctor_%s] module: the constructor of BUILD/tests/plugins/"
-        "evil_ctor_%s.so %s" % (how, how, words)]
+        "evil_ctor_%s.so %s" % (how, how, one)] for one in words]
 
 
 @pytest.mark.parametrize("line, words", [
@@ -409,7 +412,7 @@ def test_path_rules(check):
     module.chmod(0o666)
     status, _, errors = check("@DIRS\n" + GOOD + "module = %s\n" % module)
     assert errors[0] == ("c.ini:7: warning: [plugin hello] module: open.so is writable by "
-                         "everybody")
+                         "everybody (mode 0666)")
     assert status == 0
 
 
@@ -511,24 +514,24 @@ def test_root_path_rules(check):
     expect(None)
     expect(None, link)
     module.chmod(0o646)
-    expect("dir/m.so is writable by everybody")
-    expect("dir/m.so is writable by everybody", link)
+    expect("dir/m.so is writable by everybody (mode 0646)")
+    expect("dir/m.so is writable by everybody (mode 0646)", link)
     module.chmod(0o4755)
-    expect("dir/m.so is setuid or setgid")
+    expect("dir/m.so is setuid or setgid (mode 4755)")
     module.chmod(0o644)
     os.chown(module, stranger, 0)
-    expect("dir/m.so belongs to uid %d, who could change it" % stranger)
+    expect("dir/m.so belongs to uid %d, who could change it (mode 0644)" % stranger)
     os.chown(module, 0, stranger)
     module.chmod(0o664)
-    expect("dir/m.so is writable by group %d" % stranger)
+    expect("dir/m.so is writable by group %d (mode 0664)" % stranger)
     module.chmod(0o644)
     directory.chmod(0o777)
-    expect("dir is writable by everybody")
+    expect("dir is writable by everybody (mode 0777)")
     directory.chmod(0o1777)
     expect(None)
     directory.chmod(0o755)
     os.lchown(link, stranger, 0)
-    expect("link.so belongs to uid %d, who could change it" % stranger, link)
+    expect("link.so belongs to uid %d, who could change it (mode 0777)" % stranger, link)
 
 
 @NEEDS_ROOT
