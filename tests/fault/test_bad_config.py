@@ -3,13 +3,10 @@
 and that nothing else changes."""
 
 import os
-import struct
 
 import pytest
 
 from harness import shows
-
-NOTE = b"clusterd\0\0\0\0" + struct.pack("<I", 0x55506c63)
 
 
 def serving(cluster):
@@ -32,19 +29,6 @@ def refused(cluster, words):
     return result
 
 
-def copy_plugin(cluster, name, change, new="broken.so"):
-    """A changed copy of a test plugin, where the checker can read it."""
-    for path in cluster.plugin_dirs:
-        if os.path.exists("%s/%s" % (path, name)):
-            with open("%s/%s" % (path, name), "rb") as file:
-                data = file.read()
-    path = cluster.dir + "/" + new
-    with open(path, "wb") as file:
-        file.write(change(data))
-    os.chmod(path, 0o644)
-    return path
-
-
 @shows("H1")
 def test_reload_of_a_bad_configuration(cluster):
     c = cluster(workers=2)
@@ -55,48 +39,6 @@ def test_reload_of_a_bad_configuration(cluster):
     del c.pools["web"][0]["wrokers"]
     c.write_config(idle_timeout="1s")
     assert c.ctl("reload").code == 0
-
-
-@pytest.mark.parametrize("how, words", [
-    ("segv", ["SIGSEGV"]),
-    ("exit0", ["ended with status 0"]),
-    # 5 s of CPU, or 10 s where others want the CPU too
-    pytest.param("loop", ["SIGXCPU", "took longer than 10 s"], marks=pytest.mark.slow),
-])
-@shows("B1")
-def test_constructor_that_does_not_return(cluster, how, words):
-    c = cluster(workers=1)
-    c.plugins["bad"] = {"module": "evil_ctor_%s.so" % how}
-    c.write_config()
-    result = refused(c, "in the constructor of plugin bad")
-    assert any(one in result for one in words), result
-
-
-@pytest.mark.parametrize("change, words", [
-    (lambda data: data[:len(data) // 2], "is cut short or damaged"),
-    (lambda data: b"MZ" + data[2:], "is not an ELF file"),
-    (lambda data: data.replace(b"clusterd\0\0\0\0", b"someone\0\0\0\0\0"),
-     "is not a clusterd plugin"),
-])
-@shows("B2")
-def test_plugin_that_cannot_be_loaded(cluster, change, words):
-    c = cluster(workers=1)
-    c.plugins["bad"] = {"module": copy_plugin(c, "hello.so", change)}
-    c.write_config()
-    assert "[plugin bad] module: " in refused(c, words)
-
-
-@shows("B3")
-def test_plugin_of_another_abi(cluster):
-    """Its constructor would crash: it never runs."""
-    def change(data):
-        assert NOTE in data
-        return data.replace(NOTE + struct.pack("<H", 1), NOTE + struct.pack("<H", 2))
-
-    c = cluster(workers=1)
-    c.plugins["bad"] = {"module": copy_plugin(c, "evil_ctor_segv.so", change)}
-    c.write_config()
-    refused(c, "is made for ABI 2.0, this clusterd has 1.0")
 
 
 def test_first_start_with_a_bad_configuration(cluster):

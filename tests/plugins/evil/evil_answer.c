@@ -182,3 +182,18 @@ do_length(struct cluster_request *req, struct evil *evil, const char *arg)
 	note(cluster_stream_end(req));
 	return CLUSTER_DONE;
 }
+
+/* A function that the host lacks: it is as old as that. */
+enum cluster_verdict
+do_absent(struct cluster_request *req, struct evil *evil, const char *arg)
+{
+	const struct cluster_api *real = cluster_host;
+	struct cluster_api older = *real;
+	int rc;
+
+	older.size = offsetof(struct cluster_api, busy);
+	cluster_host = &older;
+	rc = cluster_has(busy) ? 0 : cluster_busy(1);
+	cluster_host = real;
+	return say_result(req, rc);
+}
