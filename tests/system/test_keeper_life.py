@@ -4,7 +4,6 @@
 import os
 import shutil
 import signal
-import socket
 import subprocess
 
 import pytest
@@ -23,22 +22,6 @@ def await_new_master(c, old):
                          and all(p["ready"] == p["desired"] for p in s["pools"]))
 
 
-@shows("D1")
-@shows("P1")
-def test_master_is_killed_under_load(cluster):
-    c = cluster(workers=2)
-    before, keeper = pids(c), c.pid()
-    with c.load(keepalive=2, new=2) as ledger:
-        for _ in range(5):
-            master = c.master_pid()
-            processes.Process(master).send(signal.SIGKILL)
-            await_new_master(c, master)
-            ledger.await_more(20)
-    assert [e for e in ledger.entries if not e.ok] == []
-    assert pids(c) == before and c.pid() == keeper
-    assert all(row["restarts"] == 0 for row in c.workers())
-
-
 @shows("P9")
 def test_keeper_is_killed(cluster):
     """Everything leaves in orphan_grace, and the next start is clean."""
@@ -53,35 +36,6 @@ def test_keeper_is_killed(cluster):
         one.close()
     c.start()
     assert c.get("/").status == 200
-
-
-@shows("D5")
-def test_second_instance(cluster):
-    c = cluster(workers=1)
-    done = c.clusterd()
-    assert done.code == 3 and "already running: pid %d since" % c.pid() in done
-    assert c.get("/").status == 200 and c.ctl("status").code == 0
-
-
-def test_leftovers_do_not_matter(cluster):
-    c = cluster(start=False)
-    os.mkdir(c.dir + "/run", 0o755)
-    for name, text in (("clusterd.pid", "1\n"), ("lock", "1 1\n"), ("workers.lock", "")):
-        with open(c.dir + "/run/" + name, "w", encoding="utf-8") as f:
-            f.write(text)
-    with socket.socket(socket.AF_UNIX) as stale:
-        stale.bind(c.socket)
-    c.start()
-    assert c.get("/").status == 200
-
-
-def test_port_in_use_is_4(cluster):
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        address = "127.0.0.1:%d" % taken.getsockname()[1]
-        c = cluster(start=False, listen=address)
-        done = c.clusterd()
-    assert done.code == 4 and address in done and "in use" in done
-    assert not os.path.exists(c.dir + "/run/clusterd.pid")
 
 
 def test_detached(cluster):

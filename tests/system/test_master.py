@@ -3,15 +3,13 @@
 
 import collections
 import contextlib
-import itertools
 import os
 import signal
 import sqlite3
 
 import pytest
 
-import test_reload
-from harness import http, processes, shows, wait
+from harness import http, memo, shows, wait
 from harness.config import LOAD
 
 EVIL = {"/": "evil"}
@@ -35,22 +33,14 @@ def kill_master(c):
     return seen
 
 
-class Store:
-    """What is done to the database while masters die, and undone afterwards."""
-
-    def __init__(self, c, how):
-        self.lock = None
-        if how == "locked":
-            self.lock = sqlite3.connect(c.dir + "/state/state.db", isolation_level=None)
-            self.lock.execute("BEGIN EXCLUSIVE")
-        elif how == "deleted":
-            for part in ("", "-wal", "-shm"):
-                os.unlink(c.dir + "/state/state.db" + part)
-
-    def release(self):
-        if self.lock is not None:
-            self.lock.execute("ROLLBACK")
-            self.lock.close()
+@contextlib.contextmanager
+def locked_store(c):
+    """Nobody writes the database."""
+    lock = sqlite3.connect(c.dir + "/state/state.db", isolation_level=None)
+    lock.execute("BEGIN EXCLUSIVE")
+    yield
+    lock.execute("ROLLBACK")
+    lock.close()
 
 
 def works_afterwards(c, size):
@@ -62,40 +52,6 @@ def works_afterwards(c, size):
     assert status["pools"][0]["desired"] == size
     assert "pool.scaled" in c.ctl("events", "--since", seen)
     assert c.ctl("status").code == (0 if status["state"] == "ok" else 1)
-
-
-@shows("P5")
-@shows("D1")
-@pytest.mark.parametrize("store", ["healthy", "locked", "deleted"])
-def test_killed_ten_times_under_load(cluster, store):
-    c = cluster(workers=4, routes=EVIL)
-    # a size that is not the file's and a counter that is not 0
-    assert c.ctl("scale", "web", "3").code == 0
-    seen = c.last_event()
-    os.kill(c.worker("web/1")["pid"], signal.SIGKILL)
-    c.await_event("worker.ready", after=seen, worker="web/1")
-    keeper, before = c.pid(), c.status()
-    with c.load(**LOAD) as ledger:
-        ledger.await_each()
-        held = Store(c, store)
-        for n in range(1, 11):
-            status = adopted(c, kill_master(c), n)
-            assert identity(status) == identity(before)
-            ledger.await_more(20)
-        ledger.await_each()
-    # the one connection between accept and send, at most once: a kill that is
-    # not aimed hits those microseconds, if ever, once in very many
-    assert len(ledger.failures()) <= 1, ledger.failures()
-    assert not [e for e in ledger.failures() if e.owner is not None]
-    works_afterwards(c, 4)
-    held.release()
-    works_afterwards(c, 3)
-    status = c.status()
-    assert status["pid"] == keeper and status["master"]["restarts"] == 10
-    assert identity(status) == identity(before)
-    assert status["pools"][0]["restarts"] == 1
-    # ten early deaths in a row: the store stays closed, and status says so
-    assert [r["reason"] for r in status["reasons"]] == ["safe_mode"]
 
 
 @shows("K4")
@@ -116,141 +72,6 @@ def test_safe_mode_ends_when_a_master_lives(cluster):
     c.restart_daemon()
     assert c.pool()["desired"] == 3
     assert [e for e in c.events(seen) if e["event"] == "pool.scaled"]
-
-
-# ---- at each failpoint ----------------------------------------------------------
-
-def nothing(_c):
-    """The load alone comes by."""
-
-
-def resize(c):
-    """Sizes, until the master has died of one."""
-    for size in itertools.chain.from_iterable(itertools.repeat((5, 4), 30)):
-        # what a master began its successor ends; clusterctl waits for that
-        assert c.ctl("scale", "web", size).code == 0
-        if c.status()["master"]["restarts"] > 0:
-            return
-
-
-def check(c):
-    """Asked of the next master when the first one is gone."""
-    assert c.ctl("config", "check").code == 0
-
-
-def reload(c):
-    """Another plugin, whose file is the fourth that a master writes."""
-    c.plugins["evil"] = {"module": "evil.so", "mode": ""}
-    c.plugins["hello"] = {"module": "hello_v2.so"}
-    c.write_config()
-    assert c.ctl("reload").code == 1, "taken back with the master"
-
-
-def kill_the_first(c):
-    """The one that dies there is the second, which adopts."""
-    kill_master(c)
-
-
-def stall(c):
-    """A worker stands still, so what it had not taken is taken back."""
-    process = processes.Process(c.worker("web/0")["pid"])
-    process.send(signal.SIGSTOP)
-    try:
-        c.await_state(lambda s: s["master"]["restarts"] == 1)
-    finally:
-        process.send(signal.SIGCONT)
-        process.close()
-
-
-def hang(c):
-    """A handler blocks, and the worker is to be ended."""
-    c.get("/block", expect="connection lost")
-
-
-# Each failpoint of the master: which master dies there, when, and what makes it
-# come by.  More are in GIVEN_AWAY and, those of a reload, in test_reload.py.
-KILLED = {
-    "master.loop": ("kill@300/1", nothing),
-    "master.before_flip": ("kill@50/1", resize),
-    "master.after_flip": ("kill@50/1", resize),
-    "master.after_inventory": ("kill/2", kill_the_first),
-    "master.adopt": ("kill/2", kill_the_first),
-    "dispatch.after_accept": ("kill@120/1", nothing),
-    "dispatch.send": ("kill@120/1", nothing),
-    "dispatch.after_send": ("kill@120/1", nothing),
-    "dispatch.outq": ("kill@600/1", nothing),
-    "dispatch.read_back": ("kill@1/1", stall),
-    "ladder.k1": ("kill@1/1", hang),
-    "scale.roll": ("kill@1/1", resize),
-    "scale.after_store": ("kill@1/1", resize),
-    "check.asked": ("kill@1/1", check),
-    "disk.before_write": ("kill@4/1", reload),
-    "store.open": ("kill/2", kill_the_first),
-    "store.before_commit": ("kill@20/1", resize),
-    "store.after_commit": ("kill@20/1", resize),
-    "store.before_sync": ("kill@5/1", resize),
-}
-
-
-# Of a thread, or of a reload that changes listeners: rows of tests/fault.
-ELSEWHERE = {"log.open", "log.write", "reload.flipped"}
-
-
-def test_no_failpoint_is_forgotten(cluster):
-    listed = cluster(start=False).run_program(
-        "clusterd-master", "--list-failpoints").out.split()
-    # the compiler may have made two of one
-    assert sorted(set(listed)) == sorted(
-        {*KILLED, *GIVEN_AWAY, *test_reload.STEPS, *ELSEWHERE})
-
-
-@shows("D3")
-@pytest.mark.parametrize("point", KILLED)
-def test_killed_once_at_each_failpoint_under_load(cluster, point):
-    rule, cause = KILLED[point]
-    c = cluster(workers=4, routes=EVIL, dispatch_window=8, start=False,
-                handler_timeout="1s" if cause is hang else "30s")
-    c.env["CLUSTERD_FP"] = "%s:%s" % (point, rule)
-    c.start()
-    keeper, before = c.pid(), c.status()
-    assert before["master"]["restarts"] == 0, "it is to die under load"
-    deaths = 2 if cause is kill_the_first else 1
-    with c.load(**LOAD) as ledger:
-        ledger.await_each()
-        cause(c)
-        c.await_state(lambda s: s["master"]["restarts"] == deaths)
-        c.await_event("master.adopted")
-        ledger.await_each(2)
-        works_afterwards(c, 3)
-        works_afterwards(c, 4)
-    status = c.status()
-    assert status["pid"] == keeper and status["master"]["restarts"] == deaths
-    if cause is hang:
-        only_the_hung_one(c, ledger, before)
-        return
-    # What it has in its hand is with nobody else: accepted and not yet sent, or
-    # read from a worker that may wake up and read, too.
-    in_hand = 1 if point in ("dispatch.after_accept", "dispatch.send",
-                             "dispatch.read_back") else 0
-    assert len(ledger.failures()) <= in_hand, ledger.failures()
-    kept = [row for row in before["workers"] if row["slot"] < 3]
-    for row in kept:
-        assert identity(status)[row["worker"]] == (row["pid"], row["id"], 0)
-    assert status["pools"][0]["restarts"] == 0
-
-
-def only_the_hung_one(c, ledger, before):
-    """The next master ended the worker that its predecessor was about to."""
-    # its slot may be one of those that were taken away and given again
-    ids = {row["id"] for row in before["workers"]}
-    hung, = [e for e in c.events() if e["event"] == "worker.exited" and e["id"] in ids
-             and not e["asked"]]
-    record = c.death(hung["id"])
-    assert record["cause"] == "hang" and record["path"] == "/block", record
-    failed = ledger.failures()
-    assert not [e for e in failed if e.owner not in (None, str(hung["id"]))]
-    assert len(failed) < record["connections_lost"], "and the one that asked for it"
-    assert c.pool()["restarts"] == 1
 
 
 def test_a_verdict_outlives_its_master(cluster):
@@ -302,60 +123,26 @@ def test_stopped_master_is_replaced(cluster):
 
 
 # Where the memo is whole, it is made anew after the fifth early death in a row.
-@pytest.mark.parametrize("memo, deaths", [("whole", 6), ("poisoned", 2)])
-def test_numbers_do_not_repeat_while_the_database_is_locked(cluster, memo, deaths):
+@pytest.mark.parametrize("memo_is, deaths", [("whole", 6), ("poisoned", 2)])
+def test_numbers_do_not_repeat_while_the_database_is_locked(cluster, memo_is, deaths):
     c = cluster(workers=1, routes=EVIL)
-    held, seen, ids = Store(c, "locked"), [c.last_event()], [c.worker("web/0")["id"]]
-    for n in range(1, deaths + 1):
-        pid = c.master_pid()
-        os.kill(pid, signal.SIGSTOP)
-        if memo == "poisoned":
-            poison(c)
-        os.kill(pid, signal.SIGKILL)
-        c.await_state(lambda s, n=n: s["master"]["restarts"] == n)
-        new = c.await_event("master.adopted", after=seen[-1])
-        seen.append(c.last_event())
-        assert seen[-2] < new["seq"] <= seen[-1]
-        os.kill(c.worker("web/0")["pid"], signal.SIGKILL)
-        c.await_event("worker.ready", after=seen[-1])
-        ids.append(c.worker("web/0")["id"])
-    assert ids == sorted(set(ids))
-    held.release()
-
-
-def poison(c):
-    """Both copies of the memo, and its head, under the hands of its owner."""
-    for number in os.listdir("/proc/%d/fd" % c.pid()):
-        path = "/proc/%d/fd/%s" % (c.pid(), number)
-        if "clusterd-memo" in os.readlink(path):
-            with open(path, "r+b") as memo:
-                size = os.fstat(memo.fileno()).st_size
-                memo.write(b"\xff" * 4096)
-                memo.seek(size // 2)
-                memo.write(b"\xff" * 4096)
-            return
-    raise AssertionError("the keeper holds no memo")
-
-
-@shows("D14")
-def test_a_poisoned_memo_is_made_anew(cluster):
-    c = cluster(workers=4, routes=EVIL)
-    seen = c.last_event()
-    os.kill(c.worker("web/1")["pid"], signal.SIGKILL)
-    c.await_event("worker.ready", after=seen, worker="web/1")
-    before, pid = c.status(), c.master_pid()
-    with c.load(**LOAD) as ledger:
-        ledger.await_each()
-        os.kill(pid, signal.SIGSTOP)    # it must not write over it
-        poison(c)
-        os.kill(pid, signal.SIGKILL)
-        event = c.await_event("master.adopted")
-        after = c.await_state(lambda s: s["pools"][0]["ready"] == 4)
-        ledger.await_each(2)
-    ledger.assert_nothing_lost()
-    assert "rebuilt" in event["text"], event
-    assert identity(after) == identity(before), "counters too"
-    works_afterwards(c, 3)
+    seen, ids = [c.last_event()], [c.worker("web/0")["id"]]
+    with locked_store(c):
+        for n in range(1, deaths + 1):
+            pid = c.master_pid()
+            os.kill(pid, signal.SIGSTOP)
+            if memo_is == "poisoned":
+                with memo.Memo(c.pid()) as held:
+                    held.flip("current", "idle")
+            os.kill(pid, signal.SIGKILL)
+            c.await_state(lambda s, n=n: s["master"]["restarts"] == n)
+            new = c.await_event("master.adopted", after=seen[-1])
+            seen.append(c.last_event())
+            assert seen[-2] < new["seq"] <= seen[-1]
+            os.kill(c.worker("web/0")["pid"], signal.SIGKILL)
+            c.await_event("worker.ready", after=seen[-1])
+            ids.append(c.worker("web/0")["id"])
+        assert ids == sorted(set(ids))
 
 
 @shows("D14")
@@ -374,7 +161,8 @@ def test_a_memo_made_anew_knows_who_drains_and_who_died(cluster):
         pid, seen = c.master_pid(), c.last_event()
         os.kill(pid, signal.SIGSTOP)
         os.kill(dead["pid"], signal.SIGKILL)
-        poison(c)
+        with memo.Memo(c.pid()) as held_memo:
+            held_memo.flip("current", "idle")
         os.kill(pid, signal.SIGKILL)
         event = c.await_event("master.adopted", after=seen)
         assert "rebuilt" in event["text"], event
@@ -391,18 +179,6 @@ def test_a_memo_made_anew_knows_who_drains_and_who_died(cluster):
                            and len(s["workers"]) == 2)
     assert {w["worker"]: w["restarts"] for w in status["workers"]} == {
         "web/0": 0, "web/1": 1}
-
-
-def test_a_command_gets_its_verdict_across_a_death(cluster):
-    c = cluster(workers=1, routes=EVIL, env={"CLUSTERD_FP":
-                                             "worker.before_ready:sleep=400/web/1"})
-    seen = c.last_event()
-    command = c.ctl_start("scale", "web", "2")
-    c.await_event("pool.scaled", after=seen)
-    os.kill(c.master_pid(), signal.SIGKILL)
-    out, err = command.communicate(timeout=15)
-    assert command.returncode == 0, (out, err)
-    assert c.pool()["desired"] == 2
 
 
 def waiting(address, count):
@@ -513,20 +289,3 @@ def test_what_is_in_force_is_known_to_the_next_master(cluster):
     assert c.ctl("rollback").code == 0
     assert c.pool()["desired"] == 2
     assert c.ctl("config", "show").out != text.out
-
-
-def test_adopted_while_the_database_is_locked(cluster):
-    c = cluster(workers=2, routes=EVIL)
-    assert c.ctl("scale", "web", "3").code == 0
-    before = identity(c.status())
-    lock = sqlite3.connect(c.dir + "/state/state.db", isolation_level=None)
-    lock.execute("BEGIN EXCLUSIVE")
-    pid = c.master_pid()
-    os.kill(pid, signal.SIGKILL)
-    c.await_state(lambda s: s["master"]["pid"] != pid, timeout=3)
-    assert identity(c.status()) == before
-    assert c.pool()["desired"] == 3
-    lock.execute("ROLLBACK")
-    lock.close()
-    c.await_state(lambda s: s["state"] == "ok")
-    assert c.ctl("scale", "web", "2").code == 0

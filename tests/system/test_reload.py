@@ -10,9 +10,6 @@ import signal
 import pytest
 
 from harness import http, shows, wait
-from harness.config import LOAD
-
-EVIL = {"/": "evil"}
 
 EVIL = {"/": "evil"}
 
@@ -256,43 +253,6 @@ def test_hups_that_wait_are_one(cluster):
     assert versions(c) == {"3"}
     # the last of the signals may have come when the other had begun
     assert 1 <= len(started(c, seen, "signal HUP")) <= 2
-
-
-# Every step of a reload at which a master is made to die.
-STEPS = [
-    "reload.after_check", "reload.after_store", "reload.after_plan",
-    "reload.canary_started", "reload.canary_ready", "reload.roll_slot",
-    "reload.held", "reload.before_commit", "reload.after_commit"]
-
-
-@pytest.mark.parametrize("masters", ["the first", "all"])
-@pytest.mark.parametrize("point", STEPS)
-def test_killed_at_each_step(cluster, point, masters):
-    rule = point + (":kill@1" if masters == "all" else ":kill@1/1")
-    c = cluster(workers=4, env={"CLUSTERD_FP": rule})
-    old = versions(c)
-    before = c.status()["generation"]
-    with c.load(**dict(LOAD, pause=0.15)) as ledger:
-        ledger.await_each()
-        hello(c, "hello_v2.so")
-        first = c.ctl("reload", *(["--hold", "50%"] if point == "reload.held" else []))
-        if point == "reload.held" and first.code == 0:
-            # the canary and one more are new, and wait for a word
-            assert len(versions(c, 16)) == 2
-            first = c.ctl("reload", "--continue")
-        c.await_state(lambda s: s["pools"][0]["ready"] == 4
-                      and len(s["workers"]) == 4, timeout=15)
-        ledger.await_each()
-    ledger.assert_nothing_lost()
-    status = c.status()
-    assert status["master"]["restarts"] >= 1
-    if masters == "the first":
-        assert status["master"]["restarts"] == 1
-    assert status["pools"][0]["restarts"] == 0
-    generation = status["generation"]
-    assert (generation == before) == (versions(c) == old), "one or the other"
-    assert len(versions(c, 16)) == 1
-    assert (first.code == 0) == (generation != before), first
 
 
 @shows("H4")

@@ -87,6 +87,18 @@ class Daemon:
         os.chmod(temporary, 0o644)
         os.rename(temporary, self.config_file)
 
+    def arm(self, *rules):
+        """Lay these rules of failpoints now, in place of those before (none: take
+        them all away).  Before the first start once, with or without rules."""
+        path = self.dir + "/failpoints"
+        if self.process is None:
+            self.env["CLUSTERD_FP"] = "@" + path
+        assert self.env.get("CLUSTERD_FP") == "@" + path, "arm() before the start"
+        with open(path + ".new", "w", encoding="ascii") as f:
+            f.write(",".join(rules))
+        os.chmod(path + ".new", 0o644)
+        os.rename(path + ".new", path)
+
     # ---- programs ---------------------------------------------------------
 
     def environment(self):

@@ -2,6 +2,7 @@
 """A second client of every row: `status`, ten times a second, over one
 connection that is made anew only when it was closed."""
 
+import contextlib
 import json
 import os
 import socket
@@ -46,8 +47,8 @@ class Probe:
     def __init__(self, path):
         self.path = path
         self.answers, self.first = [], []
-        self.excused = []
         self.broken = 0                 # connections that ended under it
+        self._pardoned = []             # [from, to] of what is nobody's fault
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="probe", daemon=True)
 
@@ -61,14 +62,25 @@ class Probe:
             self._thread.join(20)
         return self
 
-    def excuse(self, began, ended):
+    def pardon_span(self, began, ended):
         """Nobody could answer in this time."""
-        self.excused.append((began, ended))
+        self._pardoned.append([began, ended])
 
     def late(self):
         return [answer for answer in self.answers if answer.seconds > LATE_S
-                and not any(began <= answer.asked + answer.seconds and answer.asked <= ended
-                            for began, ended in self.excused)]
+                and not self._is_pardoned(answer)]
+
+    @contextlib.contextmanager
+    def pardon(self):
+        """What is asked in this block may be late: the machine stands still."""
+        span = [time.monotonic(), float("inf")]
+        self._pardoned.append(span)
+        yield
+        span[1] = time.monotonic()
+
+    def _is_pardoned(self, answer):
+        return any(answer.asked <= end and answer.asked + answer.seconds >= begin
+                   for begin, end in self._pardoned)
 
     def states(self):
         """The verdicts, each once, in the order they were first seen."""
