@@ -99,7 +99,7 @@ on_tick(evutil_socket_t fd, short what, void *arg)
 	struct master *m = arg;
 	uint64_t now = clock_now_ns();
 	bool late = m->last_tick_ns != 0 && now - m->last_tick_ns >
-	    (uint64_t)(clock_scaled_ms(TICK_MS) + LATE_MS) * NS_PER_MS;
+	    (uint64_t)clock_scaled_ms(TICK_MS + LATE_MS) * NS_PER_MS;
 
 	(void)fd;
 	(void)what;

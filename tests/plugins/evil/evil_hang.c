@@ -101,6 +101,16 @@ do_deadlock(struct cluster_request *req, struct evil *evil, const char *arg)
 	return say(req, "unlocked\n");
 }
 
+/* Its child does nothing: until that ends, the kernel waits here. */
+enum cluster_verdict
+do_vfork(struct cluster_request *req, struct evil *evil, const char *arg)
+{
+	if (vfork() == 0)
+		for (;;)
+			pause();
+	return say(req, "woken\n");
+}
+
 enum cluster_verdict
 do_blocksigs(struct cluster_request *req, struct evil *evil, const char *arg)
 {

@@ -87,6 +87,70 @@ def disown(pid):
     _ours.discard(pid)
 
 
+class Frozen:
+    """A control group of version 2 in which processes stand still, as with a
+    machine that is suspended; LookupError where none can be made."""
+
+    def __init__(self, pids):
+        for root in ("/sys/fs/cgroup", "/sys/fs/cgroup/unified"):
+            self.path = "%s/clusterd-test-%d" % (root, os.getpid())
+            if os.path.exists(root + "/cgroup.procs") and self._make(root, pids):
+                return
+        raise LookupError("no control group (version 2) can be made")
+
+    def _make(self, root, pids):
+        try:
+            os.mkdir(self.path)
+            for pid in pids:
+                self._write("cgroup.procs", pid)
+        except OSError:
+            return False
+        self.root = root
+        return os.path.exists(self.path + "/cgroup.freeze")
+
+    def _write(self, file, value):
+        with open("%s/%s" % (self.path, file), "w", encoding="ascii") as f:
+            f.write(str(value))
+
+    def _is_frozen(self):
+        with open(self.path + "/cgroup.events", encoding="ascii") as f:
+            return "frozen 1" in f.read()
+
+    def stand(self):
+        self._write("cgroup.freeze", 1)
+        wait.until(self._is_frozen, 10, "standstill")
+
+    def go_on(self):
+        self._write("cgroup.freeze", 0)
+
+    def close(self):
+        """Whoever is in it lives on in the group above."""
+        self.go_on()
+        with open(self.path + "/cgroup.procs", encoding="ascii") as f:
+            for pid in f.read().split():
+                with open(self.root + "/cgroup.procs", "w", encoding="ascii") as above:
+                    above.write(pid)
+        os.rmdir(self.path)
+
+
+class Stopped:
+    """The same by SIGSTOP, for where that cannot be: one after the other."""
+
+    def __init__(self, pids):
+        self.pids = pids
+
+    def stand(self):
+        for pid in self.pids:
+            os.kill(pid, signal.SIGSTOP)
+
+    def go_on(self):
+        for pid in self.pids:
+            os.kill(pid, signal.SIGCONT)
+
+    def close(self):
+        self.go_on()
+
+
 class Process:
     """A process that is not (or need not be) our child, by pidfd."""
 
