@@ -172,8 +172,10 @@ finish_undo(struct master *m)
 {
 	struct change_run *run = m->change;
 	uint64_t number = turn_look(m)->globals.trans_generation;
+	struct supervisor s = life_now(m);
 	struct errmsg err = run->err;
 
+	trans_undone(&s);
 	tell(m, EVENT_RELOAD_ROLLED_BACK, number, run->failing ?
 	    run->err.text : "by command");
 	if (run->target != NULL)

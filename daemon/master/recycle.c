@@ -84,9 +84,12 @@ over(const struct memo_worker *worker, const struct process *process)
 	/* Those first that serve nobody, or say that they should not. */
 	if (process->deaf)
 		return (struct case_of){ "takes no connections", UINT64_MAX };
+	if (worker->taken_back)
+		return (struct case_of){ "its generation was taken back",
+		    UINT64_MAX - 1 };
 	if (process->recycle)
 		return (struct case_of){ "its plugin asks for it",
-		    UINT64_MAX - 1 };
+		    UINT64_MAX - 2 };
 	weigh(&worst, "over max_age", (clock_now_ns() - worker->ready_ns) /
 	    NS_PER_MS, worker->max_age_ms);
 	weigh(&worst, "over max_rss", process->rss_kb * 1024, worker->max_rss);

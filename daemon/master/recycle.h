@@ -15,7 +15,8 @@ struct master;
 /* Replace this READY worker, if that can be done now. */
 void recycle_ask(struct master *m, uint16_t row, const char *why);
 /* Each tick, in each pool: whoever is most over max_requests, max_age, max_rss or
- * max_fds; before these who takes nothing, or asks for it. */
+ * max_fds; before these who takes nothing, is of a generation that was taken
+ * back, or asks for it. */
 void recycle_look(struct master *m);
 
 #endif

@@ -145,7 +145,8 @@ struct memo_worker {
 	uint8_t transaction;		/* successor of a transaction */
 	uint8_t paused, stable;
 	uint8_t limits_drawn;		/* max_… above are set */
-	uint8_t reserved[31];
+	uint8_t taken_back;		/* it serves on, its generation does not */
+	uint8_t reserved[30];
 };
 
 struct memo_copy {

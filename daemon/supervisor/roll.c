@@ -133,7 +133,8 @@ follow_busy(struct supervisor *s, struct roll *roll, struct roll_slot *slot,
 	finish_slot(s, slot);
 }
 
-/* Nobody stands behind this one: it is the slot's only worker. */
+/* Nobody stands behind this one: it is the slot's only worker.  A death of it is
+ * told by roll_worker_died(); one that is not even born is seen here. */
 static void
 follow_again(struct supervisor *s, struct roll *roll, struct roll_slot *slot,
     uint16_t index)
@@ -141,7 +142,7 @@ follow_again(struct supervisor *s, struct roll *roll, struct roll_slot *slot,
 	const struct memo_slot *row = &s->copy->slot[index];
 
 	if (row->spawn_failures >= TRIES)
-		slot_failed(s, roll, slot, "it cannot be started again");
+		slot_failed(s, roll, slot, "no process can be started");
 	else if (!row->wanted || row->drained || (row->current != MEMO_NONE &&
 	    s->copy->worker[row->current].state == WS_READY))
 		finish_slot(s, slot);

@@ -290,6 +290,23 @@ trans_undo(struct supervisor *s, struct trans *t)
 }
 
 void
+trans_undone(struct supervisor *s)
+{
+	struct memo_copy *copy = s->copy;
+	uint64_t from = copy->globals.trans_generation;
+
+	for (uint16_t i = 0; i < copy->slots; i++) {
+		struct memo_slot *slot = &copy->slot[i];
+
+		if (slot->pool == MEMO_NONE || slot->generation != from)
+			continue;
+		slot->generation = copy->pool[slot->pool].generation;
+		if (slot->current != MEMO_NONE)
+			copy->worker[slot->current].taken_back = 1;
+	}
+}
+
+void
 trans_commit(struct supervisor *s, bool automatic)
 {
 	struct memo_globals *globals = &s->copy->globals;

@@ -66,6 +66,9 @@ void trans_hold(struct supervisor *s);
 void trans_go_on(struct supervisor *s);
 /* What has been rolled goes back, new before old as well. */
 void trans_undo(struct supervisor *s, struct trans *t);
+/* It went back as far as it could: what a slot has whose way back failed twice
+ * serves on, marked, until its pool's generation starts there again. */
+void trans_undone(struct supervisor *s);
 /* The generation that it brings is in force; then each of its pools. */
 void trans_commit(struct supervisor *s, bool automatic);
 void trans_commit_pool(struct supervisor *s, uint16_t pool);

@@ -5,7 +5,9 @@ way or the other."""
 import contextlib
 import hashlib
 import os
+import shutil
 import signal
+import subprocess
 import time
 
 import pytest
@@ -434,5 +436,58 @@ def test_held_while_things_die(row, end):
     names = [e["event"] for e in r.events(seen)]
     assert ("reload.committed" in names) == (end == "continue")
     assert ("reload.rolled_back" in names) == (end == "rollback")
+    r.served()
+    assert_never_more(r, seen)
+
+
+# ---- a roll for which no process can be had ---------------------------------------------------------
+
+FORKS = "clone3,clone,fork,vfork"
+
+
+class NoProcess:
+    """While it lasts the keeper gets no process from the system."""
+
+    def __init__(self, r):
+        self.strace = subprocess.Popen(
+            ["strace", "-qq", "-p", str(r.pid()), "-o", r.dir + "/strace",
+             "-e", "trace=" + FORKS, "-e", "inject=%s:error=EAGAIN" % FORKS],
+            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        wait.until(lambda: "TracerPid:\t0\n" not in self._status(r.pid()), 10, "a tracer")
+
+    def _status(self, pid):
+        with open("/proc/%d/status" % pid, encoding="ascii") as f:
+            return f.read()
+
+    def end(self):
+        self.strace.terminate()
+        self.strace.wait(10)
+
+
+@pytest.mark.skipif(shutil.which("strace") is None, reason="needs strace")
+@shows("H7")
+def test_the_new_one_dies_and_no_process_can_be_had(row):
+    """It dies when its slot has nobody else; the reload ends all the same, and
+    what could not go back does so when there are processes again."""
+    r = row(workers=3, env={"CLUSTERD_FP": "worker.before_ready:sleep=700"})
+    r.blame("web/1")
+    before = r.status()["generation"]
+    seen, reload = begin_reload(r)
+    new = r.await_event("worker.ready", after=seen, worker="web/1")
+    r.await_event("worker.forked", after=new, worker="web/2")
+    none = NoProcess(r)
+    try:
+        kill(new)
+        code, said = end_of(reload)
+        assert code == 1 and "web/1: no process can be started" in said, said
+        status = r.status()
+        assert status["generation"] == before
+        ready = [w for w in status["workers"] if w["state"] == "ready"]
+        assert {w["worker"] for w in ready} == {"web/0", "web/2"}, "they serve on"
+        assert "spawn_failing" in {reason["reason"] for reason in status["reasons"]}
+    finally:
+        none.end()
+    r.await_state(lambda s: {(w["state"], w["generation"]) for w in s["workers"]}
+                  == {("ready", before)} and len(s["workers"]) == 3, timeout=25)
     r.served()
     assert_never_more(r, seen)
