@@ -2,8 +2,9 @@
  * Copyright (c) 2026 the clusterd authors */
 
 /*
- * audit.c: the record of commands.  A row is put when a change begins and again
- * when it ends: one that stays "running" tells that the master was lost.
+ * audit.c: the record of commands.  A row is put when a change begins, when it
+ * has to wait in line and when its turn comes, and when it ends: one that stays
+ * "running" tells that the master was lost.
  */
 #include "daemon/control/audit.h"
 
@@ -21,7 +22,7 @@ enum { AUDIT_DENIED_MAX = 10 };	/* recorded in a second */
 
 static void
 audit_put(const struct control_call *call, const char *state, int64_t ended,
-    const struct errmsg *err, const char *result)
+    const char *code, const char *text, const char *result)
 {
 	const struct store_command row = {
 		.command_id = call->id, .time = call->time_ms, .ended = ended,
@@ -30,10 +31,7 @@ audit_put(const struct control_call *call, const char *state, int64_t ended,
 		.gid = call->peer.pid != 0 ? (int64_t)call->peer.gid : -1,
 		.pid = call->peer.pid != 0 ? (int64_t)call->peer.pid : -1,
 		.exe = call->peer.exe[0] != '\0' ? call->peer.exe : NULL,
-		.state = state,
-		.code = err != NULL ? err_name(err->code) : NULL,
-		.text = err != NULL ? err->text : NULL,
-		.result = result,
+		.state = state, .code = code, .text = text, .result = result,
 	};
 
 	if (call->control->store != NULL)
@@ -62,11 +60,18 @@ audit_started(const struct control_call *call)
 {
 	char text[256];
 
-	audit_put(call, "running", 0, NULL, NULL);
+	audit_put(call, "running", 0, NULL, NULL, NULL);
 	snprintf(text, sizeof(text), "%s, by %s", call->command->name,
 	    call->who);
 	audit_publish(call->control, EVENT_COMMAND_STARTED, call->command,
 	    call->id, call->who, text);
+}
+
+void
+audit_waits(const struct control_call *call, bool waits)
+{
+	audit_put(call, waits ? "waiting" : "running", 0, NULL,
+	    waits ? call->who : NULL, NULL);
 }
 
 void
@@ -75,8 +80,9 @@ audit_ended(const struct control_call *call, const struct errmsg *err,
 {
 	char text[700];
 
-	audit_put(call, err != NULL ? "failed" : "done", clock_wall_ms(), err,
-	    result);
+	audit_put(call, err != NULL ? "failed" : "done", clock_wall_ms(),
+	    err != NULL ? err_name(err->code) : NULL,
+	    err != NULL ? err->text : NULL, result);
 	snprintf(text, sizeof(text), "%s, by %s%s%s", call->command->name,
 	    call->who, err != NULL ? ": " : "", err != NULL ? err->text : "");
 	audit_publish(call->control,
@@ -119,7 +125,8 @@ audit_denied(struct control *control, const struct peer *peer,
 	    (unsigned long long)random);
 	permission_name(peer->uid, call.who, sizeof(call.who));
 	call.args = args != NULL ? json_dumps(args, JSON_COMPACT) : NULL;
-	audit_put(&call, "denied", call.time_ms, &err, NULL);
+	audit_put(&call, "denied", call.time_ms, err_name(err.code), err.text,
+	    NULL);
 	snprintf(text, sizeof(text), "%s, by %s", command->name, call.who);
 	audit_publish(control, EVENT_COMMAND_DENIED, command, NULL, call.who,
 	    text);

@@ -15,6 +15,8 @@
 void audit_denied(struct control *control, const struct peer *peer,
     const struct command *command, const json_t *args);
 void audit_started(const struct control_call *call);
+/* It waits in line, or its turn has come. */
+void audit_waits(const struct control_call *call, bool waits);
 /* err: NULL when it succeeded.  result: JSON or NULL. */
 void audit_ended(const struct control_call *call, const struct errmsg *err,
     const char *result);

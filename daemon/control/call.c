@@ -550,6 +550,13 @@ control_join(struct control_call *call, struct control_call *other)
 }
 
 void
+control_waits(struct control_call *call, bool waits)
+{
+	if (call->recorded)
+		audit_waits(call, waits);
+}
+
+void
 control_row(struct control_call *call, const char *json)
 {
 	if (call_is_json(call, json))

@@ -20,7 +20,7 @@
 struct past {
 	json_t *root;
 	const char *id, *state, *code, *text;
-	json_t *result;
+	json_t *args, *result;
 	const struct command *command;
 };
 
@@ -35,6 +35,7 @@ past_read(struct past *past, const struct store_text *row)
 	past->state = json_string_value(json_object_get(past->root, "state"));
 	past->code = json_string_value(json_object_get(past->root, "code"));
 	past->text = json_string_value(json_object_get(past->root, "text"));
+	past->args = json_object_get(past->root, "args");
 	past->result = json_object_get(past->root, "result");
 	name = json_string_value(json_object_get(past->root, "command"));
 	past->command = name != NULL ? command_by_name(name) : NULL;
@@ -43,6 +44,12 @@ past_read(struct past *past, const struct store_text *row)
 		return true;
 	json_decref(past->root);
 	return false;
+}
+
+static bool
+is_waiting(const struct past *past)
+{
+	return strcmp(past->state, "waiting") == 0;
 }
 
 static int
@@ -75,6 +82,10 @@ past_answer(struct control_call *call, const struct past *past)
 	} else if (strcmp(past->state, "running") == 0) {
 		call_fail_with(call, ERR_FAILED, "`%s' began, and its end was "
 		    "not recorded: look at status", past->command->name);
+	} else if (is_waiting(past)) {
+		call_fail_with(call, ERR_FAILED, "`%s' waited in line when its "
+		    "master was replaced, and did not begin",
+		    past->command->name);
 	} else {
 		errmsg_set(&err, past_code(past), "%s",
 		    past->text != NULL ? past->text : "failed");
@@ -131,6 +142,10 @@ verdict_answer(struct control_call *call, const struct store_text *row)
 
 	if (!past_read(&past, row))
 		return false;
+	if (past.command == call->command && is_waiting(&past)) {
+		json_decref(past.root);
+		return false;		/* it may begin now */
+	}
 	if (past.command == call->command)
 		past_answer(call, &past);
 	else
@@ -190,6 +205,78 @@ control_set_ended(struct control *control, const struct control_ended *ended)
 		take_ended(control);
 }
 
+void
+control_resume_waiting(struct control *control)
+{
+	control->resumes = true;
+}
+
+/* Twice is as once: should the master have died between its turn and the record
+ * of that, nothing is lost. */
+static bool
+may_run_twice(const struct past *past)
+{
+	const char *size = json_string_value(json_object_get(past->args,
+	    "workers"));
+
+	switch ((unsigned)past->command->id) {
+	case COMMAND_RELOAD:
+	case COMMAND_RESTART:
+		return true;
+	case COMMAND_SCALE:
+		return size != NULL && strpbrk(size, "+-") == NULL;
+	}
+	return false;
+}
+
+static int64_t
+number_of(const struct past *past, const char *name)
+{
+	return json_integer_value(json_object_get(past->root, name));
+}
+
+/* It waited in line for the master before us: for us it does so as well, under
+ * its own id, by which whoever gave it asks. */
+static void
+resume(struct control *control, const struct past *past)
+{
+	struct control_call *call = call_new(control, NULL, past->command);
+	const char *exe = json_string_value(json_object_get(past->root,
+	    "exe"));
+
+	if (call == NULL)
+		return;
+	snprintf(call->who, sizeof(call->who), "%s", past->text != NULL ?
+	    past->text : "the master before");
+	call->time_ms = number_of(past, "time");
+	call->peer = (struct peer){
+		.uid = (uid_t)number_of(past, "uid"),
+		.gid = (gid_t)number_of(past, "gid"),
+		.pid = (pid_t)number_of(past, "pid"),
+	};
+	if (exe != NULL)
+		snprintf(call->peer.exe, sizeof(call->peer.exe), "%s", exe);
+	if (may_run_twice(past)) {
+		memcpy(call->wanted_id, past->id, strlen(past->id) + 1);
+		call->args = json_is_object(past->args) ?
+		    json_dumps(past->args, JSON_COMPACT) : NULL;
+		dispatch_again(call, json_is_object(past->args) ? past->args :
+		    NULL);
+		return;
+	}
+	memcpy(call->id, past->id, strlen(past->id) + 1);
+	call->recorded = call->held = true;
+	past_answer(call, past);
+}
+
+/* Is there a better word on it than that of the database? */
+static bool
+is_known(const struct control *control, const struct past *past)
+{
+	return call_command_of(control, past->id) != NULL ||
+	    strcmp(control->ended.id, past->id) == 0;
+}
+
 static void
 on_loaded(void *arg, const struct store_answer *answer)
 {
@@ -203,6 +290,12 @@ on_loaded(void *arg, const struct store_answer *answer)
 
 		if (!past_read(&past, &answer->rows[i]))
 			continue;
+		if (control->resumes && is_waiting(&past) &&
+		    !is_known(control, &past)) {
+			resume(control, &past);
+			json_decref(past.root);
+			continue;
+		}
 		/* Denied ones have ids of ours; running ones have no end. */
 		call = strcmp(past.state, "done") == 0 ||
 		    strcmp(past.state, "failed") == 0 ?

@@ -67,6 +67,10 @@ void control_submit(struct control *control, const struct change *change);
 struct control_call *control_adopt(struct control *control,
     enum command_id command, const char *id, const char *who);
 
+/* After a restart of the master: what waited in line for the one before begins
+ * anew, as soon as the database has told. */
+void control_resume_waiting(struct control *control);
+
 /*
  * After a restart of the master: how the last change of the one before ended.
  * Copied.  It counts where the database says nothing else of it: the record

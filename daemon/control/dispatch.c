@@ -106,6 +106,19 @@ dispatch_request(struct client *client, struct request *request,
 }
 
 void
+dispatch_again(struct control_call *call, const json_t *args)
+{
+	struct arguments arguments;
+	struct errmsg err;
+
+	if (arguments_parse(call->command, args, clock_wall_ms(), &arguments,
+	    &err) != 0)
+		call_fail(call, &err, NULL);
+	else
+		handlers[call->command->id](call, &arguments);
+}
+
+void
 dispatch_line(struct client *client, const char *line, size_t len)
 {
 	struct request request;

@@ -30,6 +30,10 @@ void dispatch_line(struct client *client, const char *line, size_t len);
 /* A line beyond all bounds: framing is lost. */
 void dispatch_overlong(struct client *client);
 
+/* Begin the command of a call that has no client, with the arguments that it was
+ * given once.  They are checked again. */
+void dispatch_again(struct control_call *call, const json_t *args);
+
 /* Why a pool or slot that a command names is not there: ERR_NOT_FOUND and
  * words; 0 if it is. */
 int dispatch_find_target(struct control_call *call,

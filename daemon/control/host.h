@@ -78,6 +78,9 @@ void control_fail(struct control_call *call, const struct errmsg *err,
 /* The call ends as the other does, which has not ended yet; the host must not use
  * it any more. */
 void control_join(struct control_call *call, struct control_call *other);
+/* It waits in line for others, or its turn has come: put on record, so that the
+ * next master knows what has not begun. */
+void control_waits(struct control_call *call, bool waits);
 const char *control_call_id(const struct control_call *call);
 
 /* What the master hands down.  Runs in the loop, may not block. */

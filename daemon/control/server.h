@@ -38,6 +38,7 @@ struct control {
 	unsigned verdict_next;		/* the oldest, overwritten next */
 	int verdict_job;		/* of the store: old verdicts; 0: none */
 	bool forgot;			/* verdicts that were remembered */
+	bool resumes;			/* what waited for the master before us */
 	struct control_ended ended;	/* what the master before us knew last */
 	uint64_t denied_ms;		/* the second that is being counted */
 	unsigned denied;		/* refusals recorded in it */

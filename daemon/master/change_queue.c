@@ -60,12 +60,21 @@ change_is_pending(const struct change *change)
 	return find_alike(change) != NULL;
 }
 
+/* On record: should the master die, the next one begins it. */
+static void
+note_waiting(struct control_call *call, bool waits)
+{
+	if (call != NULL)
+		control_waits(call, waits);
+}
+
 static void
 enqueue(struct control_call *call, const struct change *change)
 {
 	struct waiting *waiting = find_alike(change), **at = &queue;
 
 	if (waiting != NULL) {
+		note_waiting(call, true);
 		if (waiting->call == NULL)
 			waiting->call = call;
 		else if (call != NULL)
@@ -86,6 +95,7 @@ enqueue(struct control_call *call, const struct change *change)
 		at = &(*at)->next;
 	*at = waiting;
 	queued++;
+	note_waiting(call, true);
 }
 
 /* One transaction at a time, and one checker, which a mere check has as well. */
@@ -160,6 +170,7 @@ start_next(struct master *m, uint64_t unused)
 		}
 		*at = waiting->next;
 		queued--;
+		note_waiting(waiting->call, false);
 		begin(m, waiting->call, &waiting->change);
 		free(waiting);
 	}

@@ -122,8 +122,10 @@ host_start_control(struct master *m)
 	} else {
 		rc = control_start(m->base, m->control_fd, &host, &access,
 		    m->journal, m->store, &m->control, &err);
-		if (rc == 0 && m->adopted)
+		if (rc == 0 && m->adopted) {
 			tell_ended(m);
+			control_resume_waiting(m->control);
+		}
 	}
 	if (rc != 0)
 		log_error("control: %s", err.text);

@@ -233,6 +233,35 @@ def test_reloads_that_wait_are_one(cluster):
     assert versions(c) == {"3"}
 
 
+def test_what_waits_for_a_master_that_dies_has_its_turn(cluster):
+    """The next one begins it, and each client has its verdict.  What could be done
+    twice by that is refused instead."""
+    c = cluster(workers=1, canary_hold="30s")
+    hello(c, "hello_v2.so")
+    before = c.last_event()
+    first = c.ctl_start("reload")
+    seen = c.await_event("reload.canary", after=before)["seq"]
+    hello(c, "hello_v3.so")
+    later = [c.ctl_start("--json", "reload") for _ in range(3)]
+    wait.until(lambda: len(started(c, seen, "by ")) == 3, 10, "three that wait")
+    more = [c.ctl_start("--json", "scale", "web", size) for size in ("2", "+1")]
+
+    def waiting():
+        return [row for row in c.json("audit") if row["state"] == "waiting"]
+    wait.until(lambda: len(waiting()) == 5, 10, "five in line: %r" % waiting())
+    os.kill(c.master_pid(), signal.SIGKILL)
+    with c.load(new=2):
+        out, err = first.communicate(timeout=20)
+        assert first.returncode == 1 and "the master was replaced" in err, (out, err)
+        told = [json.loads(one.communicate(timeout=20)[0]) for one in later + more]
+    assert [one.returncode for one in later + more] == [0, 0, 0, 0, 1], told
+    # the first to begin has the line to itself, the others find nothing to do
+    assert sorted(one["changed"] for one in told[:3]) == [False, False, True]
+    assert "waited in line when its master was replaced" in told[4]["error"]["text"]
+    assert versions(c) == {"3"} and c.pool()["desired"] == 2
+    assert not waiting()
+
+
 def test_hups_that_wait_are_one(cluster):
     c = cluster(workers=1, canary_hold="30s")
     hello(c, "hello_v2.so")
