@@ -6,51 +6,6 @@ import os
 
 import pytest
 
-from harness import shows
-
-
-def serving(cluster):
-    """What must be the same afterwards."""
-    status = cluster.status()
-    return (status["generation"], status["pid"], status["master"]["pid"],
-            [(row["worker"], row["id"], row["pid"]) for row in status["workers"]])
-
-
-def refused(cluster, words):
-    """A reload that is refused with these words and changes nothing."""
-    before = serving(cluster)
-    last = cluster.last_event()
-    result = cluster.ctl("reload")
-    assert result.code == 1, result
-    assert words in result, result
-    cluster.await_event("config.rejected", after=last)
-    assert serving(cluster) == before
-    assert cluster.get("/").status == 200
-    return result
-
-
-@shows("H1")
-def test_reload_of_a_bad_configuration(cluster):
-    c = cluster(workers=2)
-    c.write_config(idle_timeout="soon", wrokers="4")
-    result = refused(c, "%s:" % c.config_file)
-    assert '[pool web] idle_timeout: must be 0-1h, not "soon"' in result
-    assert '[pool web] wrokers: unknown key; did you mean "workers"?' in result
-    del c.pools["web"][0]["wrokers"]
-    c.write_config(idle_timeout="1s")
-    assert c.ctl("reload").code == 0
-
-
-def test_first_start_with_a_bad_configuration(cluster):
-    """78, the words on stderr, and nothing made."""
-    c = cluster(start=False, idle_timeout="soon")
-    result = c.clusterd()
-    assert result.code == 78
-    assert result.err.count("\n") == 1
-    assert '[pool web] idle_timeout: must be 0-1h, not "soon"' in result.err
-    assert not os.path.exists(c.dir + "/run")
-    assert not os.path.exists(c.dir + "/state")
-
 
 @pytest.mark.parametrize("how", ["segv", "exit0"])
 def test_first_start_with_a_bad_constructor(cluster, how):

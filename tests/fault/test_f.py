@@ -2,7 +2,6 @@
 """The control socket against clients of every kind: while they do their worst,
 `status` answers."""
 
-import json
 import os
 import random
 import threading

@@ -148,19 +148,34 @@ def test_new_workers_are_never_ready(row, mode, slot, reason):
         assert [w["id"] for w in r.workers()] == [w["id"] for w in before["workers"]]
 
 
+@shows("H4")
+def test_one_dies_after_it_took_over(row):
+    """It serves well in two workers; in a third it dies with each request."""
+    r = row(workers=5)
+    r.blame("web/2")
+    before, seen = r.status(), r.last_event()
+    evil(r, mode="segv_slot=2")
+    result = r.ctl("reload")
+    assert result.code == 1 and "web/2: " in result.err, result
+    assert "web/2" in r.await_event("reload.rolled_back", after=seen)["text"]
+    assert_all_of(r, before["generation"])
+    r.served()
+
+
 @shows("H5")
-def test_it_crashes_while_it_is_on_trial(row):
+@pytest.mark.parametrize("number", [1, 10])
+def test_it_crashes_while_it_is_on_trial(row, number):
     r = row(canary_hold="2s")
     r.blame("web/0")
     before, seen = r.status(), r.last_event()
-    evil(r, mode="segv_request=1")
+    evil(r, mode="segv_request=%d" % number)
     result = r.ctl("reload")
     assert result.code == 1 and "web/0: " in result.err and "SIGSEGV" in result.err, result
     back = r.await_event("reload.rolled_back", after=seen)
     assert back["text"] in result.err
     assert_all_of(r, before["generation"])
-    dead = [d["slot"] for d in r.deaths()]
-    assert dead == [0], "the canary alone"
+    dead = [(d["slot"], d["requests"]) for d in r.deaths()]
+    assert dead == [(0, number - 1)], "the canary alone"
     assert not [a for a in r.probe.answers if a.missing()], "fewer ready than wanted"
 
 

@@ -53,13 +53,6 @@ def test_a_new_version_under_load(cluster):
         assert name in names
 
 
-def test_a_mistake_is_named_with_file_and_line(cluster):
-    c = cluster(workers=1)
-    c.write_config(colour="blue")
-    result = c.ctl("reload")
-    assert result.code == 1 and "clusterd.ini:" in result and "colour" in result
-
-
 @shows("P8")
 @pytest.mark.parametrize("module", ["hello_start_fails.so", "hello_dies.so",
                                     "hello_500.so"])
@@ -116,22 +109,6 @@ def test_overwriting_the_file_does_no_harm(cluster, content):
     assert versions(c) == {"2" if content == "nothing" else "3"}
 
 
-def test_live_keys_replace_nobody(cluster):
-    c = cluster(workers=2)
-    before = [w["id"] for w in c.workers()]
-    c.write_config(handler_timeout="7s", backlog=200)
-    assert c.ctl("reload").code == 0
-    assert [w["id"] for w in c.workers()] == before
-
-
-def test_a_key_that_needs_a_restart_is_refused_by_name(cluster):
-    c = cluster(workers=1)
-    c.daemon_keys["orphan_grace"] = "9s"
-    c.write_config()
-    result = c.ctl("reload")
-    assert result.code == 1 and "orphan_grace" in result, result
-
-
 def test_a_plan_changes_nothing(cluster):
     c = cluster(workers=1)
     before = c.status()
@@ -157,27 +134,6 @@ def test_an_address_and_a_pool_come_and_go(cluster):
     assert c.ctl("reload").code == 0
     c.await_state(lambda s: len(s["pools"]) == 1)
     assert c.get("/").status == 200
-
-
-def test_held_continued_and_taken_back(cluster):
-    c = cluster(workers=4)
-    old = versions(c)
-    hello(c, "hello_v2.so")
-    result = c.ctl("reload", "--hold", "25%")
-    assert result.code == 0, result
-    wait.until(lambda: len(versions(c, 16)) == 2, what="an answer of the one that is new")
-    assert c.ctl("scale", "web", "5").code == 1
-    os.kill(c.master_pid(), 9)
-    c.await_event("master.adopted")
-    # until its beat is fresh the workers accept for themselves, not in turn
-    wait.until(lambda: len(versions(c, 16)) == 2, what="answers of both")
-    assert c.ctl("reload", "--continue").code == 0
-    assert len(versions(c, 16)) == 1 and versions(c) != old
-    hello(c, "hello_v3.so")
-    assert c.ctl("reload", "--hold", "50%").code == 0
-    new = versions(c, 16)
-    assert c.ctl("rollback").code == 0
-    assert len(versions(c, 16)) == 1 and versions(c) <= new
 
 
 def test_check_and_diff_are_reads(cluster):
@@ -284,23 +240,6 @@ def test_hups_that_wait_are_one(cluster):
     assert 1 <= len(started(c, seen, "signal HUP")) <= 2
 
 
-@shows("H4")
-def test_what_fails_in_a_later_slot_is_rolled_back(cluster):
-    c = cluster(workers=4, routes=EVIL)
-    before = c.status()
-    with c.load(keepalive=2, new=2, think=2) as ledger:
-        c.plugins["evil"] = {"mode": "init_fail_slot=2"}
-        c.write_config()
-        result = c.ctl("reload")
-        ledger.await_more(20)
-    assert result.code == 1 and "web/2" in result, result
-    ledger.assert_nothing_lost()
-    after = c.await_state(lambda s: len(s["workers"]) == 4 and all(
-        w["state"] == "ready" for w in s["workers"]))
-    assert after["generation"] == before["generation"]
-    assert {w["generation"] for w in after["workers"]} == {before["generation"]}
-
-
 OPTIONS = {"module": "options.so", "name": "x"}
 
 
@@ -380,78 +319,11 @@ def misfits(c):
     return c.dir
 
 
-def deaths_since(c, seen):
-    """The death records after that event; one that was asked to go may still
-    have died of a request."""
-    ids = {e["id"] for e in c.events(seen)
-           if e["event"] == "worker.exited" and (not e["asked"] or e["signal"])}
-    def stored():
-        rows = [row for row in c.json("deaths") if row["id"] in ids]
-        return len(rows) == len(ids) and (rows or True)
-    rows = wait.until(stored, 5, "death records")
-    return [] if rows is True else rows
-
-
 def assert_as_before(c, before):
     after = c.await_state(lambda s: len(s["workers"]) == len(before["workers"]) and all(
         w["state"] == "ready" for w in s["workers"]))
     assert after["generation"] == before["generation"]
     assert {w["generation"] for w in after["workers"]} == {before["generation"]}
-
-
-@shows("P8")
-@pytest.mark.parametrize("number", [1, 10])
-def test_a_version_that_dies_on_a_request_is_rolled_back(cluster, number):
-    """Nobody but the canary dies, and no client but the canary's loses a request."""
-    c = cluster(workers=4, routes=EVIL, canary_hold="2s")
-    c.allow_in_log("runtime error")
-    before = c.status()
-    seen = c.last_event()
-    with c.load(keepalive=2, new=4, think=2) as ledger:
-        ledger.await_more(20)
-        c.plugins["evil"] = {"mode": "segv_request=%d" % number}
-        c.write_config()
-        result = c.ctl("reload")
-        ledger.await_more(20)
-    assert result.code == 1, result
-    back = c.await_event("reload.rolled_back", after=seen)
-    assert "web/0" in back["text"] and back["text"] in result, result
-    deaths = deaths_since(c, seen)
-    assert [row["requests"] for row in deaths] == [number - 1], "the canary alone"
-    assert_lost_by(ledger, deaths)
-    assert_as_before(c, before)
-
-
-def assert_lost_by(ledger, deaths):
-    """What failed are requests on connections that the dead had taken, each
-    lost with its worker; everything else was answered."""
-    failures = ledger.failures()
-    assert {e.outcome for e in failures} <= {"reset", "lost"}, failures
-    assert {e.action for e in failures} <= {"request"}, failures
-    assert len(failures) <= sum(row["connections_lost"] for row in deaths), failures
-    assert ledger.answered() > 0
-
-
-@shows("H4")
-def test_a_version_that_dies_in_the_third_worker_is_rolled_back(cluster):
-    """It serves well in two workers; in the third it dies after it took over."""
-    c = cluster(workers=5, routes=EVIL)
-    c.allow_in_log("runtime error")
-    before = c.status()
-    seen = c.last_event()
-    with c.load(keepalive=2, new=4, think=2) as ledger:
-        ledger.await_more(20)
-        c.plugins["evil"] = {"mode": "segv_slot=2"}
-        c.write_config()
-        result = c.ctl("reload")
-        ledger.await_more(20)
-    assert result.code == 1 and "web/2" in result, result
-    assert "web/2" in c.await_event("reload.rolled_back", after=seen)["text"]
-    # one that was asked to go may still die of what it was asked for
-    assert_as_before(c, before)
-    deaths = deaths_since(c, seen)
-    assert {(row["pool"], row["slot"]) for row in deaths} == {("web", 2)}
-    assert_lost_by(ledger, deaths)
 
 
 @pytest.mark.parametrize("fail", [(1,), (1, 2)])
