@@ -118,7 +118,11 @@ audit_denied(struct control *control, const struct peer *peer,
 
 	if (!audit_may_record_denied(control))
 		return;
-	errmsg_set(&err, ERR_DENIED, "may only %s", access_name(peer->access));
+	if (peer->access == ACCESS_NONE)
+		errmsg_set(&err, ERR_DENIED, "may not connect");
+	else
+		errmsg_set(&err, ERR_DENIED, "may only %s",
+		    access_name(peer->access));
 	if (getrandom(&random, sizeof(random), GRND_NONBLOCK) < 0)
 		random = clock_now_ns();
 	snprintf(call.id, sizeof(call.id), "denied-%016llx",
@@ -131,4 +135,12 @@ audit_denied(struct control *control, const struct peer *peer,
 	audit_publish(control, EVENT_COMMAND_DENIED, command, NULL, call.who,
 	    text);
 	free(call.args);
+}
+
+void
+audit_turned_away(struct control *control, const struct peer *peer)
+{
+	static const struct command connect = { .name = "connect" };
+
+	audit_denied(control, peer, &connect, NULL);
 }

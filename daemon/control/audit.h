@@ -14,6 +14,9 @@
 
 void audit_denied(struct control *control, const struct peer *peer,
     const struct command *command, const json_t *args);
+/* Who may nothing at all: it is not asked what it wants.  Its command is
+ * "connect". */
+void audit_turned_away(struct control *control, const struct peer *peer);
 void audit_started(const struct control_call *call);
 /* It waits in line, or its turn has come. */
 void audit_waits(const struct control_call *call, bool waits);

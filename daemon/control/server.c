@@ -18,6 +18,7 @@
 #include "common/base/clock.h"
 #include "common/base/fd.h"
 #include "common/base/log.h"
+#include "daemon/control/audit.h"
 #include "daemon/control/cmd_verdict.h"
 
 enum {
@@ -123,6 +124,7 @@ server_admit(struct control *control, int fd)
 		return;
 	}
 	if (peer.access == ACCESS_NONE) {
+		audit_turned_away(control, &peer);
 		server_turn_away(fd, ERR_DENIED,
 		    "this account may not operate the daemon");
 		return;
