@@ -20,6 +20,7 @@
 #include "daemon/master/process.h"
 #include "daemon/master/totals.h"
 #include "daemon/master/turn.h"
+#include "daemon/scoreboard/read.h"
 
 /* -- page -------------------------------------------------------------------- */
 
@@ -72,9 +73,10 @@ sample_fold(struct master *m, uint16_t row)
 	last_report(process);
 	if (!process->has_report)
 		return;
-	slot->requests += process->report.counters[METRIC_REQUESTS];
-	slot->connections += process->report.counters[METRIC_ACCEPTED] +
-	    process->report.counters[METRIC_TAKEN];
+	page_add(&slot->requests, process->report.counters[METRIC_REQUESTS]);
+	page_add(&slot->connections,
+	    process->report.counters[METRIC_ACCEPTED]);
+	page_add(&slot->connections, process->report.counters[METRIC_TAKEN]);
 	totals_fold(&copy->pool[slot->pool], &process->report);
 }
 

@@ -16,6 +16,7 @@
 #include "daemon/master/master.h"
 #include "daemon/master/process.h"
 #include "daemon/master/turn.h"
+#include "daemon/scoreboard/read.h"
 #include "daemon/scoreboard/write.h"
 #include "daemon/store/store.h"
 
@@ -31,9 +32,9 @@ void
 totals_fold(struct memo_pool *pool, const struct page_report *report)
 {
 	for (size_t i = 0; i < METRIC__COUNT; i++)
-		pool->counters[i] += report->counters[i];
+		page_add(&pool->counters[i], report->counters[i]);
 	for (size_t i = 0; i < PAGE_BUCKETS; i++)
-		pool->histogram[i] += report->histogram[i];
+		page_add(&pool->histogram[i], report->histogram[i]);
 }
 
 static void
@@ -50,9 +51,11 @@ sum_pool(struct master *m, uint16_t index, struct totals *totals)
 		    !process->has_report)
 			continue;
 		for (size_t i = 0; i < METRIC__COUNT; i++)
-			totals->counters[i] += process->report.counters[i];
+			page_add(&totals->counters[i],
+			    process->report.counters[i]);
 		for (size_t i = 0; i < PAGE_BUCKETS; i++)
-			totals->histogram[i] += process->report.histogram[i];
+			page_add(&totals->histogram[i],
+			    process->report.histogram[i]);
 	}
 }
 

@@ -51,6 +51,15 @@ judge(const struct page_report *report, const struct page_report *before,
 {
 	if (report->beat_ns > now_ns + NS_PER_S)
 		return errmsg_set(err, ERR_FORMAT, "its beat is in the future");
+	for (unsigned i = 0; i < METRIC__COUNT; i++)
+		if (report->counters[i] > PAGE_COUNT_MAX)
+			return errmsg_set(err, ERR_FORMAT,
+			    "its counter %s cannot be so high",
+			    metrics[i].name);
+	for (unsigned i = 0; i < PAGE_BUCKETS; i++)
+		if (report->histogram[i] > PAGE_COUNT_MAX)
+			return errmsg_set(err, ERR_FORMAT,
+			    "its histogram cannot be so high");
 	if (before == NULL)
 		return 0;
 	for (unsigned i = 0; i < METRIC__COUNT; i++)
@@ -76,6 +85,15 @@ page_read(const struct page *shared, const struct page_limits *limits,
 	rc = judge(&copy, before, now_ns, err);
 	*report = copy;
 	return rc;
+}
+
+void
+page_add(uint64_t *sum, uint64_t count)
+{
+	if (*sum > PAGE_COUNT_MAX || count > PAGE_COUNT_MAX - *sum)
+		*sum = PAGE_COUNT_MAX;
+	else
+		*sum += count;
 }
 
 uint64_t

@@ -27,6 +27,9 @@ struct page_limits {
 	uint32_t connections, fds, children;
 };
 
+/* No worker counts as far, and a reader of JSON not further (2^53). */
+#define PAGE_COUNT_MAX ((uint64_t)1 << 53)
+
 enum doing_result {
 	DOING_IDLE,		/* nothing is done there */
 	DOING_KNOWN,
@@ -35,13 +38,16 @@ enum doing_result {
 
 /*
  * Copy a mapped page (shared).  now_ns: for the bounds of times.
- * 0; ERR_FORMAT with words: a beat over 1 s in the future, or a counter that
- * went back since `before` (NULL: first time), which is a VIOLATION; *report
- * is set in either case.
+ * 0; ERR_FORMAT with words: a beat over 1 s in the future, a counter over
+ * PAGE_COUNT_MAX, or one that went back since `before` (NULL: first time), which
+ * is a VIOLATION; *report is set in either case.
  */
 int page_read(const struct page *shared, const struct page_limits *limits,
     const struct page_report *before, uint64_t now_ns,
     struct page_report *report, struct errmsg *err);
+
+/* Add a count to a sum of many, which stops at PAGE_COUNT_MAX. */
+void page_add(uint64_t *sum, uint64_t count);
 
 /* When it last beat; for a look at the beat alone (also the master's page). */
 uint64_t page_read_beat(const struct page *shared);

@@ -72,6 +72,24 @@ a_lie_is_seen(void **state)
 	    &err), ERR_FORMAT);
 	assert_int_equal(page_read(&page, &limits, &before, 2 * NS_PER_S,
 	    &report, &err), 0);
+	page.counters[METRIC_TAKEN] = 9007199254740993;		/* 2^53 + 1 */
+	assert_int_equal(page_read(&page, &limits, &before, 2 * NS_PER_S,
+	    &report, &err), ERR_FORMAT);
+	assert_non_null(strstr(err.text, "taken cannot be so high"));
+}
+
+static void
+a_sum_does_not_turn_over(void **state)
+{
+	uint64_t sum = 9007199254740990;
+
+	(void)state;
+	page_add(&sum, 1);
+	assert_true(sum == 9007199254740991);
+	page_add(&sum, UINT64_MAX);
+	assert_true(sum == 9007199254740992);
+	page_add(&sum, 1);
+	assert_true(sum == 9007199254740992);
 }
 
 static void
@@ -165,6 +183,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(what_is_written_is_read, fresh),
 		cmocka_unit_test_setup(a_lie_is_seen, fresh),
+		cmocka_unit_test_setup(a_sum_does_not_turn_over, fresh),
 		cmocka_unit_test_setup(doing_is_whole_or_unknown, fresh),
 		cmocka_unit_test_setup(a_path_without_end_is_ended, fresh),
 		cmocka_unit_test_setup(buckets_are_four_an_octave, fresh),
