@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <event2/event.h>
 #include <netinet/in.h>
+#include <poll.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -21,6 +22,7 @@
 #include "common/base/fd.h"
 #include "common/base/log.h"
 #include "daemon/master/dispatch_parts.h"
+#include "daemon/master/life.h"
 #include "daemon/master/listeners.h"
 #include "daemon/master/master.h"
 #include "daemon/master/process.h"
@@ -310,6 +312,21 @@ dispatch_take_back_later(struct master *m, uint64_t unused)
 {
 	(void)unused;
 	dispatch_kick_all(m);
+}
+
+void
+dispatch_judge_end(struct process *process)
+{
+	struct pollfd ours = { .fd = process->fd[PFD_CONNECTIONS],
+		.events = POLLIN | POLLRDHUP };
+
+	/* We hold its end as well, so that its death is none of these. */
+	if (ours.fd < 0 || poll(&ours, 1, 0) <= 0)
+		return;
+	if (ours.revents & (POLLRDHUP | POLLHUP))
+		life_violation(process, "its connections socket is shut");
+	else if (ours.revents & POLLIN)
+		life_violation(process, "it writes into its connections socket");
 }
 
 void

@@ -22,6 +22,8 @@ void dispatch_init(struct master *m);
 
 /* A process has its descriptors: watch its window. */
 void dispatch_watch(struct process *process);
+/* Its end of that socket is for reading alone: has it written, or shut it? */
+void dispatch_judge_end(struct process *process);
 /* Into and out of dispatch. */
 void dispatch_on(struct master *m, uint16_t row);
 void dispatch_off(struct master *m, uint16_t row);

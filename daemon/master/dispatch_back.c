@@ -5,7 +5,7 @@
  * dispatch_back.c: connections that a dead or stalled worker had not taken, and
  * the one in hand: they come before what is new.
  */
-#include <poll.h>
+#include <sys/socket.h>
 
 #include "common/base/failpoint.h"
 #include "common/base/fd.h"
@@ -17,12 +17,13 @@
 #include "daemon/master/turn.h"
 #include "daemon/proto/connection.h"
 
+/* Not poll(): of a socket that its worker has shut, that is readable for ever. */
 static bool
 has_message(int fd)
 {
-	struct pollfd end = { .fd = fd, .events = POLLIN };
+	char byte;
 
-	return fd >= 0 && poll(&end, 1, 0) > 0 && end.revents & POLLIN;
+	return fd >= 0 && recv(fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) > 0;
 }
 
 static void
@@ -60,7 +61,7 @@ give_away_one(struct master *m, struct process *from)
 	ssize_t len = fd_peek(end, &message, sizeof(message), fds, &count);
 
 	if (len <= 0)
-		return 0;		/* it shut the socket: poll says so for ever */
+		return 0;
 	if (len == sizeof(message) && count == 1 && message.number !=
 	    __atomic_load_n(given_away, __ATOMIC_RELAXED)) {
 		uint64_t number = message.number;

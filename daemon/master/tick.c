@@ -69,6 +69,7 @@ look_at_workers(struct master *m, bool late)
 		process_flush(process);
 		sample_page(process);
 		output_tick(process);
+		dispatch_judge_end(process);
 		if (m->ticks % PROC_TICKS == 0)
 			sample_proc(process);
 		if (late)
