@@ -309,9 +309,9 @@ def test_master_dies_at(row, point, work, occasion):
     r, old = start(row, *work.hold)
     r.master_ends(deaths)
     if occasion is not nothing:
-        r.records_may_lag()
+        r.may_miss_records(1)
     if point in IN_HAND:
-        r.master_drops()
+        r.may_lose(1)
     under_way = work()
     if isinstance(under_way, FromTheStart):
         r.arm(rule)

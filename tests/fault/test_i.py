@@ -239,7 +239,7 @@ def test_resets_in_every_phase(row):
 @shows("I7")
 def test_no_more_than_max_pipeline_a_turn(row):
     """Who asks once waits for no more than the turn of who asks a hundred times."""
-    r = row(workers=1, max_pipeline=4, load=None)
+    r = row(workers=1, max_pipeline=4, load={})
     with r.connect() as one, r.connect() as many:
         assert one.request("GET", "/").status == 200
         many.send(get("/spin?5") * 200)
@@ -360,7 +360,7 @@ def test_idle_connections_make_way(row):
 @shows("I9")
 def test_all_connections_busy(row):
     """Then accepting waits; control does not."""
-    r = row(workers=2, max_connections=32, request_timeout="20s", load=None)
+    r = row(workers=2, max_connections=32, request_timeout="20s", load={})
     held = [r.connect() for _ in range(64)]
     for conn in held:
         conn.send(get("/sleep?1500"))
@@ -399,7 +399,7 @@ def test_20000_connections(row):
 
 @shows("I14")
 def test_accept_queue_overflows(row):
-    r = row(backlog=8, handler_timeout="30s", request_timeout="30s", load=None)
+    r = row(backlog=8, handler_timeout="30s", request_timeout="30s", load={})
     fifo = r.dir + "/held"
     os.mkfifo(fifo)
     os.chmod(fifo, 0o666)

@@ -13,63 +13,9 @@ import pytest
 
 from harness import keeper as ke
 from harness import processes, wait
+from harness.keeper import NONE, bind, inet, sealed_memfd, spawn
 
-MEMFD_SEALS = 1033, 15          # F_ADD_SEALS; SEAL | SHRINK | GROW | WRITE
-NONE = 2 ** 64 - 1
 ROOT = os.geteuid() == 0
-
-
-@pytest.fixture
-def keeper(build):
-    made = []
-
-    def make(**how):
-        made.append(ke.Keeper(build, **how))
-        return made[-1]
-
-    yield make
-    for one in made:
-        one.close()
-    left = ke.left_behind()
-    for one in made:
-        print("---- log of %s\n%s" % (one.dir, one.said() if one.process else ""))
-        one.remove()
-    assert not left
-
-
-def sealed_memfd():
-    import fcntl
-    fd = os.memfd_create("snapshot", os.MFD_ALLOW_SEALING)
-    os.write(fd, b"x")
-    fcntl.fcntl(fd, *MEMFD_SEALS)
-    return fd
-
-
-def inet(port=0, host="127.0.0.1"):
-    return struct.pack("=H", socket.AF_INET) + struct.pack(">H", port) + \
-        socket.inet_aton(host) + bytes(8)
-
-
-def bind(master, listener, address, kind=1, flags=0, mode=0, gid=0, backlog=16):
-    return master.request("BIND", listener=listener, type=kind, backlog=backlog, flags=flags,
-                          mode=mode, gid=gid, address_len=len(address), address=address)
-
-
-def spawn(k, master, number, name="web/0", listeners=(), **values):
-    """(SPAWNED, the stand-in)"""
-    fd = sealed_memfd()
-    assert master.request("KEEP", [fd], number=7, kind=1).name == "OK"
-    os.close(fd)
-    if listeners:
-        assert master.request("SPAWN_FDS", id=number, count=len(listeners),
-                              listeners=listeners).name == "OK"
-    row = dict(id=number, role=1, account=1, snapshot=7, name=name,
-               rlimit_nofile=NONE, rlimit_core=NONE, rlimit_as=NONE)
-    row.update(values)
-    answer = master.request("SPAWN", **row)
-    if answer.name != "SPAWNED":
-        return answer, None
-    return answer, k.peer("worker" if row["role"] == 1 else "checker")
 
 
 def test_start_and_stop(keeper):

@@ -106,22 +106,6 @@ def test_all_masters_die_there(cluster, point):
     assert status["pools"][0]["restarts"] == 0
 
 
-@shows("K3")
-def test_stopped_master_is_replaced(cluster):
-    c = cluster(workers=4, routes=EVIL)
-    before, pid = c.status(), c.master_pid()
-    with c.load(**LOAD) as ledger:
-        ledger.await_each()
-        os.kill(pid, signal.SIGSTOP)
-        ledger.await_each(2)            # workers accept for themselves
-        status = c.await_state(lambda s: s["master"]["pid"] != pid, timeout=20)
-        ledger.await_each()
-    ledger.assert_nothing_lost()
-    assert identity(status) == identity(before)
-    assert status["master"]["restarts"] == 1
-    works_afterwards(c, 3)
-
-
 # Where the memo is whole, it is made anew after the fifth early death in a row.
 @pytest.mark.parametrize("memo_is, deaths", [("whole", 6), ("poisoned", 2)])
 def test_numbers_do_not_repeat_while_the_database_is_locked(cluster, memo_is, deaths):
@@ -204,24 +188,6 @@ def answers(clients):
     return counts
 
 
-@shows("K5")
-@shows("P3")
-def test_what_a_stopped_worker_had_not_taken_is_given_to_the_other(cluster):
-    # unscaled: the master must not see within a second that it has stopped
-    c = cluster(workers=2, routes=EVIL, dispatch_window=64, handler_timeout="60s",
-                scale=1)
-    victim, other = c.worker("web/0"), c.worker("web/1")
-    os.kill(victim["pid"], signal.SIGSTOP)
-    clients = waiting(c.address(), 128)
-    # every second one waits in its window, which is full
-    wait.until(lambda: len(answered(clients)) >= 64, 10, "answers of the other")
-    assert len(answered(clients)) == 64
-    os.kill(victim["pid"], signal.SIGKILL)
-    assert answers(clients) == {("web/1", other["id"]): 128}
-    record = c.death(victim["id"])
-    assert (record["connections_recovered"], record["connections_lost"]) == (64, 0)
-
-
 # In hand and not yet sent; sent and still in the dead worker's queue.
 GIVEN_AWAY = ["dispatch.take_back", "dispatch.taken_back"]
 
@@ -243,39 +209,6 @@ def test_what_a_dead_worker_had_not_taken_outlives_the_master(cluster, point):
     status = c.await_state(lambda s: s["master"]["restarts"] == 1
                            and s["pools"][0]["ready"] == 2)
     assert status["pools"][0]["connections"] == 128, "each was taken once"
-
-
-@shows("K5")
-def test_a_queue_outlives_its_only_worker(cluster):
-    c = cluster(workers=1, routes=EVIL, dispatch_window=64, handler_timeout="60s")
-    victim = c.worker("web/0")
-    os.kill(victim["pid"], signal.SIGSTOP)
-    clients = waiting(c.address(), 198)
-    assert not answered(clients)
-    os.kill(victim["pid"], signal.SIGKILL)
-    counts = answers(clients)
-    successor = c.worker("web/0")
-    assert successor["id"] != victim["id"]
-    assert counts == {("web/0", successor["id"]): 198}
-    record = c.death(victim["id"])
-    assert (record["connections_recovered"], record["connections_lost"]) == (64, 0)
-
-
-@shows("K8")
-def test_taken_back_after_the_master_died_too(cluster):
-    c = cluster(workers=1, routes=EVIL, dispatch_window=8, handler_timeout="60s")
-    address = c.address()
-    victim = c.worker("web/0")
-    os.kill(victim["pid"], signal.SIGSTOP)
-    clients = [http.Connection(address, 20) for _ in range(20)]
-    for client in clients:
-        client.send(http.head("GET", "/", address))
-    c.await_event("worker.stalled", worker="web/0")
-    adopted(c, kill_master(c), 1)
-    os.kill(victim["pid"], signal.SIGKILL)
-    for client in clients:
-        assert client.response().status == 200
-        client.close()
 
 
 def test_what_is_in_force_is_known_to_the_next_master(cluster):

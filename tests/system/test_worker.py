@@ -96,18 +96,6 @@ def test_without_a_master_workers_serve_on(c):
     assert {row["worker"]: row["pid"] for row in c.workers()} == before
 
 
-def test_without_a_keeper_workers_leave(c):
-    pids = [row["pid"] for row in c.workers()]
-    pidfds = [processes.Process(pid) for pid in pids]
-    c.expect_exit(-signal.SIGKILL)
-    with c.connect() as slow:
-        slow.send(http.head("GET", "/spin", "a"))
-        c.signal(signal.SIGKILL)
-        for process in pidfds:
-            process.await_end(15)
-            process.close()
-
-
 def test_a_plugin_may_ask_to_be_replaced(c):
     seen = c.last_event()
     assert c.get("/disconnect?tired").text == "0\n"

@@ -2,14 +2,14 @@
 """Load with a ledger: every connect and every request is an entry with its
 outcome.  A client never retries, so what the server lost stands in the book."""
 
+import collections
 import itertools
 import math
-import select
 import socket
 import threading
 import time
 
-from harness import http
+from harness import http, wait
 
 OK = "ok"
 
@@ -148,6 +148,11 @@ class Ledger:
         """Seconds of the request that took longest."""
         return max((e.ended - e.began for e in list(self.entries) if e.ended), default=0.0)
 
+    def by_worker(self):
+        """How many requests each worker answered well, by X-Worker-Id."""
+        return collections.Counter(e.worker_id for e in list(self.entries)
+                                   if e.action == "request" and e.ok)
+
     def failures(self, since=None, until=None):
         """Everything that did not end well, connects included."""
         return [e for e in self.entries if e.outcome is not None and not e.ok
@@ -264,8 +269,7 @@ class Ledger:
 
 def _closed(sock):
     """The server has closed this idle connection."""
-    ready, _, _ = select.select([sock], [], [], 0)
-    if not ready:
+    if not wait.readable(sock, 0):
         return False
     try:
         return sock.recv(1, socket.MSG_PEEK) == b""

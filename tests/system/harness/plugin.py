@@ -11,6 +11,7 @@ import pytest
 from harness import processes, stage
 from harness.daemon import Daemon
 from harness.memory import little_memory     # noqa: F401 pylint: disable=unused-import
+from harness.keeper import Keeper, left_behind
 from harness.row import Row
 
 LIMIT_S = 60
@@ -141,6 +142,25 @@ def cluster(build, plugin_dirs, request):       # pylint: disable=redefined-oute
 def row(cluster):                       # pylint: disable=redefined-outer-name
     """row(workers=4, ...) starts a Row: load, probe and oracle of doc/faults.md."""
     return functools.partial(cluster, kind=Row)
+
+
+@pytest.fixture
+def keeper(build):                      # pylint: disable=redefined-outer-name
+    """keeper(...) starts one whose master, checker and workers the test plays."""
+    made = []
+
+    def make(**how):
+        made.append(Keeper(build, **how))
+        return made[-1]
+
+    yield make
+    for one in made:
+        one.close()
+    left = left_behind()
+    for one in made:
+        print("---- log of %s\n%s" % (one.dir, one.said() if one.process else ""))
+        one.remove()
+    assert not left
 
 
 def _left_behind(before):

@@ -21,6 +21,7 @@ class Answer:
     def __init__(self, asked, seconds, status):
         self.asked, self.seconds, self.status = asked, seconds, status
         self.master, self.state = status["master"]["pid"], status["state"]
+        self.ready = sum(pool["ready"] for pool in status["pools"])
 
     def missing(self):
         """How many workers less than wanted were ready."""
