@@ -426,7 +426,9 @@ followers_are_fed_until_their_event(void **state)
 	expect(house, fd, "{\"id\":1,\"ok\":true,\"result\":null}");
 	expect(house, fd, "{\"id\":2,\"ok\":true");
 
+	/* there is no database here */
 	client_say(history, "{\"id\":1,\"command\":\"events\"}\n");
+	expect(house, history, "\"gap\":true");
 	expect(house, history, "worker.forked");
 	expect(house, history, "worker.ready");
 	expect(house, history, "{\"id\":1,\"ok\":true,\"result\":null}");
