@@ -68,8 +68,9 @@ begin_stall(struct process *process)
 static void
 end_stall(struct process *process)
 {
-	process->stalled = false;
+	process->stalled = process->starved = false;
 	process->hung_since_ns = 0;
+	process->evidence[0] = '\0';
 	life_await_stable(process->master, process->row);
 	dispatch_kick(process->master, process->pool);
 }
@@ -103,25 +104,43 @@ kind_of_hang(const struct process *process, unsigned *factor)
 	return "starved of CPU";
 }
 
+/* limit_ms: what it still has, or 0 when its time is over. */
+static void
+tell_hung(struct process *process, const char *kind, uint64_t age,
+    uint64_t limit_ms)
+{
+	char doing[512], until[64] = "", text[900];
+
+	describe_doing(process, doing, sizeof(doing));
+	if (limit_ms > 0)
+		snprintf(until, sizeof(until), ", left alone until %llu.%llu s",
+		    (unsigned long long)(limit_ms / 1000),
+		    (unsigned long long)(limit_ms % 1000 / 100));
+	snprintf(process->evidence, sizeof(process->evidence),
+	    "%s for %llu.%llu s", kind, (unsigned long long)(age / 1000),
+	    (unsigned long long)(age % 1000 / 100));
+	snprintf(text, sizeof(text), "%s%s %s", process->evidence, until,
+	    doing);
+	turn_tell_worker(process->master, EVENT_WORKER_HUNG, process->row,
+	    text, NULL);
+}
+
 static void
 judge_hang(struct process *process, uint64_t age, uint64_t limit)
 {
-	struct master *m = process->master;
-	char doing[512], text[800];
 	const char *kind;
 	unsigned factor;
 
 	kind = kind_of_hang(process, &factor);
-	if (age < limit * factor)
+	if (age < limit * factor) {
+		if (!process->starved)
+			tell_hung(process, kind, age, limit * factor);
+		process->starved = true;
 		return;
-	describe_doing(process, doing, sizeof(doing));
-	snprintf(process->evidence, sizeof(process->evidence),
-	    "%s for %llu.%llu s", kind, (unsigned long long)(age / 1000),
-	    (unsigned long long)(age % 1000 / 100));
-	snprintf(text, sizeof(text), "%s %s", process->evidence, doing);
+	}
+	tell_hung(process, kind, age, 0);
 	process->hung_since_ns = clock_now_ns();
-	turn_tell_worker(m, EVENT_WORKER_HUNG, process->row, text, NULL);
-	life_kill(m, process->row, CAUSE_HANG, 0);
+	life_kill(process->master, process->row, CAUSE_HANG, 0);
 }
 
 static uint64_t

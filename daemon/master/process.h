@@ -73,7 +73,8 @@ struct process {
 	uint64_t clock_from_ns;		/* no staleness before this */
 	struct sample_time silent;	/* at the first beat that was missed */
 	uint64_t deaf_since_ns, deaf_taken;
-	uint64_t hung_since_ns;		/* worker.hung was said */
+	uint64_t hung_since_ns;		/* it is being ended for it */
+	bool starved;			/* said: it has longer, for want of CPU */
 	char evidence[256];
 	uint64_t operator_until_ns;	/* a death before then was ordered */
 	char fatal_text[256];		/* words of its FATAL */

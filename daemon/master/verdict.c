@@ -195,7 +195,9 @@ look_at_slot(struct master *m, uint16_t index)
 	if (m->process[slot->current] != NULL &&
 	    m->process[slot->current]->stalled)
 		add(VIEW_DEGRADED, REASON_STALLED, pool, name,
-		    "%s does not answer", name);
+		    "%s does not answer%s", name,
+		    m->process[slot->current]->starved ?
+		    ": starved of CPU" : "");
 }
 
 /* Nothing is wrong: workers have what was accepted, until a reload. */

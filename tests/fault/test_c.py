@@ -4,7 +4,6 @@ in test_c_alone.py."""
 
 import os
 import signal
-import time
 
 import pytest
 
