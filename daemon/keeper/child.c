@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
+#include <linux/capability.h>
 #include <linux/sched.h>
 #include <sched.h>
 #include <signal.h>
@@ -21,12 +22,15 @@
 #include "common/base/failpoint.h"
 #include "common/base/fd.h"
 
+enum { CAPS_MAX = 64 };		/* bits of a set */
+
 static const char *const step_names[STEP__COUNT] = {
 	[STEP_NONE] = "none", [STEP_CLONE] = "clone",
 	[STEP_SESSION] = "setsid", [STEP_FDS] = "descriptors",
 	[STEP_SIGNALS] = "signals", [STEP_BOUNDING] = "bounding set",
 	[STEP_GROUPS] = "setgroups", [STEP_GID] = "setresgid",
 	[STEP_UID] = "setresuid", [STEP_DROPPED] = "root came back",
+	[STEP_CAPABILITIES] = "capset",
 	[STEP_CHDIR] = "chdir", [STEP_NO_NEW_PRIVS] = "no_new_privs",
 	[STEP_EXEC] = "execveat",
 };
@@ -137,19 +141,75 @@ tune(const struct child_tuning *tuning)
 	close(fd);
 }
 
-/* The raw calls: those of libc would speak to threads that are not here. */
+static void
+drop_bounding_set(int pipe)
+{
+	for (int cap = 0; cap < CAPS_MAX; cap++) {
+		int has = prctl(PR_CAPBSET_READ, cap, 0, 0, 0);
+
+		if (has < 0)
+			return;		/* the kernel knows no more */
+		if (prctl(PR_CAPBSET_DROP, cap, 0, 0, 0) < 0)
+			fail(pipe, STEP_BOUNDING, errno);
+	}
+}
+
+/* What the change of the uid has taken, and what could be inherited. */
+static void
+drop_capabilities(int pipe)
+{
+	struct __user_cap_header_struct header = {
+	    .version = _LINUX_CAPABILITY_VERSION_3 };
+	struct __user_cap_data_struct data[2] = { { 0, 0, 0 }, { 0, 0, 0 } };
+
+	if (syscall(SYS_capset, &header, data) < 0)
+		fail(pipe, STEP_CAPABILITIES, errno);
+	data[0].inheritable = data[1].inheritable = ~0U;
+	if (syscall(SYS_capget, &header, data) < 0)
+		fail(pipe, STEP_CAPABILITIES, errno);
+	for (int i = 0; i < 2; i++)
+		if ((data[i].permitted | data[i].effective |
+		    data[i].inheritable) != 0)
+			fail(pipe, STEP_CAPABILITIES, EPERM);
+}
+
+/* Has each of them been set, and nothing else?  In any order. */
+static int
+has_groups(const struct checker_account *account)
+{
+	gid_t groups[CHECKER_GROUPS];
+	int count = (int)syscall(SYS_getgroups, CHECKER_GROUPS, groups);
+
+	if (count != (int)account->ngroups)
+		return 0;
+	for (int i = 0; i < count; i++) {
+		uint32_t at = 0;
+
+		while (at < account->ngroups &&
+		    account->groups[at] != groups[i])
+			at++;
+		if (at == account->ngroups)
+			return 0;
+	}
+	return 1;
+}
+
+/*
+ * The raw calls: those of libc would speak to threads that are not here.  What
+ * each of them says is not believed: it is read back.
+ */
 static void
 become(const struct checker_account *account, int pipe)
 {
 	uid_t uid = account->uid, ids[6];
 	gid_t gid = account->gid;
 
-	for (int cap = 0; prctl(PR_CAPBSET_READ, cap, 0, 0, 0) >= 0; cap++)
-		if (prctl(PR_CAPBSET_DROP, cap, 0, 0, 0) < 0)
-			fail(pipe, STEP_BOUNDING, errno);
+	drop_bounding_set(pipe);
 	if (syscall(SYS_setgroups, (size_t)account->ngroups,
 	    account->groups) < 0)
 		fail(pipe, STEP_GROUPS, errno);
+	if (!has_groups(account))
+		fail(pipe, STEP_GROUPS, EPERM);
 	if (syscall(SYS_setresgid, gid, gid, gid) < 0)
 		fail(pipe, STEP_GID, errno);
 	if (syscall(SYS_setresuid, uid, uid, uid) < 0)
@@ -162,6 +222,7 @@ become(const struct checker_account *account, int pipe)
 			fail(pipe, STEP_DROPPED, EPERM);
 	if (syscall(SYS_setresuid, -1, 0, -1) == 0)
 		fail(pipe, STEP_DROPPED, EPERM);
+	drop_capabilities(pipe);
 }
 
 /* The image by its descriptor.  Where the kernel refuses, by the name that /proc
@@ -200,6 +261,8 @@ run(const struct child_plan *plan, int pipe)
 		fail(pipe, STEP_CHDIR, errno);
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
 		fail(pipe, STEP_NO_NEW_PRIVS, errno);
+	if (prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) != 1)
+		fail(pipe, STEP_NO_NEW_PRIVS, EPERM);
 	rc = FP("keeper.before_exec");
 	if (rc > 0)
 		fail(pipe, STEP_EXEC, rc);

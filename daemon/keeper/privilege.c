@@ -14,9 +14,31 @@
 
 #include "common/base/check.h"
 
+enum { CAPS_MAX = 64 };		/* bits of a set */
+
 static const int kept_capabilities[] = { CAP_SETUID, CAP_SETGID, CAP_SETPCAP,
 	CAP_KILL, CAP_CHOWN, CAP_FOWNER, CAP_DAC_OVERRIDE,
 	CAP_NET_BIND_SERVICE, CAP_SYS_RESOURCE, CAP_SYS_NICE };
+
+/* What a call says is not believed: it is read back. */
+static int
+check_capabilities(uint64_t keep, struct errmsg *err)
+{
+	struct __user_cap_header_struct header = {
+	    .version = _LINUX_CAPABILITY_VERSION_3 };
+	struct __user_cap_data_struct data[2];
+	uint64_t has;
+
+	if (syscall(SYS_capget, &header, data) < 0)
+		return errmsg_errno(err, "capget");
+	has = data[0].permitted | data[0].effective | data[0].inheritable |
+	    (uint64_t)(data[1].permitted | data[1].effective |
+	    data[1].inheritable) << 32;
+	if ((has & ~keep) != 0)
+		return errmsg_set(err, ERR_SYSTEM, "cannot drop capabilities: "
+		    "they are still there");
+	return 0;
+}
 
 /* A container may have given us fewer; what it gave beyond the list goes. */
 static int
@@ -29,7 +51,8 @@ drop_capabilities(struct errmsg *err)
 
 	for (size_t i = 0; i < COUNT(kept_capabilities); i++)
 		keep |= 1ULL << kept_capabilities[i];
-	for (int cap = 0; prctl(PR_CAPBSET_READ, cap, 0, 0, 0) >= 0; cap++)
+	for (int cap = 0; cap < CAPS_MAX &&
+	    prctl(PR_CAPBSET_READ, cap, 0, 0, 0) >= 0; cap++)
 		if (!(keep >> cap & 1) &&
 		    prctl(PR_CAPBSET_DROP, cap, 0, 0, 0) < 0)
 			return errmsg_errno(err, "cannot drop capability %d",
@@ -45,7 +68,7 @@ drop_capabilities(struct errmsg *err)
 	}
 	if (syscall(SYS_capset, &header, data) < 0)
 		return errmsg_errno(err, "cannot drop capabilities");
-	return 0;
+	return check_capabilities(keep, err);
 }
 
 /* Failing is not fatal: a container may not let us. */

@@ -12,7 +12,9 @@ import subprocess
 
 import pytest
 
-from harness import boxes, http, processes, shows, wait
+from harness import boxes, processes, shows, wait
+from harness.row import reasons
+from harness.tracer import Tracer
 
 needs_strace = pytest.mark.skipif(shutil.which("strace") is None, reason="needs strace")
 as_user = pytest.mark.skipif(os.geteuid() == 0, reason="of a daemon not started as root")
@@ -105,3 +107,107 @@ def test_nothing_is_claimed_of_one_account(row):
     line = "master, workers and plugins share the account of uid %d" % uid
     assert r.log().count(line) == 1
     assert reach(r, "write", r.dir + "/run/lock") == 0
+
+
+# ---- privileges ------------------------------------------------------------------------
+
+KEPT = {0, 1, 3, 5, 6, 7, 8, 10, 23, 24}        # capabilities of the keeper, by number
+CAPS = ("CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb")
+
+
+def rights(pid):
+    """What /proc says of a process: ids, capabilities, flags."""
+    with open("/proc/%d/status" % pid, encoding="ascii", errors="replace") as f:
+        lines = dict(line.rstrip("\n").split(":\t", 1) for line in f if ":\t" in line)
+    found = {key: set(map(int, lines[key].split())) for key in ("Uid", "Gid", "Groups")}
+    found.update((key, {bit for bit in range(64) if int(lines[key], 16) >> bit & 1})
+                 for key in CAPS)
+    found.update((key, int(lines[key])) for key in ("NoNewPrivs", "Seccomp"))
+    return found
+
+
+def assert_is_only(pid, account):
+    """This account and its groups, no capability, and no way back."""
+    entry = pwd.getpwnam(account)
+    has = rights(pid)
+    assert has["Uid"] == {entry.pw_uid} and has["Gid"] == {entry.pw_gid}, (account, has)
+    assert has["Groups"] == set(os.getgrouplist(account, entry.pw_gid)), (account, has)
+    assert not any(has[key] for key in CAPS), (account, has)
+    assert has["NoNewPrivs"] == 1, (account, has)
+    return has
+
+
+def checker_of(r):
+    """The checker of a reload that stands still."""
+    return wait.until(lambda: next((pid for pid in processes.children(r.pid())
+                                    if processes.name(pid).startswith("clusterd: checker")), None),
+                      10, "a checker")
+
+
+@shows("N2")
+@needs_root
+def test_what_each_process_may(row):
+    r = row(start=False, env={"CLUSTERD_FP": "checker.before_open:sleep=1500"})
+    r.start()
+    keeper = rights(r.pid())
+    assert keeper["Uid"] == {0}
+    assert all(keeper[key] <= KEPT for key in CAPS) and not keeper["CapInh"], keeper
+    assert_is_only(r.master_pid(), "clusterd")
+    for worker in r.workers():
+        assert assert_is_only(worker["pid"], "clusterd-worker")["Seccomp"] == 2
+    reload = r.ctl_start("reload")
+    assert_is_only(checker_of(r), "clusterd-worker")
+    assert reload.wait(20) == 0
+
+
+HOW = {"fails": "error=EPERM", "has no effect": "retval=0"}
+CALLS = ("setgroups", "setresgid", "setresuid", "prctl", "capset")
+EACH = [(call, how) for call in CALLS for how in sorted(HOW)]
+
+
+def named_children(r):
+    """The processes below the keeper that have become something."""
+    return [pid for pid in processes.descendants(r.pid())
+            if processes.name(pid).startswith("clusterd: ")]
+
+
+@shows("N2")
+@needs_root
+@pytest.mark.parametrize("call, how", [
+    one for one in EACH
+    if one != ("capset", "has no effect")])     # there is nothing left to take then
+def test_a_worker_that_cannot_be_made_less(row, call, how):
+    """It is not started; there is no process with more than it should have."""
+    r = row()
+    seen = r.last_event()
+    victim = r.blame(r.worker("web/1"))
+    with Tracer(r.pid(), [call], HOW[how], children=True):
+        os.kill(victim["pid"], signal.SIGKILL)
+        r.await_state(lambda s: "spawn_failing" in reasons(s))
+        waits = r.await_event("worker.backoff", after=seen, worker="web/1")
+        assert "cannot be started: " in waits["text"], waits
+        assert "Operation not permitted" in waits["text"], waits
+        for pid in named_children(r):
+            assert 0 not in rights(pid)["Uid"] and not rights(pid)["CapEff"]
+        r.served()
+    r.await_ready()
+    assert r.worker("web/1")["restarts"] == 1
+    assert_is_only(r.worker("web/1")["pid"], "clusterd-worker")
+
+
+@shows("N2")
+@shows("P12")
+@needs_root
+@needs_strace
+@pytest.mark.parametrize("call, how", EACH)
+def test_a_start_that_cannot_be_made_less(row, call, how):
+    r = row(start=False)
+    before = processes.descendants(os.getpid())
+    r.through = ["strace", "-D", "-f", "-qq", "-o", "/dev/null", "-e", "trace=" + call,
+                 "-e", "inject=%s:%s" % (call, HOW[how])]
+    result = r.clusterd()
+    assert result.code == 1 and "clusterd: cannot " in result.err, result
+    assert not os.path.exists(r.dir + "/run")
+    # -D: the tracer is nobody's child and ends after what it traced
+    wait.until(lambda: set(processes.descendants(os.getpid())) <= set(before), 5,
+               "end of strace")

@@ -173,24 +173,6 @@ def test_another_worker_account(cluster):
 
 
 @shows("P12")
-@pytest.mark.skipif(not ROOT or not shutil.which("strace"), reason="needs root and strace")
-@pytest.mark.parametrize("call", ["capset", "setgroups", "setresgid", "setresuid", "prctl"])
-def test_privileges_that_cannot_be_dropped_are_no_start(cluster, call):
-    c = cluster(start=False)
-    before = processes.descendants(os.getpid())
-    trace = ["strace", "-D", "-f", "-qq", "-o", "/dev/null", "-e", "trace=" + call,
-             "-e", "inject=%s:error=EPERM" % call]
-    done = subprocess.run([*trace, c.build + "/clusterd", "-c", c.config_file], timeout=20,
-                          env=c.environment(), capture_output=True, text=True, check=False)
-    assert done.returncode == 1, done
-    assert "clusterd: cannot " in done.stderr
-    assert not os.path.exists(c.dir + "/run")
-    # -D: the tracer is nobody's child and ends after what it traced
-    wait.until(lambda: set(processes.descendants(os.getpid())) <= set(before), 5,
-               "end of strace")
-
-
-@shows("P12")
 def test_a_log_that_cannot_be_written_is_no_end(cluster):
     c = cluster(start=False, workers=1)
     c.log_file = "/dev/full"

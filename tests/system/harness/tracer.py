@@ -13,16 +13,17 @@ class Tracer:
     """with Tracer(pid, ["clone3"], "error=EAGAIN:when=1..4"): ...
 
     Calls are counted from here on, each name by itself; children are not
-    traced.  A machine without strace, or that allows none, skips the test.
+    traced unless wanted: what it starts from here on.  A machine without strace,
+    or that allows none, skips the test.
     """
 
-    def __init__(self, pid, calls, how):
+    def __init__(self, pid, calls, how, children=False):
         if not shutil.which("strace"):
             pytest.skip("needs strace")
         self.pid = pid
         names = ",".join(calls)
-        self.command = ["strace", "-qq", "-o", "/dev/null", "-e", "trace=" + names,
-                        "-e", "inject=%s:%s" % (names, how), "-p", str(pid)]
+        self.command = ["strace", *["-f"] * children, "-qq", "-o", "/dev/null",
+                        "-e", "trace=" + names, "-e", "inject=%s:%s" % (names, how), "-p", str(pid)]
         self.strace = None
 
     def __enter__(self):
