@@ -57,6 +57,7 @@ find_image(struct image *image, const char *own_dir, const char *here,
     const char *installed, struct errmsg *err)
 {
 	char stamp[64];
+	struct stat st;
 
 	if ((own_dir[0] == '\0' || open_image(image, own_dir, here) < 0) &&
 	    open_image(image, LIBEXECDIR, installed) < 0)
@@ -64,6 +65,9 @@ find_image(struct image *image, const char *own_dir, const char *here,
 		    own_dir, here, LIBEXECDIR, installed);
 	if (image_read_stamp(image->fd, stamp, sizeof(stamp), err) != 0)
 		return errmsg_prefix(err, "%s: ", image->path);
+	if (fstat(image->fd, &st) < 0 || (st.st_mode & 0111) == 0)
+		return errmsg_set(err, ERR_DENIED, "%s is not executable",
+		    image->path);
 	if (strcmp(stamp, build_stamp) != 0)
 		return errmsg_set(err, ERR_VERSION, "%s is of another build "
 		    "(%s, this is %s)", image->path, stamp, build_stamp);

@@ -314,6 +314,7 @@ def test_writes_that_find_no_room(row):
 
 
 @shows("G4")
+@shows("P12")
 def test_full_from_the_start(row):
     """The file may not grow at all, as long as the daemon runs."""
     r = row(env={"CLUSTERD_TEST_PRAGMA": "max_page_count=1"})

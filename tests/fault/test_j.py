@@ -165,6 +165,7 @@ def test_without_any_capability(row):
 
 
 @shows("J4")
+@shows("P12")
 @boxes.needs_root
 def test_priorities_that_are_refused(row):
     """Neither its niceness nor what the system kills first is worth a start."""

@@ -5,6 +5,7 @@ import errno
 import json
 import os
 import pwd
+import re
 import shutil
 import signal
 import sqlite3
@@ -12,7 +13,7 @@ import subprocess
 
 import pytest
 
-from harness import boxes, processes, shows, wait
+from harness import boxes, http, processes, shows, wait
 from harness.row import reasons
 from harness.tracer import Tracer
 
@@ -211,3 +212,264 @@ def test_a_start_that_cannot_be_made_less(row, call, how):
     # -D: the tracer is nobody's child and ends after what it traced
     wait.until(lambda: set(processes.descendants(os.getpid())) <= set(before), 5,
                "end of strace")
+
+
+# ---- accounts ----------------------------------------------------------------------------
+
+ACCOUNTS = {
+    "worker_user that is not there": (
+        {"worker_user": "nobody-there"}, {},
+        'worker_user: there is no user "nobody-there"'),
+    "user that is not there": (
+        {"user": "nobody-there"}, {}, 'user: there is no user "nobody-there"'),
+    "worker_user that is user": (
+        {"worker_user": "clusterd"}, {}, 'worker_user: "clusterd" is also "user"'),
+    "user that is worker_user": (
+        {"user": "clusterd-worker"}, {}, 'worker_user: "clusterd-worker" is also "user"'),
+    "both by another name": (
+        {"user": "nobody", "worker_user": "nobody"}, {}, 'worker_user: "nobody" is also "user"'),
+    "user that is root": ({"user": "root"}, {}, 'user: "root" is root'),
+    "worker_user that is root": ({"worker_user": "root"}, {}, 'worker_user: "root" is root'),
+    "pool that has the master's": (
+        {}, {"user": "clusterd"}, '[pool web] user: "clusterd" is also "user" of [daemon]'),
+    "pool that has root": ({}, {"user": "root"}, '[pool web] user: "root" is root'),
+    "pool of nobody": ({}, {"user": "nobody-there"}, '[pool web] user: there is no user'),
+    "pool of no group": ({}, {"group": "nobody-there"}, '[pool web] group: there is no group'),
+}
+
+
+@shows("N3")
+@needs_root
+@pytest.mark.parametrize("what", sorted(ACCOUNTS))
+def test_an_account_that_is_refused(row, what):
+    daemon, pool, words = ACCOUNTS[what]
+    r = row(start=False, daemon=daemon, **pool)
+    for mode in (["-t"], []):
+        result = r.clusterd(*mode)
+        assert result.code == 78 and words in result.err, result
+        assert "%s:" % r.config_file in result.err
+    assert not os.path.exists(r.dir + "/run")
+
+
+@shows("N3")
+@needs_root
+def test_an_account_that_a_reload_adds(row):
+    """It needs a restart, which is said; nothing changes before."""
+    r = row()
+    before = [(w["worker"], w["id"]) for w in r.workers()]
+    r.write_config(user="nobody")
+    result = r.ctl("reload")
+    assert result.code == 1 and "[pool web] user" in result and "restart" in result, result
+    assert [(w["worker"], w["id"]) for w in r.workers()] == before
+    r.served()
+    r.restart_daemon()
+    for worker in r.workers():
+        assert_is_only(worker["pid"], "nobody")
+
+
+@shows("N3")
+@needs_root
+def test_accounts_of_two_pools(row):
+    r = row(pools={"api": {"user": "nobody", "workers": 1, "routes": {"/": "evil"}}})
+    for worker in r.workers():
+        assert_is_only(worker["pid"], "nobody" if worker["pool"] == "api" else "clusterd-worker")
+
+
+# ---- executables --------------------------------------------------------------------------
+
+PROGRAMS = ("clusterd", "clusterd-master", "clusterd-worker")
+MARK = b"clusterd-build-stamp:"
+
+
+def copies(r):
+    """The programs of the build in a directory of their own, which r starts from."""
+    folder = r.dir + "/bin"
+    os.mkdir(folder)
+    for name in PROGRAMS:
+        shutil.copy(os.path.join(r.build, name), folder)
+    ctl = os.path.join(r.build, "clusterctl")
+    os.symlink(ctl, folder + "/clusterctl")
+    r.build = folder
+    return folder
+
+
+def another_build(path):
+    with open(path, "rb") as f:
+        data = f.read()
+    with open(path, "wb") as f:
+        f.write(data.replace(MARK + b"0", MARK + b"9"))
+
+
+BROKEN = {
+    "absent": (os.unlink, "can be opened: No such file"),
+    "not executable": (lambda path: os.chmod(path, 0o644), "is not executable"),
+    "of another build": (another_build, "is of another build"),
+    "a text": (lambda path: written(path, b"#!/bin/sh\n"), "it carries no build stamp"),
+    "empty": (lambda path: written(path, b""), "not a program"),
+    "a folder": (lambda path: (os.unlink(path), os.mkdir(path)), "not a program"),
+}
+
+
+def written(path, content):
+    with open(path, "wb") as f:
+        f.write(content)
+
+
+@shows("N4")
+@pytest.mark.parametrize("how", sorted(BROKEN))
+@pytest.mark.parametrize("name", PROGRAMS[1:])
+def test_a_program_that_is_refused(row, name, how):
+    r = row(start=False)
+    path = copies(r) + "/" + name
+    BROKEN[how][0](path)
+    result = r.clusterd()
+    assert result.code == 1 and path in result.err and BROKEN[how][1] in result.err, result
+    if how == "of another build":
+        stamps = re.search(r"\((\S+), this is (\S+)\)", result.err)
+        assert stamps and stamps[1] != stamps[2], result
+    assert not os.path.exists(r.dir + "/run")
+
+
+@shows("N4")
+@pytest.mark.parametrize("how", ["absent", "of another build", "a text"])
+def test_programs_that_are_replaced_while_they_run(row, how):
+    """Those that were opened at the start go on, for workers and masters, too."""
+    r = row(start=False)
+    folder = copies(r)
+    r.start()
+    for name in PROGRAMS[1:]:
+        path = "%s/%s" % (folder, name)
+        shutil.copy(path, path + ".new")
+        if how != "absent":
+            BROKEN[how][0](path + ".new")
+            os.rename(path + ".new", path)
+        else:
+            os.unlink(path)
+    for slot in ("web/0", "web/1"):
+        r.kill_worker(slot)
+    r.kill_master()
+    r.kill_worker("web/2")
+    assert r.ctl("reload").code == 0, "the checker, too"
+    assert r.ctl("restart", "web").code == 0
+    r.served()
+
+
+# ---- secrets and queries ---------------------------------------------------------------------
+
+SECRETS = {"as a value": "Sesam-7261", "by a file": "Sesam-9034"}
+TOKEN = "token-5519"
+
+
+def keeping_secrets(row, **daemon):
+    """A row with a secret of each kind, and evil beside it."""
+    r = row(start=False, daemon=daemon, routes={
+        "/": "evil", "/one/": "one", "/two/": "two"}, plugins={
+            "one": {"module": "options.so", "name": "one", "password": SECRETS["as a value"]},
+            "two": {"module": "options.so", "name": "two"}})
+    path = r.dir + "/password"
+    with open(path, "w", encoding="ascii") as f:
+        f.write(SECRETS["by a file"] + "\n")
+    os.chmod(path, 0o644)
+    r.plugins["two"]["password"] = "file:" + path
+    r.write_config()
+    return r
+
+
+def suffer(r):
+    """A crash, a hang and a 504, each at a path with a query; two of them die."""
+    ids = []
+    for path in ("/segv", "/block"):
+        seen = r.last_event()
+        r.get("%s?x=%s" % (path, TOKEN), expect="connection lost")
+        death = r.await_event("worker.exited", after=seen)
+        r.blame({"id": death["id"]})
+        ids.append(death["id"])
+    r.get("/sleep?5000&x=%s" % TOKEN, expect=504)
+    r.await_ready()
+    return ids
+
+
+def everything_said(r):
+    """{where: text} of all that the daemon tells."""
+    said = {"log": r.log(), "-T": r.clusterd("-T").out}
+    for words in ("status", "pools", "workers", "plugins", "listeners", "generations", "deaths",
+                  "why all", "requests", "metrics", "audit", "config show", "config diff",
+                  "reload --plan", "events --since 0"):
+        for options in ([], ["--json"]):
+            result = r.ctl(*options, *words.split())
+            said[" ".join(options + [words])] = result.out + result.err
+    for part in ("", "-wal"):
+        with open(r.dir + "/state/state.db" + part, "rb") as f:
+            said["state.db" + part] = f.read().decode("latin-1")
+    return said
+
+
+def found(said, word):
+    return sorted(where for where, text in said.items() if word in text)
+
+
+@shows("N5")
+def test_secrets_and_queries_are_told_to_nobody(row):
+    r = keeping_secrets(row)
+    r.start()
+    suffer(r)
+    # and changed ones, in the file but not in force
+    r.plugins["one"]["password"] = "Sesam-0000"
+    r.write_config()
+    said = everything_said(r)
+    for word in (*SECRETS.values(), "Sesam-0000", TOKEN):
+        assert not found(said, word), (word, found(said, word))
+    assert "***" in said["config show"] and "***" in said["-T"] and "***" in said["config diff"]
+    assert "/segv" in said["why all"] and "/block" in said["why all"]
+    assert r.ctl("reload").code == 0
+    said = everything_said(r)
+    assert not found(said, "Sesam-"), found(said, "Sesam-")
+    for name in os.listdir(r.dir + "/state/snapshots"):
+        path = "%s/state/snapshots/%s" % (r.dir, name)
+        with open(path, "rb") as f:
+            if b"Sesam-" in f.read():
+                assert os.stat(path).st_mode & 0o077 == 0, name
+    # and what a request is at, while it is
+    with r.connect() as connection:
+        connection.send(http.head("GET", "/spin?700&x=" + TOKEN, r.address()))
+        for command in ("status", "workers"):
+            said = wait.until(lambda command=command: next(
+                (out for out in [r.ctl("--json", command).out] if "/spin" in out), None),
+                              5, "the request in " + command)
+            assert TOKEN not in said, said
+        assert connection.response().status == 200
+    r.served()
+
+
+@shows("N5")
+def test_queries_that_are_wanted(row):
+    r = keeping_secrets(row, record_query="yes")
+    r.start()
+    suffer(r)
+    said = everything_said(r)
+    for where in ("deaths", "why all", "--json deaths"):
+        assert "/segv?x=" + TOKEN in said[where], said[where]
+        assert "/block?x=" + TOKEN in said[where]
+    for secret in SECRETS.values():
+        assert not found(said, secret), found(said, secret)
+
+
+@shows("N5")
+@pytest.mark.parametrize("what, words", [
+    ("absent", "No such file"), ("a folder", ""), ("unreadable", "")])
+def test_a_secret_that_cannot_be_read(row, what, words):
+    """Its file is named, and nothing of what is in it."""
+    r = keeping_secrets(row)
+    path = r.dir + "/password"
+    if what != "unreadable":
+        os.unlink(path)
+    if what == "a folder":
+        os.mkdir(path)
+    elif what == "unreadable":
+        os.chmod(path, 0)
+        if os.geteuid() != 0:
+            os.chmod(path, 0o200)
+    result = r.clusterd()
+    assert result.code == 78 and path in result.err and words in result.err, result
+    assert "[plugin two] password" in result.err
+    assert not found({"": result.err}, "Sesam-")

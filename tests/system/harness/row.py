@@ -222,6 +222,15 @@ class Row(Daemon):
             for row in status["workers"]))
         return before
 
+    def kill_master(self):
+        """SIGKILL to the master, when each death is on record: what it has not
+        written yet goes with it.  Returns when the next one has adopted."""
+        wait.until(lambda: sum(p["restarts"] for p in self.status()["pools"])
+                   == len(self.deaths()), self.patience, "as many records as restarts")
+        self.master_ends()
+        os.kill(self.master_pid(), signal.SIGKILL)
+        self.await_state(lambda s: s["master"]["restarts"] == self.masters_ended)
+
     def reasons(self):
         return reasons(self.status())
 
