@@ -4,13 +4,21 @@
 /* accounts.c: names of users and groups become numbers; see accounts.h. */
 #include "daemon/checker/accounts.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <grp.h>
+#include <poll.h>
 #include <pwd.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
+#include "common/base/check.h"
+#include "common/base/clock.h"
 #include "common/base/failpoint.h"
 #include "daemon/checker/schema.h"
 
@@ -34,6 +42,83 @@ accounts_keeper_uid(void)
 	fclose(status);
 	return uid;
 }
+
+/* ---- look-ups, which run the code of others ------------------------------------ */
+
+enum { LIMIT_MS = 5000 };
+
+enum kind { BY_USER, BY_GROUP };
+
+static void
+look_up(enum kind kind, const char *name)
+{
+	gid_t groups[CONF_GROUPS_MAX];
+	int count = CONF_GROUPS_MAX;
+	const struct passwd *passwd;
+
+	if (kind == BY_GROUP)
+		(void)getgrnam(name);
+	else if ((passwd = getpwnam(name)) != NULL)
+		(void)getgrouplist(name, passwd->pw_gid, groups, &count);
+}
+
+/* In a child, which dies with us at the latest.  0: it came back. */
+static int
+look_up_in_child(enum kind kind, const char *name)
+{
+	struct pollfd fd = { .events = POLLIN };
+	int pair[2];
+	char byte;
+	pid_t pid;
+
+	if (pipe2(pair, O_CLOEXEC) < 0)
+		return -1;
+	pid = fork();
+	if (pid == 0) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		look_up(kind, name);
+		_exit(write(pair[1], "", 1) == 1 ? 0 : 1);
+	}
+	close(pair[1]);
+	fd.fd = pair[0];
+	while (pid > 0 && poll(&fd, 1, (int)clock_scaled_ms(LIMIT_MS)) < 0 &&
+	    errno == EINTR)
+		continue;
+	fd.revents = pid > 0 && fd.revents != 0 && read(pair[0], &byte, 1) == 1;
+	close(pair[0]);
+	if (fd.revents)
+		waitpid(pid, NULL, 0);
+	return fd.revents ? 0 : -1;
+}
+
+/*
+ * May a name be looked up?  A source of accounts can hang or crash, so a child
+ * tries it first; each name once.  0, or -1 after a finding.
+ */
+static int
+try_first(struct schema *schema, struct place place, const char *section,
+    const char *key, enum kind kind, const char *name)
+{
+	static struct { enum kind kind; const char *name; } tried[64];
+	static size_t count;
+
+	for (size_t i = 0; i < count; i++)
+		if (tried[i].kind == kind && strcmp(tried[i].name, name) == 0)
+			return 0;
+	if (look_up_in_child(kind, name) != 0) {
+		report_error(schema->report, place, section, key, "the %s "
+		    "\"%.64s\" cannot be looked up: its source does not "
+		    "answer", kind == BY_GROUP ? "group" : "account", name);
+		return -1;
+	}
+	if (count < COUNT(tried)) {
+		tried[count].kind = kind;
+		tried[count++].name = name;	/* the configuration's */
+	}
+	return 0;
+}
+
+/* ---- what they mean -------------------------------------------------------------- */
 
 /* The account in the list, added if new; -1: the list is full. */
 static int64_t
@@ -91,11 +176,13 @@ static int64_t
 resolve_user(struct schema *schema, struct place place, const char *section,
     const char *key, const char *name, const gid_t *group)
 {
-	const struct passwd *passwd = getpwnam(name);
+	const struct passwd *passwd;
 	struct conf_account account = { 0 };
 	int64_t number;
 
-	if (passwd == NULL) {
+	if (try_first(schema, place, section, key, BY_USER, name) != 0)
+		return -1;
+	if ((passwd = getpwnam(name)) == NULL) {
 		report_error(schema->report, place, section, key,
 		    "there is no user \"%.64s\"", name);
 		return -1;
@@ -128,9 +215,11 @@ static int
 resolve_group(struct schema *schema, struct place place, const char *section,
     const char *key, const char *name, int strict, gid_t *gid)
 {
-	const struct group *group = getgrnam(name);
+	const struct group *group;
 
-	if (group != NULL) {
+	if (try_first(schema, place, section, key, BY_GROUP, name) != 0)
+		return -1;
+	if ((group = getgrnam(name)) != NULL) {
 		*gid = group->gr_gid;
 		return 0;
 	}

@@ -2,7 +2,7 @@
 """Clock, environment, kernel."""
 
 import os
-import shutil
+import re
 import signal
 import subprocess
 import time
@@ -192,26 +192,60 @@ def test_an_account_without_a_name(row):
 
 # ---- the look-up of accounts ----------------------------------------------------------
 
+def hesiod():
+    """A source of accounts of the C library, which a test can replace."""
+    known = subprocess.run(["ldconfig", "-p"], capture_output=True, text=True, check=False)
+    found = re.search(r"libnss_hesiod\.so\.2 \(libc6,[^)]*\) => (\S+)", known.stdout)
+    if found is None:
+        pytest.skip("no source of accounts to be replaced")
+    return found.group(1)
+
+
+def evil_accounts(r, how, name):
+    """The look-up of this name sleeps, or aborts, in each program of the daemon."""
+    module = next(path + "/nss_evil.so" for path in r.plugin_dirs
+                  if os.path.exists(path + "/nss_evil.so"))
+    with open(r.dir + "/nsswitch.conf", "w", encoding="ascii") as f:
+        f.write("passwd: hesiod files\ngroup: files\n")
+    r.env["FI_NSS"] = "%s %s" % (how, name)
+    r.through = boxes.mounted(
+        'mount --bind "%s/nsswitch.conf" /etc/nsswitch.conf; mount --bind "%s" "%s"' % (
+            r.dir, module, hesiod()))
+
+
 @shows("J7")
 @boxes.needs_root
 @pytest.mark.parametrize("how", ["sleep", "abort"])
-def test_a_look_up_of_accounts(row, how):
-    """It blocks, or crashes: said by the account, in five seconds at most."""
+@pytest.mark.parametrize("name", ["clusterd-worker", "clusterd"])
+def test_a_look_up_of_accounts(row, how, name):
+    """It blocks, or crashes, in the keeper's start or in the checker: said by the
+    account, in five seconds at most."""
     r = row(start=False)
-    for path in r.plugin_dirs:
-        if os.path.exists(path + "/nss_evil.so"):
-            shutil.copy(path + "/nss_evil.so", r.dir + "/libnss_evil.so.2")
-    with open(r.dir + "/nsswitch.conf", "w", encoding="ascii") as f:
-        f.write("passwd: evil files\ngroup: files\n")
-    r.through = boxes.mounted('mount --bind "%s/nsswitch.conf" /etc/nsswitch.conf' % r.dir)
-    r.env.update(EVIL_NSS=how, LD_LIBRARY_PATH=r.dir)
+    evil_accounts(r, how, name)
     before = set(processes.descendants(os.getpid()))
-    began = time.monotonic()
-    result = r.clusterd()
-    took = time.monotonic() - began
-    assert result.code == 78 and "the account clusterd-worker cannot" in result.err, result
-    assert how == "abort" or 5 / r.scale <= took < 10 * 5 / r.scale, took
+    for mode in ([], ["-t"]):
+        began = time.monotonic()
+        result = r.clusterd(*mode)
+        took = time.monotonic() - began
+        assert result.code == 78 and re.search(r"account \"?%s\"? cannot be looked up" % name,
+                                               result.err), result
+        assert how == "abort" or 5 / r.scale <= took < 10 * 5 / r.scale, took
     processes.reap()
     assert set(processes.descendants(os.getpid())) <= before
     r.through, r.env = [], {}
     r.start()                           # and nothing of it stays
+
+
+@shows("J7")
+@boxes.needs_root
+def test_a_look_up_of_accounts_at_a_reload(row):
+    """The keeper is unharmed, and so is all that serves."""
+    r = row(start=False)
+    evil_accounts(r, "sleep", "nobody")
+    r.start()
+    before = [(w["worker"], w["id"]) for w in r.workers()]
+    r.write_config(user="nobody")
+    result = r.ctl("reload")
+    assert result.code == 1 and 'account "nobody" cannot be looked up' in result, result
+    assert [(w["worker"], w["id"]) for w in r.workers()] == before
+    r.served()

@@ -2,8 +2,10 @@
  * Copyright (c) 2026 the clusterd authors */
 
 /*
- * nss_evil.c: a source of accounts that misbehaves (nsswitch.conf: "passwd: evil"):
- * by EVIL_NSS in the environment it sleeps, blocking all signals, or aborts.
+ * nss_evil.c: a source of accounts that misbehaves.  It takes the place of the C
+ * library's own source "hesiod" (nsswitch.conf: "passwd: hesiod files"); FI_NSS in
+ * the environment is "HOW NAME": at the look-up of NAME it sleeps, blocking all
+ * signals, or aborts.
  */
 
 #include <nss.h>
@@ -16,26 +18,27 @@
 
 #define EXPORT __attribute__((visibility("default")))
 
-EXPORT enum nss_status _nss_evil_getpwnam_r(const char *name,
+EXPORT enum nss_status _nss_hesiod_getpwnam_r(const char *name,
     struct passwd *entry, char *buffer, size_t size, int *error);
 
 EXPORT enum nss_status
-_nss_evil_getpwnam_r(const char *name, struct passwd *entry, char *buffer,
+_nss_hesiod_getpwnam_r(const char *name, struct passwd *entry, char *buffer,
     size_t size, int *error)
 {
-	const char *how = getenv("EVIL_NSS");
+	const char *how = getenv("FI_NSS");
+	const char *whose = how != NULL ? strchr(how, ' ') : NULL;
 	sigset_t all;
 
-	(void)name;
 	(void)entry;
 	(void)buffer;
 	(void)size;
 	(void)error;
-	if (how != NULL && strcmp(how, "abort") == 0)
+	if (whose == NULL || strcmp(whose + 1, name) != 0)
+		return NSS_STATUS_NOTFOUND;
+	if (how[0] == 'a')
 		abort();
 	sigfillset(&all);
 	sigprocmask(SIG_BLOCK, &all, NULL);
-	while (how != NULL && strcmp(how, "sleep") == 0)
+	for (;;)
 		pause();
-	return NSS_STATUS_NOTFOUND;
 }
