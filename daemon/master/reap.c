@@ -80,6 +80,7 @@ tell_exit(struct master *m, uint16_t row, const struct death *death)
 		EVENT_TEXT("cause", death_cause_name(death->cause)),
 		EVENT_JSON("asked", death->asked ? "true" : "false"),
 		EVENT_NUMBER("uptime_ms", death->uptime_ms),
+		EVENT_NUMBER("connections_lost", death->lost),
 		EVENT_END
 	};
 

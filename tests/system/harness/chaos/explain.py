@@ -3,7 +3,6 @@
 tells of its deaths while it tells it."""
 
 import json
-import re
 import socket
 import threading
 import time
@@ -23,8 +22,7 @@ class Death:
         self.id, self.worker, self.text = row["id"], row["worker"], row["text"]
         self.wall = row["time"] / 1000
         self.asked, self.cause = row["asked"], row["cause"]
-        lost = re.search(r"(\d+) connections? lost", self.text)
-        self.lost = int(lost[1]) if lost else 0
+        self.lost = row["connections_lost"]
         self.explained = 0
 
     def __repr__(self):
