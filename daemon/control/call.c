@@ -549,6 +549,12 @@ control_join(struct control_call *call, struct control_call *other)
 	call->joins = other;
 }
 
+int64_t
+control_asked_ms(const struct control_call *call)
+{
+	return call->time_ms;
+}
+
 void
 control_waits(struct control_call *call, bool waits)
 {

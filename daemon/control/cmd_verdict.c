@@ -206,9 +206,12 @@ control_set_ended(struct control *control, const struct control_ended *ended)
 }
 
 void
-control_resume_waiting(struct control *control)
+control_resume_waiting(struct control *control, int64_t reload_ms,
+    int64_t change_ms)
 {
 	control->resumes = true;
+	control->reload_begun_ms = reload_ms;
+	control->change_begun_ms = change_ms;
 }
 
 /* Twice is as once: should the master have died between its turn and the record
@@ -235,6 +238,15 @@ number_of(const struct past *past, const char *name)
 	return json_integer_value(json_object_get(past->root, name));
 }
 
+/* Changes begin in the order in which they were asked for, so one that is older
+ * than the last that began did not wait any more. */
+static bool
+has_begun(const struct control *control, const struct past *past)
+{
+	return number_of(past, "time") <= (past->command->id == COMMAND_RELOAD ?
+	    control->reload_begun_ms : control->change_begun_ms);
+}
+
 /* It waited in line for the master before us: for us it does so as well, under
  * its own id, by which whoever gave it asks. */
 static void
@@ -256,7 +268,7 @@ resume(struct control *control, const struct past *past)
 	};
 	if (exe != NULL)
 		snprintf(call->peer.exe, sizeof(call->peer.exe), "%s", exe);
-	if (may_run_twice(past)) {
+	if (is_waiting(past) && may_run_twice(past)) {
 		memcpy(call->wanted_id, past->id, strlen(past->id) + 1);
 		call->args = json_is_object(past->args) ?
 		    json_dumps(past->args, JSON_COMPACT) : NULL;
@@ -292,6 +304,8 @@ on_loaded(void *arg, const struct store_answer *answer)
 			continue;
 		if (control->resumes && is_waiting(&past) &&
 		    !is_known(control, &past)) {
+			if (has_begun(control, &past))
+				past.state = "running";
 			resume(control, &past);
 			json_decref(past.root);
 			continue;

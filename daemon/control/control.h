@@ -68,8 +68,14 @@ struct control_call *control_adopt(struct control *control,
     enum command_id command, const char *id, const char *who);
 
 /* After a restart of the master: what waited in line for the one before begins
- * anew, as soon as the database has told. */
-void control_resume_waiting(struct control *control);
+ * anew, as soon as the database has told.  The database may be behind: reloads
+ * asked for by reload_ms and other changes by change_ms (wall clock) have begun
+ * under that one, whatever it says of them. */
+void control_resume_waiting(struct control *control, int64_t reload_ms,
+    int64_t change_ms);
+
+/* When it was asked for, in ms of the wall clock. */
+int64_t control_asked_ms(const struct control_call *call);
 
 /*
  * After a restart of the master: how the last change of the one before ended.

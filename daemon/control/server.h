@@ -39,6 +39,7 @@ struct control {
 	int verdict_job;		/* of the store: old verdicts; 0: none */
 	bool forgot;			/* verdicts that were remembered */
 	bool resumes;			/* what waited for the master before us */
+	int64_t reload_begun_ms, change_begun_ms;	/* but for these */
 	struct control_ended ended;	/* what the master before us knew last */
 	uint64_t denied_ms;		/* the second that is being counted */
 	unsigned denied;		/* refusals recorded in it */

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 
 #include "common/base/check.h"
+#include "common/base/clock.h"
 #include "daemon/control/control.h"
 #include "daemon/master/change.h"
 #include "daemon/master/master.h"
@@ -115,10 +116,27 @@ may_interrupt_held(const struct change *change)
 	    change->command == COMMAND_ROLLBACK || is_read(change);
 }
 
+/* For the next master, who reads of what waited in a database that may be
+ * behind.  A reload has all of its like with it that have been asked for. */
+static void
+note_begun(struct master *m, const struct control_call *call,
+    const struct change *change)
+{
+	struct memo_globals *globals = &turn_change(m)->globals;
+
+	if (is_reload(change))
+		globals->reload_begun_ms = clock_wall_ms();
+	else if (call != NULL &&
+	    control_asked_ms(call) > globals->change_begun_ms)
+		globals->change_begun_ms = control_asked_ms(call);
+}
+
 static void
 perform(struct master *m, struct control_call *call,
     const struct change *change)
 {
+	if (!is_read(change))
+		note_begun(m, call, change);
 	if (change->command == COMMAND_SCALE)
 		scale_start(m, call, change);
 	else if (change->command == COMMAND_RESTART)

@@ -107,6 +107,15 @@ tell_ended(struct master *m)
 	control_set_ended(m->control, &ended);
 }
 
+static void
+resume_waiting(struct master *m)
+{
+	const struct memo_globals *globals = &turn_look(m)->globals;
+
+	control_resume_waiting(m->control, globals->reload_begun_ms,
+	    globals->change_begun_ms);
+}
+
 void
 host_start_control(struct master *m)
 {
@@ -124,7 +133,8 @@ host_start_control(struct master *m)
 		    m->journal, m->store, &m->control, &err);
 		if (rc == 0 && m->adopted) {
 			tell_ended(m);
-			control_resume_waiting(m->control);
+			if (m->memo_recovered)
+				resume_waiting(m);
 		}
 	}
 	if (rc != 0)

@@ -65,7 +65,10 @@ struct memo_globals {
 	char ended_text[256];
 	char ended_result[512];		/* JSON; "": none, or too long */
 	uint64_t taken_back;		/* generation that failed; 0: none */
-	uint8_t reserved[48];
+	int64_t reload_begun_ms;	/* wall clock, of the last one */
+	int64_t change_begun_ms;	/* when the last other one that began
+					 * was asked for */
+	uint8_t reserved[32];
 };
 
 /* A route of which requests have ended workers. */

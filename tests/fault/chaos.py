@@ -94,6 +94,9 @@ class Chaos:
             spans)
         self.wrong += ["not explained: %r, %r" % (
             entry, self.follower.deaths.get(int(entry.owner or 0))) for entry in unexplained]
+        for entry in in_hand:
+            print("in a master's hand: %r; killed at %s" % (
+                entry, ["%.3f" % at for at in did.masters_killed]))
         self.wrong += ["late: %r" % a for a in row.probe.late()
                        if not any(s <= a.asked + a.seconds and a.asked <= e
                                   for s, e in did.masters_stopped)]

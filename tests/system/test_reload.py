@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import signal
+import sqlite3
 
 import pytest
 
@@ -216,6 +217,30 @@ def test_what_waits_for_a_master_that_dies_has_its_turn(cluster):
     assert "waited in line when its master was replaced" in told[4]["error"]["text"]
     assert versions(c) == {"3"} and c.pool()["desired"] == 2
     assert not waiting()
+
+
+def test_what_has_begun_does_not_begin_again(cluster):
+    """A database that was behind says of what is done that it waits in line."""
+    c = cluster(workers=1)
+    assert c.ctl("scale", "web", "3").code == 0
+    assert c.ctl("restart", "web").code == 0
+    assert c.ctl("reload").code == 0
+    assert c.ctl("scale", "web", "2").code == 0
+    with sqlite3.connect(c.dir + "/state/state.db", timeout=10) as db:
+        count = db.execute("UPDATE commands SET state = 'waiting', ended = NULL, code = NULL"
+                           " WHERE command IN ('scale', 'restart', 'reload')").rowcount
+    db.close()
+    assert count == 4
+    seen, before = c.last_event(), c.workers()
+    pid = c.master_pid()
+    os.kill(pid, signal.SIGKILL)
+    c.await_event("master.adopted", after=seen)
+
+    def waiting():
+        return [row for row in c.json("audit") if row["state"] == "waiting"]
+    wait.until(lambda: not waiting(), 10, "a word on each")
+    assert not started(c, seen, "by ")
+    assert [w["id"] for w in c.workers()] == [w["id"] for w in before]
 
 
 def test_hups_that_wait_are_one(cluster):
