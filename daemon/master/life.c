@@ -14,6 +14,7 @@
 
 #include "common/base/clock.h"
 #include "common/base/log.h"
+#include "daemon/master/cells.h"
 #include "daemon/master/change.h"
 #include "daemon/master/master.h"
 #include "daemon/master/process.h"
@@ -133,15 +134,7 @@ host_tell(void *master, enum event_id id, uint16_t row)
 static void
 host_stepped(void *master, uint16_t row, enum worker_event event)
 {
-	static bool said[WS__COUNT][WE__COUNT];
-	unsigned state = turn_look(master)->worker[row].state;
-	unsigned kind = worker_edge(state, event)->kind;
-
-	if ((kind != EDGE_NEVER && kind != EDGE_MISSING) || said[state][event])
-		return;
-	said[state][event] = true;
-	log_error("master: bug.cell: %s in state %s",
-	    worker_event_name(event), worker_state_name(state));
+	cells_note(turn_look(master)->worker[row].state, event);
 }
 
 static int

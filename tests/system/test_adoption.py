@@ -5,6 +5,7 @@ import os
 from signal import SIGKILL
 
 from harness import http, processes, wait
+from harness.daemon import CELLS
 
 
 def test_a_worker_whose_start_is_under_way(cluster):
@@ -57,3 +58,13 @@ def test_the_id_of_a_checker_is_not_given_to_a_worker(cluster):
         c.await_event("master.adopted")
     assert c.ctl("scale", "web", "2").code == 0
     assert c.worker("web/1")["id"] > before + 1
+
+
+def test_what_masters_step_on_is_noted(cluster):
+    """So that whatever a test does is compared with the model, at its end."""
+    c = cluster(workers=1)
+    os.kill(c.worker("web/0")["pid"], SIGKILL)
+    c.await_event("worker.exited")
+    os.kill(c.master_pid(), SIGKILL)
+    c.await_event("master.adopted")
+    assert {"down: start", "starting: ready", "ready: exited"} <= c.cells() <= CELLS

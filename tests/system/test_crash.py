@@ -259,3 +259,22 @@ def test_what_cannot_start_is_failed_and_no_crash_loop(cluster):
     reasons = {r["reason"] for r in c.status()["reasons"]}
     assert "failed" in reasons and "crash_loop" not in reasons, reasons
     assert c.worker("web/0")["restarts"] >= 7, "each is a death all the same"
+
+
+@pytest.mark.slow
+def test_a_worker_that_is_forked_too_late_is_ended(cluster):
+    """The keeper answers when the master has given it up: its process is nobody's,
+    and the slot starts another, of another id."""
+    # the checker, the master, the worker, its first successor; the next one late
+    c = cluster(workers=1, start_timeout="1s", backoff_min="3s", backoff_max="20s",
+                env={"CLUSTERD_FP": "keeper.after_clone:sleep=6000@5"})
+    os.kill(c.worker("web/0")["pid"], signal.SIGKILL)
+    death = c.await_event("worker.exited")
+    c.await_event("worker.ready", after=death)
+    os.kill(c.worker("web/0")["pid"], signal.SIGKILL)
+    late = c.await_event("worker.unkillable", after=death, timeout=20)
+    c.await_log("belongs to no row", timeout=20)
+    c.await_state(lambda s: s["pools"][0]["ready"] == 1, timeout=20)
+    assert c.worker("web/0")["id"] > late["id"]
+    wait.until(lambda: sorted(processes.children(c.pid())) ==
+               sorted([c.master_pid(), c.worker("web/0")["pid"]]), 10, "no other process")

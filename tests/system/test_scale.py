@@ -185,3 +185,14 @@ def test_a_pool_that_is_another_one_by_now_is_not_drained(cluster):
     c.write_config()
     assert c.ctl("reload").code == 0
     c.await_state(lambda s: [p["ready"] for p in s["pools"]] == [1, 1])
+
+
+def test_a_scale_does_not_wait_for_what_is_drained_meanwhile(cluster):
+    """A new slot that never comes up is taken out: the change is over."""
+    c = cluster(workers=1, routes={"/": "evil"}, start_timeout="30s",
+                env={"CLUSTERD_FP": "worker.before_ready:sleep=30000/web/1"})
+    scaling = c.ctl_start("scale", "web", "2")
+    c.await_state(lambda s: [w["state"] for w in s["workers"]] == ["ready", "starting"])
+    assert c.ctl("drain", "web/1").code == 0
+    assert scaling.wait(20) == 0
+    assert c.ctl("restart", "web/0").code == 0

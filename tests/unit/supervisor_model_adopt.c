@@ -84,11 +84,19 @@ adopt_change(struct model *m)
 static void
 die(struct model *m, bool flipped)
 {
-	if (flipped)
+	if (m->rules->flips && flipped)
 		state_commit(m->memo);
-	if (state_recover(m->memo, sizeof(*m->memo), NULL) == NULL)
-		model_fault(m, "the memo cannot be read");
-	m->s.copy = state_begin(m->memo);
+	if (m->rules->flips) {
+		if (state_recover(m->memo, sizeof(*m->memo), NULL) == NULL)
+			model_fault(m, "the memo cannot be read");
+		m->s.copy = state_begin(m->memo);
+	}
+	for (size_t i = 0; i < MODEL_ROWS; i++)
+		m->had_process[i] = i < m->s.copy->workers &&
+		    m->s.copy->worker[i].forked_ns != 0;
+	m->trial = TRIAL_GOES_ON;
+	m->stalled = false;
+	m->ends = flipped ? m->ends : 0;
 }
 
 void
@@ -107,11 +115,7 @@ model_adopt(struct model *m, const struct model_state *from,
 		model_apply(m, event);
 		model_end_turn(m);
 	}
-	if (m->rules->flips)
-		die(m, flipped);
-	m->trial = TRIAL_GOES_ON;
-	m->stalled = false;
-	m->ends = flipped ? m->ends : 0;
+	die(m, flipped);
 	take_found(m, have);
 	/* READY was taken from the channel, and not kept: the page says it. */
 	if (event.what == MODEL_READY && !flipped &&

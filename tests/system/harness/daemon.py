@@ -16,6 +16,13 @@ from harness import config, http, ledger, processes, wait
 ALARMS = re.compile(r"\bbug\.|(?<![/\w.])abort(?!\+0x)|Sanitizer|runtime error:")
 
 
+# What the masters step on in the table of states: as the model of the
+# supervisor has explored it.
+with open(os.path.join(os.path.dirname(__file__), "../../unit/supervisor_model.cells"),
+          encoding="utf-8") as _f:
+    CELLS = set(_f.read().splitlines())
+
+
 class Result:
     """What a program said: out, err, code.  `"text" in result` looks at both."""
 
@@ -59,6 +66,9 @@ class Daemon:
         self.socket = self.dir + "/run/control.sock"
         self.log_file = self.dir + "/log"
         self.through = []               # words before clusterd: strace, a filter
+        self.cells_file = self.dir + "/cells"
+        with open(self.cells_file, "w", encoding="utf-8"):
+            os.chmod(self.cells_file, 0o666)    # as root the master is somebody else
         self.keeper = None              # Popen
         self.process = None             # Process
         self.exits = []                 # of every run, in order
@@ -105,6 +115,7 @@ class Daemon:
         env = {key: value for key, value in os.environ.items()
                if key in ("PATH", "HOME", "LANG", "TMPDIR") or "SAN_OPTIONS" in key}
         env["CLUSTERD_TEST_SCALE"] = str(self.scale)
+        env["CLUSTERD_TEST_CELLS"] = self.cells_file
         env.update(self.env)
         return env
 
@@ -229,6 +240,11 @@ class Daemon:
         self.allowed_exits |= set(codes)
 
     # ---- what it says ---------------------------------------------------------
+
+    def cells(self):
+        """The cells of the table of states that its masters stepped on."""
+        with open(self.cells_file, encoding="utf-8") as f:
+            return set(f.read().splitlines())
 
     def log(self):
         try:
@@ -441,6 +457,8 @@ class Daemon:
         for line in self.log().splitlines():
             if ALARMS.search(line) and not any(w in line for w in self.allowed_in_log):
                 wrong.append("log: " + line)
+        wrong += ["no state of the model has `%s'" % cell
+                  for cell in sorted(self.cells() - CELLS)]
         return wrong
 
     def remove(self):
