@@ -96,6 +96,86 @@ a_bucket_starts_full_and_refills(void **state)
 }
 
 static void
+a_bucket_is_as_large_as_its_pool(void **state)
+{
+	static const struct { uint32_t slots, burst, rate; } autos[] = {
+		{ 0, 6, 12 }, { 3, 6, 12 }, { 4, 8, 12 }, { 12, 24, 12 },
+		{ 13, 26, 13 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(autos); i++) {
+		assert_int_equal(policy_auto_burst(autos[i].slots),
+		    autos[i].burst);
+		assert_int_equal(policy_auto_rate(autos[i].slots),
+		    autos[i].rate);
+	}
+}
+
+static void
+take(struct memo_pool *pool, unsigned count, uint64_t now_ns)
+{
+	while (count-- > 0)
+		assert_int_equal(policy_take(&limits, pool, now_ns), 0);
+}
+
+static void
+a_bucket_keeps_what_it_has(void **state)
+{
+	struct memo_pool pool = { .name = "web" };
+
+	(void)state;
+	take(&pool, 3, NS_PER_S);
+	assert_int_equal(pool.tokens_milli, 3000);	/* as the memo has it */
+	take(&pool, 4, 6 * NS_PER_S);
+	assert_int_equal(policy_take(&limits, &pool, 10 * NS_PER_S), 1001);
+}
+
+/* Looked at more often than a thousandth of a token comes. */
+static void
+a_bucket_that_is_looked_at_often_refills(void **state)
+{
+	struct memo_pool pool = { .name = "web" };
+	uint64_t now_ns = NS_PER_S;
+
+	(void)state;
+	take(&pool, 6, now_ns);
+	while (policy_take(&limits, &pool, now_ns) > 0 &&
+	    now_ns < 10 * NS_PER_S)
+		now_ns += NS_PER_MS;
+	assert_int_equal(now_ns / NS_PER_MS, 6000);
+}
+
+static void
+a_bucket_without_a_rate_does_not_refill(void **state)
+{
+	struct policy_limits none = limits;
+	struct memo_pool pool = { .name = "web" };
+
+	(void)state;
+	none.restart_rate = 0;
+	for (int i = 0; i < 6; i++)
+		assert_int_equal(policy_take(&none, &pool, NS_PER_S), 0);
+	assert_int_equal(policy_take(&none, &pool, 9 * NS_PER_S), 60001);
+}
+
+/* So long that the tokens of all that time are more than a number holds. */
+static void
+a_bucket_is_full_after_any_time(void **state)
+{
+	struct policy_limits fast = limits;
+	struct memo_pool pool = { .name = "web" };
+	uint64_t long_ms = UINT64_MAX / 6000000 + 1;
+
+	(void)state;
+	fast.restart_rate = 6000;
+	take(&pool, 6, NS_PER_MS);
+	for (int i = 0; i < 6; i++)
+		assert_int_equal(policy_take(&fast, &pool,
+		    (1 + long_ms) * NS_PER_MS), 0);
+}
+
+static void
 a_bucket_is_not_fuller_than_its_size(void **state)
 {
 	struct memo_pool pool = { .name = "web" };
@@ -134,6 +214,7 @@ the_starter_lets_in_as_many_as_cpus(void **state)
 	(void)state;
 	assert_int_equal(policy_admit(&limits, &pool, &slot, 2, 2, NS_PER_S,
 	    &wait_ms), WE_WAIT);
+	assert_int_equal(wait_ms, 10);
 	assert_int_equal(policy_admit(&limits, &pool, &slot, 1, 2, NS_PER_S,
 	    &wait_ms), WE_START);
 }
@@ -210,6 +291,7 @@ a_young_generation_that_serves_nobody_is_taken_back(void **state)
 		{ { .early_deaths = 3, .was_stable = 1 }, 4999, 600000, 600000, 0 },
 		{ { .early_deaths = 3, .was_stable = 1 }, 5000, 600001, 600000, 0 },
 		{ { .early_deaths = 3, .was_stable = 1 }, 5000, 600, -1, 0 },
+		{ { .early_deaths = 3, .was_stable = 1 }, 5000, 0, 0, 0 },
 	};
 
 	(void)state;
@@ -242,6 +324,20 @@ early_deaths_are_counted_for_the_pool(void **state)
 }
 
 static void
+counts_of_deaths_have_an_end(void **state)
+{
+	static const struct policy_exit gone = { .wanted = 1 };
+	struct memo_pool pool = { .name = "web", .early_deaths = UINT32_MAX };
+	struct memo_slot slot = { .early = UINT32_MAX };
+	uint64_t wait_ms;
+
+	(void)state;
+	policy_after_exit(&limits, &pool, &slot, &gone, NS_PER_S, 0, &wait_ms);
+	assert_int_equal(pool.early_deaths, UINT32_MAX);
+	assert_int_equal(slot.early, UINT32_MAX);
+}
+
+static void
 excess_is_relative_to_the_limit(void **state)
 {
 	static const struct { uint64_t value, limit, expect; } cases_of[] = {
@@ -253,10 +349,11 @@ excess_is_relative_to_the_limit(void **state)
 	for (size_t i = 0; i < COUNT(cases_of); i++)
 		assert_int_equal(policy_excess(cases_of[i].value,
 		    cases_of[i].limit), cases_of[i].expect);
-	/* too much to be multiplied: still more than a little */
-	assert_true(policy_excess(UINT64_MAX / 2, UINT64_MAX / 4) > 0);
-	assert_true(policy_excess(UINT64_MAX, 1000) >
-	    policy_excess(2000, 1000));
+	/* the largest that can be multiplied, and one more */
+	assert_true(policy_excess(UINT64_MAX / 1000 + 7, 7) ==
+	    UINT64_MAX / 1000 * 1000 / 7 + 1);
+	assert_true(policy_excess(UINT64_MAX, 1000) ==
+	    (UINT64_MAX - 1000) / 1000 * 1000 + 1);
 }
 
 int
@@ -266,6 +363,12 @@ main(void)
 		cmocka_unit_test(verdict_follows_history),
 		cmocka_unit_test(delays_double_up_to_the_most),
 		cmocka_unit_test(a_bucket_starts_full_and_refills),
+		cmocka_unit_test(a_bucket_is_as_large_as_its_pool),
+		cmocka_unit_test(a_bucket_keeps_what_it_has),
+		cmocka_unit_test(a_bucket_that_is_looked_at_often_refills),
+		cmocka_unit_test(a_bucket_without_a_rate_does_not_refill),
+		cmocka_unit_test(a_bucket_is_full_after_any_time),
+		cmocka_unit_test(counts_of_deaths_have_an_end),
 		cmocka_unit_test(a_bucket_is_not_fuller_than_its_size),
 		cmocka_unit_test(without_a_token_even_a_lone_death_waits),
 		cmocka_unit_test(the_starter_lets_in_as_many_as_cpus),

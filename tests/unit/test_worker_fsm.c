@@ -66,6 +66,7 @@ static uint64_t
 deadline_after(uint8_t from, enum worker_event event, struct memo_worker *row)
 {
 	row->state = from;
+	row->deadline_ns = 1;		/* of the state before */
 	worker_step(row, event, &at_1s);
 	return row->deadline_ns == 0 ? 0 :
 	    (row->deadline_ns - at_1s.now_ns) / NS_PER_MS;
@@ -133,34 +134,118 @@ a_message_out_of_turn_kills_the_worker(void **state)
 }
 
 static void
-orders_are_asked_and_deaths_are_not(void **state)
+what_has_no_effect_changes_nothing(void **state)
 {
-	struct memo_worker drained = { .state = WS_READY };
-	struct memo_worker fatal = { .state = WS_STARTING };
+	(void)state;
+	for (unsigned s = 0; s < WS__COUNT; s++)
+		for (unsigned e = 0; e < WE__COUNT; e++) {
+			struct memo_worker row = { .state = (uint8_t)s,
+				.deadline_ns = 7, .since_ns = 8 };
+			struct memo_worker before = row;
+			struct step_result got;
+
+			if (worker_edge(s, e)->kind == EDGE_GO ||
+			    worker_edge(s, e)->kind == EDGE_VIOLATION)
+				continue;
+			got = worker_step(&row, (enum worker_event)e, &at_1s);
+			assert_memory_equal(&row, &before, sizeof(row));
+			assert_int_equal(got.from, s);
+			assert_int_equal(got.to, s);
+		}
+}
+
+static void
+a_step_says_from_where_to_where(void **state)
+{
+	struct memo_worker row = { .state = WS_STARTING };
+	struct step_result got = worker_step(&row, WE_READY, &at_1s);
 
 	(void)state;
-	worker_step(&drained, WE_DRAIN, &at_1s);
-	assert_true(drained.asked);
-	worker_step(&fatal, WE_FATAL, &at_1s);
-	assert_int_equal(fatal.state, WS_STOPPING);
-	assert_false(fatal.asked);
-	assert_int_equal(fatal.cause, CAUSE_FATAL);
+	assert_int_equal(got.from, WS_STARTING);
+	assert_int_equal(got.to, WS_READY);
+	assert_int_equal(row.ready_ns, at_1s.now_ns);
+	assert_int_equal(row.since_ns, at_1s.now_ns);
+	assert_int_equal(row.stable, 0);
+	row.ready_ns = row.since_ns = 5;
+	worker_step(&row, WE_REQUEST, &at_1s);
+	assert_int_equal(row.stable, 0);
+	worker_step(&row, WE_DEADLINE, &at_1s);
+	assert_int_equal(row.stable, 1);
+	assert_int_equal(row.ready_ns, 5);
+	assert_int_equal(row.since_ns, 5);
+}
+
+/* Who ordered an end, and why it will have come: the first reason counts. */
+static void
+orders_are_asked_and_deaths_are_not(void **state)
+{
+	static const struct {
+		uint8_t from, cause, asked;	/* of the row */
+		enum worker_event event;
+		uint8_t by_order;		/* of the event */
+		uint8_t asked_after, cause_after;
+	} cases[] = {
+		{ WS_READY, 0, 0, WE_DRAIN, 0, 1, CAUSE_NONE },
+		{ WS_READY, 0, 0, WE_STOP, 0, 1, CAUSE_NONE },
+		{ WS_DRAINING, CAUSE_LOST_FD, 0, WE_DRAIN, 0, 0, CAUSE_LOST_FD },
+		{ WS_DRAINING, CAUSE_LOST_FD, 0, WE_STOP, 0, 0, CAUSE_LOST_FD },
+		{ WS_READY, 0, 0, WE_LEAVING, 1, 1, CAUSE_NONE },
+		{ WS_READY, 0, 0, WE_LEAVING, 0, 0, CAUSE_LOST_FD },
+		{ WS_STARTING, 0, 1, WE_LEAVING, 0, 0, CAUSE_LOST_FD },
+		{ WS_READY, 0, 0, WE_KILL, 0, 0, CAUSE_HANG },
+		{ WS_READY, 0, 0, WE_KILL, 1, 1, CAUSE_HANG },
+		{ WS_DRAINING, 0, 1, WE_KILL, 0, 1, CAUSE_HANG },
+		{ WS_KILLING, CAUSE_PROTOCOL, 0, WE_KILL, 1, 0, CAUSE_PROTOCOL },
+		{ WS_STARTING, 0, 0, WE_FATAL, 0, 0, CAUSE_FATAL },
+		{ WS_READY, 0, 0, WE_VIOLATION, 0, 0, CAUSE_PROTOCOL },
+		{ WS_READY, 0, 0, WE_FATAL, 0, 0, CAUSE_PROTOCOL },
+		{ WS_STARTING, 0, 0, WE_DEADLINE, 0, 0, CAUSE_START_TIMEOUT },
+		{ WS_STARTING, 0, 0, WE_PROGRESS, 0, 0, CAUSE_NONE },
+		{ WS_STARTING, 0, 0, WE_READY, 1, 0, CAUSE_NONE },
+		{ WS_READY, 0, 0, WE_DEADLINE, 1, 0, CAUSE_NONE },
+		{ WS_READY, 0, 0, WE_REQUEST, 0, 0, CAUSE_NONE },
+		{ WS_DRAINING, 0, 1, WE_DEADLINE, 0, 1, CAUSE_DRAIN_TIMEOUT },
+		{ WS_DRAINING, 0, 1, WE_DRAINED, 0, 1, CAUSE_NONE },
+		{ WS_STOPPING, 0, 1, WE_DEADLINE, 0, 1, CAUSE_STOP_TIMEOUT },
+		{ WS_STOPPING, 0, 1, WE_REQUEST, 0, 1, CAUSE_NONE },
+		{ WS_KILLING, CAUSE_HANG, 0, WE_DEADLINE, 0, 0, CAUSE_HANG },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		struct memo_worker row = { .state = cases[i].from,
+			.cause = cases[i].cause, .asked = cases[i].asked };
+		struct step_input input = at_1s;
+
+		input.asked = cases[i].by_order;
+		worker_step(&row, cases[i].event, &input);
+		if (row.asked != cases[i].asked_after ||
+		    row.cause != cases[i].cause_after)
+			fail_msg("case %zu: asked %u, cause %s", i, row.asked,
+			    death_cause_name(row.cause));
+	}
 }
 
 static void
 the_earlier_drain_deadline_counts(void **state)
 {
-	struct memo_worker row = { .state = WS_READY };
-	struct step_input later = at_1s;
+	static const struct { uint64_t had, told, counts; } cases[] = {
+		{ 31, 90, 31 }, { 31, 2, 2 }, { 31, 0, 31 }, { 0, 31, 31 },
+		{ 0, 0, 0 },
+	};
 
 	(void)state;
-	worker_step(&row, WE_DRAIN, &at_1s);
-	later.drain_ns = 90 * NS_PER_S;
-	worker_step(&row, WE_DRAIN, &later);
-	assert_int_equal(row.drain_ns / NS_PER_S, 31);
-	later.drain_ns = 2 * NS_PER_S;
-	worker_step(&row, WE_DRAIN, &later);
-	assert_int_equal(row.drain_ns / NS_PER_S, 2);
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		struct memo_worker row = { .state = WS_DRAINING,
+			.drain_ns = cases[i].had * NS_PER_S };
+		struct step_input input = at_1s;
+
+		input.drain_ns = cases[i].told * NS_PER_S;
+		worker_step(&row, WE_DRAIN, &input);
+		assert_int_equal(row.drain_ns, cases[i].counts * NS_PER_S);
+		assert_int_equal(row.deadline_ns, cases[i].counts == 0 ? 0 :
+		    (cases[i].counts + 2) * NS_PER_S);
+	}
 }
 
 static void
@@ -173,8 +258,7 @@ a_core_is_waited_for_ten_seconds(void **state)
 	worker_step(&row, WE_KILL, &at_1s);
 	assert_int_equal(worker_await_core(&row, 3 * NS_PER_S), 1);
 	assert_int_equal(row.ladder, 1);
-	assert_true(row.deadline_ns > 3 * NS_PER_S);
-	assert_true(row.deadline_ns <= 4 * NS_PER_S);
+	assert_int_equal(row.deadline_ns, 3 * NS_PER_S + 250 * NS_PER_MS);
 	assert_int_equal(worker_await_core(&row, 11 * NS_PER_S - 1), 1);
 	assert_int_equal(row.deadline_ns, 11 * NS_PER_S);
 	assert_int_equal(worker_await_core(&row, 11 * NS_PER_S), 0);
@@ -193,6 +277,8 @@ main(void)
 		cmocka_unit_test(deadlines_are_set_on_entry),
 		cmocka_unit_test(the_ladder_ends_in_unkillable),
 		cmocka_unit_test(a_message_out_of_turn_kills_the_worker),
+		cmocka_unit_test(what_has_no_effect_changes_nothing),
+		cmocka_unit_test(a_step_says_from_where_to_where),
 		cmocka_unit_test(orders_are_asked_and_deaths_are_not),
 		cmocka_unit_test(the_earlier_drain_deadline_counts),
 		cmocka_unit_test(a_core_is_waited_for_ten_seconds),
