@@ -301,6 +301,8 @@ follow_verdict(struct model *m, enum trans_verdict verdict)
 		return;		/* the latter until it is stored */
 	if (globals->trans_kind == TRANS_SCALE && verdict == TRANS_FAILED)
 		trans_scale_back(&m->s, &m->trans);
+	if (undone)
+		trans_undone(&m->s);
 	if (globals->trans_kind < TRANS_RELOAD || undone) {
 		trans_end(&m->s, &m->trans);
 	} else if (verdict == TRANS_FAILED) {

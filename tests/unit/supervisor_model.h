@@ -31,12 +31,15 @@ struct model_rules {
 	unsigned layers, more_layers;
 };
 
+/* Generations: one before, the one in force, the one that a reload brings. */
+enum { MODEL_OLDER = 1, MODEL_IN_FORCE, MODEL_COMING };
+
 struct model_row {
 	uint8_t state, ladder, transaction, generation;
 	uint8_t ready;			/* 0 never, 1 young, 2 stable_after ago */
 	uint8_t used : 1, asked : 1, caused : 1, fatal : 1, paused : 1,
 	    stable : 1, forked : 1;
-	uint8_t deadline : 1, drain : 1, unused : 6;
+	uint8_t deadline : 1, drain : 1, taken_back : 1, unused : 5;
 };
 
 struct model_slot {
@@ -121,8 +124,7 @@ void model_print(const struct model_state *state);
 
 /* -- between the files of the model -------------------------------------------- */
 
-enum { MODEL_STABLE_MS = 60000, MODEL_RATE = 60, MODEL_HOLD_PERCENT = 34,
-	MODEL_COMING = 3 };		/* number of a reload's generation */
+enum { MODEL_STABLE_MS = 60000, MODEL_RATE = 60, MODEL_HOLD_PERCENT = 34 };
 #define MODEL_NOW_NS (1000 * NS_PER_S)
 
 extern const struct supervisor_host model_host;

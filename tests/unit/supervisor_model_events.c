@@ -238,7 +238,7 @@ print_row(const struct model_row *row)
 {
 	if (!row->used)
 		return;
-	printf(" | %s of %u%s%s%s%s%s%s%s%s%s%s",
+	printf(" | %s of %u%s%s%s%s%s%s%s%s%s%s%s",
 	    worker_state_name(row->state), row->generation,
 	    row->forked ? "" : " unforked", row->asked ? " asked" : "",
 	    row->caused ? " caused" : "", row->fatal ? " fatal" : "",
@@ -246,7 +246,8 @@ print_row(const struct model_row *row)
 	    row->transaction == SUCCESSOR_CHANGE ? " successor" :
 	    row->transaction == SUCCESSOR_RECYCLE ? " recycling" : "",
 	    row->ladder == 2 ? " k2" : "", row->deadline ? "" : " untimed",
-	    row->ready == 2 ? " old" : "");
+	    row->ready == 2 ? " old" : "",
+	    row->taken_back ? " taken back" : "");
 }
 
 void

@@ -11,7 +11,6 @@
 
 /* As many as make a difference. */
 enum { EARLY_MOST = 2, SPAWN_FAILURES_MOST = 2 };
-enum { OLDER = 1, IN_FORCE = 2 };	/* generations; MODEL_COMING */
 
 static uint8_t
 at_most(uint64_t value, uint64_t most)
@@ -22,8 +21,8 @@ at_most(uint64_t value, uint64_t most)
 static uint8_t
 pack_generation(const struct memo_globals *globals, uint64_t number)
 {
-	return number == globals->generation ? IN_FORCE :
-	    number == globals->trans_generation ? MODEL_COMING : OLDER;
+	return number == globals->generation ? MODEL_IN_FORCE :
+	    number == globals->trans_generation ? MODEL_COMING : MODEL_OLDER;
 }
 
 /* What a row says that decides nothing any more. */
@@ -69,6 +68,7 @@ pack_row(const struct memo_copy *copy, uint16_t row, struct model_row *out)
 		.fatal = w->fatal_class != 0, .paused = w->paused != 0,
 		.stable = w->stable != 0, .forked = w->forked_ns != 0,
 		.deadline = w->deadline_ns != 0, .drain = w->drain_ns != 0,
+		.taken_back = w->taken_back != 0,
 	};
 	forget(out, w->is_other != 0);
 }
@@ -162,6 +162,7 @@ unpack_row(struct model *m, struct memo_copy *copy, uint16_t slot, int which,
 		.cause = row->caused ? CAUSE_HANG : CAUSE_NONE,
 		.fatal_class = row->fatal, .paused = row->paused,
 		.stable = row->stable, .is_other = which != 0,
+		.taken_back = row->taken_back,
 		.since_ns = MODEL_NOW_NS,
 		.forked_ns = row->forked ? MODEL_NOW_NS : 0,
 		.pid = row->forked ? 100 + index : 0,
@@ -232,19 +233,19 @@ model_unpack(struct model *m, struct memo_copy *copy, const struct model_state *
 	m->spawns = m->ends = 0;
 	m->next_id = 1000;
 	copy->pools = 1;
-	globals->generation = IN_FORCE;
-	globals->previous = OLDER;
+	globals->generation = MODEL_IN_FORCE;
+	globals->previous = MODEL_OLDER;
 	globals->trans_kind = from->kind;
 	globals->trans_step = from->step;
 	globals->trans_hold_percent = from->hold ? MODEL_HOLD_PERCENT : 0;
-	globals->trans_generation = from->step == TRANS_COMMITTED ? IN_FORCE :
+	globals->trans_generation = from->step == TRANS_COMMITTED ? MODEL_IN_FORCE :
 	    from->kind >= TRANS_RELOAD ? MODEL_COMING : 0;
 	globals->trans_pool = 0;
 	globals->trans_from = from->from;
 	globals->trans_to = from->to;
 	globals->stopping = from->stopping;
 	memcpy(pool->name, "web", 4);
-	pool->generation = IN_FORCE;
+	pool->generation = MODEL_IN_FORCE;
 	pool->desired = from->desired;
 	pool->desired_by_operator = from->by_operator;
 	pool->drained = from->drained;

@@ -82,18 +82,34 @@ row_fault(const struct model_state *state, const struct model_slot *slot,
 	return NULL;
 }
 
+/* Without a change, what is in force is what runs, and starts. */
+static const char *
+generation_fault(const struct model_state *state, const struct model_slot *slot)
+{
+	const struct model_row *row = &slot->row[0];
+
+	if (state->kind != TRANS_NONE || state->stopping != 0 || !slot->used)
+		return NULL;
+	if (slot->generation != MODEL_IN_FORCE)
+		return "a slot of a generation that is not in force";
+	if (row->used && row->state == WS_READY && !row->taken_back &&
+	    row->generation != MODEL_IN_FORCE)
+		return "a worker of a generation that is not in force";
+	return NULL;
+}
+
 static const char *
 state_fault(const struct exploration *x, const struct model_state *state)
 {
 	for (size_t i = 0; i < MODEL_SLOTS; i++) {
 		const struct model_slot *slot = &state->slot[i];
 
-		for (int which = 0; which < 2; which++) {
-			const char *words = row_fault(state, slot, which);
+		const char *words = generation_fault(state, slot);
 
-			if (words != NULL)
-				return words;
-		}
+		for (int which = 0; which < 2 && words == NULL; which++)
+			words = row_fault(state, slot, which);
+		if (words != NULL)
+			return words;
 		if (slot->used && slot->wanted != (i < state->desired))
 			return "the wanted slots are not the first ones";
 		if (slot->used && !slot->row[0].used && !slot->row[1].used)
@@ -519,6 +535,17 @@ two_slots(void **state)
 }
 
 static void
+two_slots_and_a_reload(void **state)
+{
+	static const struct model_rules rules = { .name = "a reload of two",
+		.slots = 2, .cpus = 2, .surge = 2, .only = MODEL_RELOAD,
+		.layers = 3, .more_layers = 4 };
+
+	(void)state;
+	run(&rules);
+}
+
+static void
 three_slots(void **state)
 {
 	static const struct model_rules rules = { .name = "three slots",
@@ -604,6 +631,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(one_slot),
 		cmocka_unit_test(two_slots),
+		cmocka_unit_test(two_slots_and_a_reload),
 		cmocka_unit_test(three_slots),
 		cmocka_unit_test(three_slots_and_a_reload),
 		cmocka_unit_test(every_cell_is_reached_or_cannot_happen),
