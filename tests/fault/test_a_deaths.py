@@ -94,7 +94,7 @@ def means(r):
 
 def at_rest(r):
     """means() as soon as nothing is under way, and the heap then."""
-    wait.until(lambda: r.metric("clusterd_store_waiting") == 0, 10, "all records written")
+    wait.until(lambda: r.metric("store_waiting") == 0, 10, "all records written")
     last = {}
 
     def twice_the_same():

@@ -37,13 +37,6 @@ def logging_to(row, path, **how):
     return r
 
 
-def metric(r, name):
-    """The sum of a metric over its labels."""
-    found = re.findall(r"^clusterd_%s(?:{[^}]*})? (\d+)$" % name, r.ctl("metrics").out, re.M)
-    assert found, name
-    return sum(map(int, found))
-
-
 def await_reason(r, name, words=""):
     """It is said in `status`, with these words, and makes it `degraded`."""
     status = r.await_state(lambda s: name in reasons(s))
@@ -74,12 +67,12 @@ def test_full_for_ever(row):
     await_reason(r, "logs_dropped", "No space left")
     r.await_log("the log cannot be written: No space left")     # on stderr
     still_works(r)
-    before = metric(r, "log_lines_dropped_total")
-    assert before > 0 and metric(r, "log_lines_total") == 0
+    before = r.metric("log_lines_dropped_total")
+    assert before > 0 and r.metric("log_lines_total") == 0
     wait.until(lambda: notices(r) >= 2 or not r.get("/"), 3 * NOTICE_S / r.scale + 5,
                "a second notice")
     assert notices(r) <= 2 + (60 - began.left()) * r.scale / NOTICE_S
-    assert metric(r, "log_lines_dropped_total") > before
+    assert r.metric("log_lines_dropped_total") > before
     r.ends_as("degraded")
 
 
@@ -94,7 +87,7 @@ def test_the_disk_is_full(small_disk, row):
     while "logs_dropped" not in r.reasons():
         still_works(r)                  # until the last block is full
     await_reason(r, "logs_dropped", "No space left")
-    dropped = metric(r, "log_lines_dropped_total")
+    dropped = r.metric("log_lines_dropped_total")
     assert dropped > 0 and notices(r) >= 1
     disk.free()
     still_works(r)
@@ -102,7 +95,7 @@ def test_the_disk_is_full(small_disk, row):
                "a line of how many are missing")
     said = sum(map(int, re.findall(r"clusterd: (\d+) lines of log were dropped",
                                    text_of(r.log_path))))
-    assert said == metric(r, "log_lines_dropped_total") >= dropped
+    assert said == r.metric("log_lines_dropped_total") >= dropped
     r.await_state(lambda s: s["state"] == "ok", 2 * NOTICE_S / r.scale + 10)
 
 
@@ -120,7 +113,7 @@ def test_writes_that_fail(row):
     await_reason(r, "logs_dropped", "Input/output error")
     still_works(r)
     wait.until(lambda: "lines of log were dropped" in text_of(r.log_path), 10, "the count")
-    assert 0 < metric(r, "log_lines_dropped_total") <= 201
+    assert 0 < r.metric("log_lines_dropped_total") <= 201
     r.await_state(lambda s: s["state"] == "ok", 2 * NOTICE_S / r.scale + 10)
 
 
@@ -131,10 +124,10 @@ def test_lines_that_fail(row):
     r = logging_to(row, "clusterd.log", env={
         "CLUSTERD_FP": ",".join("log.write:err=EIO@%d" % n for n in window)})
     r.start()
-    while metric(r, "log_lines_dropped_total") < len(window):
+    while r.metric("log_lines_dropped_total") < len(window):
         still_works(r)
     wait.until(lambda: "lines of log were dropped" in text_of(r.log_path), 10, "the count")
-    assert metric(r, "log_lines_dropped_total") == len(window)
+    assert r.metric("log_lines_dropped_total") == len(window)
     r.await_state(lambda s: s["state"] == "ok", 2 * NOTICE_S / r.scale + 10)
 
 
@@ -191,7 +184,7 @@ def test_a_log_that_is_not_one(row, when, how):
     assert HOSTILE[how] in elsewhere
     wait.until(lambda: "worker.exited" in (
         r.log() if when == "at the start" else text_of(r.log_path + ".1")), 10, "the line")
-    assert metric(r, "log_lines_dropped_total") == 0
+    assert r.metric("log_lines_dropped_total") == 0
     assert text_of(precious) == "precious\n" and not os.path.exists(precious + ".not")
     if how == "FIFO":
         assert stat.S_ISFIFO(os.stat(r.log_path).st_mode)
@@ -226,7 +219,7 @@ def test_removed(row, how):
                and "worker.exited web/1" in text_of(r.log_path), 10, "it in a new file")
     assert "was removed; this is a new one" in text_of(r.log_path)
     assert text_of(r.log_path).startswith("another\n") == (how == "replaced")
-    assert metric(r, "log_lines_dropped_total") == 0
+    assert r.metric("log_lines_dropped_total") == 0
 
 
 @shows("G14")
@@ -237,7 +230,7 @@ def test_removed_and_not_to_be_made(row):
     os.rename(r.dir + "/logs", r.dir + "/other")
     assert r.ctl("log", "reopen").code == 1
     await_reason(r, "log_refused", "No such file")
-    assert metric(r, "log_lines_dropped_total") == 0, "it has another name: nothing is lost"
+    assert r.metric("log_lines_dropped_total") == 0, "it has another name: nothing is lost"
     os.unlink(r.dir + "/other/clusterd.log")
     still_works(r)
     await_reason(r, "logs_dropped", "it was removed; log: cannot open " + r.log_path)
@@ -338,7 +331,7 @@ def test_the_reader_of_our_stderr_sleeps(row):
     result = r.ctl("reload", timeout=10)
     assert result.code == 0, result
     # until lines are lost, and not only wait
-    while not metric(r, "log_lines_dropped_total"):
+    while not r.metric("log_lines_dropped_total"):
         for _ in range(20):
             r.get("/say?200")
     await_reason(r, "logs_dropped", "lines of log are lost")
@@ -362,7 +355,7 @@ def test_masters_die_while_workers_log(row):
     assert [w["pid"] for w in r.workers()] == [w["pid"] for w in before]
     lines = len(re.findall(r"web/\d\[\d+\]: evil: say", r.log()))
     assert lines > 0
-    wait.until(lambda: metric(r, "lines_dropped_total") > 0, 10, "a count of what was lost")
+    wait.until(lambda: r.metric("lines_dropped_total") > 0, 10, "a count of what was lost")
     seen = len(r.log())
     r.get("/log?afterwards")
     r.rest()
@@ -378,4 +371,4 @@ def test_masters_die_while_workers_print(row):
         r.kill_master()
         r.served(1, timeout=5)
     assert [w["pid"] for w in r.workers()] == [w["pid"] for w in before]
-    wait.until(lambda: metric(r, "output_lines_dropped_total") > 0, 10, "a count")
+    wait.until(lambda: r.metric("output_lines_dropped_total") > 0, 10, "a count")

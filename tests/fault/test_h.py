@@ -357,7 +357,7 @@ def test_long_answers_during_a_reload(row):
     assert bodies == [None] * 50, "none looks complete"
     assert took < 10 * 2, "drain_timeout"
     r.await_state(lambda s: len(s["workers"]) == 4)
-    assert r.metric("clusterd_drain_aborted_total") == 50
+    assert r.metric("drain_aborted_total") == 50
     assert r.log().count(" connections cut at the end of the drain") >= 1
 
 
@@ -374,7 +374,7 @@ def test_long_answers_that_are_told(row):
     assert took < 10, "long before drain_timeout"
     for _ in range(4):
         seen = r.await_event("worker.exited", after=seen, asked=True, code=0)
-    assert r.metric("clusterd_drain_aborted_total") == 0
+    assert r.metric("drain_aborted_total") == 0
 
 
 # ---- H10: connections that wait ---------------------------------------------------------------------

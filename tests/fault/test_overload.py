@@ -32,11 +32,6 @@ def writable(sock, seconds):
     return bool(poll.poll(seconds * 1000))
 
 
-def metric(c, name):
-    return sum(int(line.split()[-1]) for line in c.ctl("metrics").out.splitlines()
-               if line.startswith(name + "{") or line.startswith(name + " "))
-
-
 @shows("I14")
 @pytest.mark.limit(90)
 def test_the_queue_of_a_listener_is_full(row):
@@ -51,8 +46,8 @@ def test_the_queue_of_a_listener_is_full(row):
     listener = r.json("listeners")
     listener = listener[0] if isinstance(listener, list) else listener
     assert listener["queued"] >= listener["backlog"] == 8
-    assert metric(r, "clusterd_listener_queued") >= 8
-    assert metric(r, "clusterd_listener_overflows_total") == 1
+    assert r.metric("listener_queued") >= 8
+    assert r.metric("listener_overflows_total") == 1
     assert all(r.ctl("resume", name).code == 0 for name in ("web/0", "web/1"))
     for client in clients:
         assert writable(client, 30), "connected in the end"

@@ -283,23 +283,15 @@ class Daemon:
                 return row
         raise AssertionError("no pool %s" % name)
 
-    def metric(self, name, pool="web"):
-        """clusterd_NAME of a pool, as a scraper reads it."""
-        line = 'clusterd_%s{pool="%s"} ' % (name, pool)
-        for text in self.ctl("metrics").out.splitlines():
-            if text.startswith(line):
-                return int(text[len(line):])
-        raise AssertionError("no metric " + line)
+    def metric(self, name):
+        """clusterd_NAME as a scraper reads it, the sum over all pools."""
+        rows = re.findall(r"^clusterd_%s(?:{[^}]*})? (\d+)$" % name,
+                          self.ctl("metrics").out, re.M)
+        assert rows, "no metric " + name
+        return sum(map(int, rows))
 
     def master_pid(self):
         return self.status()["master"]["pid"]
-
-    def metric(self, name):
-        """One value of `metrics`; name with its labels, as it is printed."""
-        for line in self.ctl("metrics").out.splitlines():
-            if line.startswith(name + " "):
-                return float(line.split()[-1])
-        raise AssertionError("no metric " + name)
 
     def await_state(self, predicate, timeout=10):
         """Wait until predicate(status) is true; returns that status."""

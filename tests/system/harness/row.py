@@ -165,21 +165,14 @@ class Row(Daemon):
             "heap": self.heap(),
         }
 
-    def metric(self, name):
-        """The sum of a metric over its pools."""
-        rows = [line.split() for line in self.ctl("metrics").out.splitlines()
-                if re.match(name + r"[ {]", line)]
-        assert rows, "no %s in metrics" % name
-        return sum(int(row[-1]) for row in rows)
-
     def heap(self):
         """Bytes in use on the master's heap."""
-        return self.metric("clusterd_master_heap_bytes")
+        return self.metric("master_heap_bytes")
 
     def drains_lost(self):
         """Connections that were cut at the end of a drain, or crossed it."""
-        return (self.metric("clusterd_drain_aborted_total")
-                + self.metric("clusterd_drain_race_lost_total"))
+        return (self.metric("drain_aborted_total")
+                + self.metric("drain_race_lost_total"))
 
     def served(self, each=2, timeout=20):
         """The load is served on: every client had so many more answers."""
