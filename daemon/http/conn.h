@@ -35,6 +35,7 @@ struct conn {
 	uint32_t discarded;		/* LINGER */
 	uint8_t state;			/* enum conn_state */
 	uint8_t deadline;		/* enum deadline */
+	uint64_t due_ns;		/* of the deadline; not before */
 	uint8_t doing;			/* entry of the page, 0: none */
 	bool reading;			/* read_event is added */
 	bool in_turn;			/* its own callback runs: do not close */

@@ -4,6 +4,7 @@
 /* deadline.c: see deadline.h. */
 #include "daemon/http/deadline.h"
 
+#include "common/base/clock.h"
 #include "daemon/http/response.h"
 #include "daemon/http/sending.h"
 
@@ -20,10 +21,14 @@ set_timer(struct conn *conn, const struct timeval *time)
 void
 deadline_arm(struct conn *conn, enum deadline deadline, int64_t ms)
 {
-	const struct timeval *time = conn->http->times[deadline];
+	const struct http *http = conn->http;
+	const struct timeval *time = http->times[deadline];
+	uint64_t now_ns = conn->in_turn ? http->now_ns : clock_now_ns();
 	struct timeval own;
 
 	conn->deadline = (uint8_t)deadline;
+	conn->due_ns = now_ns + (uint64_t)(ms >= 0 ? ms :
+	    http->times_ms[deadline]) * NS_PER_MS;
 	if (ms >= 0) {
 		own.tv_sec = ms / 1000;
 		own.tv_usec = ms % 1000 * 1000;
@@ -53,12 +58,31 @@ deadline_go_on(struct conn *conn)
 	set_timer(conn, &now);
 }
 
+/* The timers of libevent count from the begin of its turn, by a clock that moves
+ * in steps: they are early by some milliseconds, and no deadline may be. */
+static bool
+is_early(struct conn *conn)
+{
+	uint64_t now_ns = conn->http->now_ns, rest_us;
+	struct timeval rest;
+
+	if (conn->due_ns <= now_ns)
+		return false;
+	rest_us = (conn->due_ns - now_ns) / 1000 + 1;
+	rest.tv_sec = (time_t)(rest_us / 1000000);
+	rest.tv_usec = (suseconds_t)(rest_us % 1000000);
+	set_timer(conn, &rest);
+	return true;
+}
+
 bool
 deadline_expire(struct conn *conn)
 {
 	struct http *http = conn->http;
 	enum deadline deadline = (enum deadline)conn->deadline;
 
+	if (is_early(conn))
+		return false;
 	conn->deadline = DEADLINE_NONE;
 	switch (deadline) {
 	case DEADLINE_HEADER:

@@ -22,12 +22,14 @@ enum {
 	FIRST_IN_DRAIN_MS = 5000,
 };
 
-static const struct timeval *
-common_time(struct event_base *base, int64_t ms)
+static void
+set_time(struct http *http, enum deadline deadline, int64_t ms)
 {
 	struct timeval time = { ms / 1000, ms % 1000 * 1000 };
 
-	return ms < 0 ? NULL : event_base_init_common_timeout(base, &time);
+	http->times_ms[deadline] = ms < 0 ? HTTP_OFF : ms;
+	http->times[deadline] = ms < 0 ? NULL :
+	    event_base_init_common_timeout(http->base, &time);
 }
 
 static int
@@ -59,13 +61,12 @@ http_init(struct http *http, struct event_base *base, struct board *board,
 	http->doing_free = ~1u;
 	TAILQ_INIT(&http->all);
 	TAILQ_INIT(&http->idle);
-	http->times[DEADLINE_HEADER] = common_time(base, config->header_ms);
-	http->times[DEADLINE_BODY] = common_time(base, config->body_ms);
-	http->times[DEADLINE_REQUEST] = common_time(base, config->request_ms);
-	http->times[DEADLINE_SEND] = common_time(base, config->send_ms);
-	http->times[DEADLINE_IDLE] = common_time(base, config->idle_ms);
-	http->times[DEADLINE_LINGER] = common_time(base,
-	    (int64_t)clock_scaled_ms(LINGER_MS));
+	set_time(http, DEADLINE_HEADER, config->header_ms);
+	set_time(http, DEADLINE_BODY, config->body_ms);
+	set_time(http, DEADLINE_REQUEST, config->request_ms);
+	set_time(http, DEADLINE_SEND, config->send_ms);
+	set_time(http, DEADLINE_IDLE, config->idle_ms);
+	set_time(http, DEADLINE_LINGER, (int64_t)clock_scaled_ms(LINGER_MS));
 	return make_tables(http);
 }
 

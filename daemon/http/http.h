@@ -64,6 +64,7 @@ struct http {
 	const struct http_ops *ops;
 	void *ctx;
 	const struct timeval *times[DEADLINE__COUNT];	/* common timeouts */
+	int64_t times_ms[DEADLINE__COUNT];	/* the same; HTTP_OFF: none */
 	struct date date;
 
 	struct conn **table;		/* by index of a handle */
