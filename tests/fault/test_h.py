@@ -352,7 +352,8 @@ def test_long_answers_during_a_reload(row):
     assert bodies == [b"piece\n" * 200] * 50
     rows = [w for w in r.workers() if not w["current"]]
     assert rows and {w["state"] for w in rows} == {"draining"}
-    assert sum(w["connections"] for w in rows) == 50
+    # a client of the load may have one there, too, until its next request
+    assert 50 <= sum(w["connections"] for w in rows) <= 53
     bodies, took = ends(endless)
     assert bodies == [None] * 50, "none looks complete"
     assert took < 10 * 2, "drain_timeout"
