@@ -16,8 +16,6 @@ from harness import database, inject, sanitized, shows, slow, threads, wait
 from harness.daemon import Daemon
 from harness.row import reasons
 
-pytestmark = [threads, sanitized]
-
 
 def aside(r):
     """What was moved aside, by the name of its database."""
@@ -67,6 +65,8 @@ def all_events_are_there(r):
 
 # ---- locked ---------------------------------------------------------------------------
 
+@threads
+@sanitized
 @shows("G1")
 def test_locked(row):
     r = row()
@@ -145,6 +145,8 @@ UNUSABLE = {
 }
 
 
+@threads
+@sanitized
 @shows("G2")
 @pytest.mark.parametrize("how", sorted(UNUSABLE))
 def test_unusable_at_the_start(row, how):
@@ -255,6 +257,8 @@ def scale_is_not_stored(r, to):
     assert result["to"] == to and result["stored"] is False, result
 
 
+@threads
+@sanitized
 @shows("G4")
 def test_full(row):
     """Commits fail as on a full disk, nine times."""
@@ -269,6 +273,8 @@ def test_full(row):
     all_events_are_there(r)
 
 
+@threads
+@sanitized
 @shows("G4")
 def test_the_disk_is_full(small_disk, row):
     """A file system without room: it recovers by itself when there is some."""
@@ -332,6 +338,8 @@ def test_full_from_the_start(row):
 
 # ---- read-only, errors of the disk --------------------------------------------------------
 
+@threads
+@sanitized
 @shows("G5")
 @pytest.mark.parametrize("where", ["store.before_commit", "store.open"])
 def test_errors_of_the_disk(row, where):
@@ -406,6 +414,8 @@ def test_read_only(row):
 
 # ---- deleted, replaced, overwritten ---------------------------------------------------------
 
+@threads
+@sanitized
 @shows("G12")
 @pytest.mark.parametrize("parts", [[""], ["", "-wal", "-shm"], ["-wal"]], ids=" ".join)
 def test_deleted(row, parts):
@@ -453,6 +463,8 @@ def test_replaced(row, how):
 
 # ---- stalled --------------------------------------------------------------------------------
 
+@threads
+@sanitized
 @shows("G13")
 @pytest.mark.parametrize("where", ["before_commit", "before_sync"])
 def test_a_disk_that_stands_still(row, where):

@@ -14,8 +14,6 @@ import pytest
 from harness import inject, sanitized, shows, threads, wait
 from harness.row import reasons
 
-pytestmark = [threads, sanitized]
-
 NOTICE_S = 10                           # between two notices, unscaled
 
 
@@ -58,6 +56,8 @@ def notices(r):
 
 # ---- full, failing -----------------------------------------------------------------
 
+@threads
+@sanitized
 @shows("G7")
 @shows("P12")
 def test_full_for_ever(row):
@@ -117,6 +117,8 @@ def test_writes_that_fail(row):
     r.await_state(lambda s: s["state"] == "ok", 2 * NOTICE_S / r.scale + 10)
 
 
+@threads
+@sanitized
 @shows("G7")
 def test_lines_that_fail(row):
     """Each of them is counted, and no other."""
@@ -200,6 +202,8 @@ def test_a_log_that_is_not_one(row, when, how):
 
 # ---- removed, replaced, read-only, rotated ------------------------------------------
 
+@threads
+@sanitized
 @shows("G14")
 @pytest.mark.parametrize("how", ["removed", "replaced"])
 def test_removed(row, how):
@@ -274,6 +278,8 @@ def test_rotated(row):
 
 # ---- a disk or a reader that stands still --------------------------------------------
 
+@threads
+@sanitized
 @shows("G15")
 @pytest.mark.parametrize("where", ["log.open", "log.write"])
 def test_its_disk_stands_still(row, where):
@@ -316,6 +322,8 @@ class Sleeper:
         os.close(self.fd)
 
 
+@threads
+@sanitized
 @shows("G10")
 def test_the_reader_of_our_stderr_sleeps(row):
     r = row(start=False)
@@ -343,6 +351,8 @@ def test_the_reader_of_our_stderr_sleeps(row):
 
 # ---- the master dead ------------------------------------------------------------------
 
+@threads
+@sanitized
 @shows("G11")
 def test_masters_die_while_workers_log(row):
     """Nobody reads the pipes of the workers for a while: no worker dies of it or
