@@ -62,6 +62,7 @@ struct store {
 	uint64_t first_put_ms;		/* of what waits; 0: nothing does */
 	uint64_t stored_upto, synced_upto;	/* of queue.puts */
 	uint64_t flush_upto;		/* store_flush() waits for it */
+	int sync_owed;			/* one has failed, none has succeeded since */
 	uint64_t failing_since_ms;	/* 0: not */
 	uint64_t writing_since_ms;	/* SQLite is at work; 0: not */
 	uint64_t lost_before;		/* queue.lost when it fell behind */

@@ -263,7 +263,7 @@ static int
 sync_wanted(const struct store *store)
 {
 	return store->flush_upto > store->synced_upto ||
-	    store->syncs.first != NULL;
+	    store->syncs.first != NULL || store->sync_owed;
 }
 
 /* Lock held, given up meanwhile. */
@@ -283,6 +283,9 @@ write_step(struct store *store)
 		rc = sync_file(store, &err);
 	pthread_mutex_lock(&store->lock);
 	store->writing_since_ms = 0;
+	/* Whoever asked for it waits a second, the disk may need longer. */
+	if (sync)
+		store->sync_owed = rc != 0;
 	if (rc == 0) {
 		size_t count = batch_count(&store->batch);
 

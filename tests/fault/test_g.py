@@ -110,7 +110,6 @@ def test_locked_at_the_start(row):
     await_behind(r, "locked")
     lock.release()
     await_stored(r, deaths=1)
-    r.note_means()                      # the database among it
 
 
 # ---- unusable at the start --------------------------------------------------------------
@@ -545,6 +544,7 @@ def kill_at_random(r, commits, kills):
     (10, 3), pytest.param(200, 20, marks=[slow, pytest.mark.limit(400)])])
 def test_masters_killed_while_commits_go_on(row, commits, kills):
     r = row()
+    r.may_lose(kills)                   # what a master has in its hand
     for to in kill_at_random(r, commits, kills):
         if to is not None:
             database.await_number(r, "SELECT desired FROM pools", to)

@@ -13,13 +13,15 @@ from harness.daemon import Daemon
 
 LOAD = {"keepalive": 2, "new": 1, "pause": 0.02}
 
-SNAPSHOT = "/memfd:clusterd-snapshot"
-
 # Bounds what a row may leave in the master's heap: its events and deaths.
 HEAP_GROWTH = 4 << 20
 
 # What accepted configurations are kept in, by the keeper.
 SNAPSHOT = "memfd:clusterd-snapshot"
+
+# The master has a handle to write and one to read, each with the file and its log,
+# and the index.
+DATABASE, DATABASE_FDS = "/state/state.db", 5
 
 PREFIXED = re.compile(r"\S+T\S+ |<\d>|clusterd|==|  ")
 
@@ -254,7 +256,8 @@ class Row(Daemon):
     def _ask_oracle(self):
         """What is wrong while it still runs, one line each."""
         wrong = []
-        questions = (self._verdict, self._states, self._means, self._log_lines)
+        questions = (self._verdict, self._states, self._means, self._snapshots,
+                     self._database, self._log_lines)
         if not self.judged_elsewhere:
             questions += (self._processes, self._losses, self._late, self._deaths)
         for look in questions:
@@ -367,7 +370,9 @@ class Row(Daemon):
                     for pid, now in last["now"].items()
                     if len(now) > len(self.before["fds"][pid])}
             raise AssertionError("more descriptors: %r" % more) from None
-        self._snapshots()
+        wait.until(lambda: not zombies(self.keeper.pid), self.patience, "end of the zombies")
+        grown = self.heap() - self.before["heap"]
+        assert self.masters_ended or grown < HEAP_GROWTH, "the heap grew by %d" % grown
 
     def _snapshots(self):
         """Of the generation in force and the one before, and of those that
@@ -378,9 +383,11 @@ class Row(Daemon):
         # the whole, its text, one for each pool
         assert len(kept) <= generations * (2 + len(status["pools"])), \
             "%d snapshots of %d generations" % (len(kept), generations)
-        wait.until(lambda: not zombies(self.keeper.pid), self.patience, "end of the zombies")
-        grown = self.heap() - self.before["heap"]
-        assert self.masters_ended or grown < HEAP_GROWTH, "the heap grew by %d" % grown
+
+    def _database(self):
+        """Open as often as it is used, however often it had to be opened again."""
+        kept = [what for what in fds(self.master_pid()).values() if DATABASE in what]
+        assert len(kept) <= DATABASE_FDS, "the database is open too often: %r" % kept
 
     def _log_lines(self):
         bare = [line for line in self.log().splitlines()
@@ -409,25 +416,24 @@ def reasons(status):
 
 
 def fds(pid):
-    """{number: what} of a process's descriptors; {} when it is gone.  Snapshots
-    are left out: they come and go with the generations that are kept."""
+    """{number: what} of a process's descriptors; {} when it is gone."""
     found = {}
     try:
         for number in os.listdir("/proc/%d/fd" % pid):
             try:
-                what = os.readlink("/proc/%d/fd/%s" % (pid, number))
+                found[int(number)] = os.readlink("/proc/%d/fd/%s" % (pid, number))
             except OSError:
                 continue
-            if not what.startswith(SNAPSHOT):
-                found[int(number)] = what
     except OSError:
         pass
     return found
 
 
 def held(pid):
-    """The same without snapshots, of which a reload brings some."""
-    return {number: what for number, what in fds(pid).items() if SNAPSHOT not in what}
+    """The same without snapshots, of which a reload brings some, and without the
+    database, which may be closed for a while: they are looked at by themselves."""
+    return {number: what for number, what in fds(pid).items()
+            if SNAPSHOT not in what and DATABASE not in what}
 
 
 def zombies(of):
