@@ -44,6 +44,7 @@ class Row(Daemon):
         self.load_keys = LOAD if load is None else load
         self.book = self.probe = self.before = None
         self.blamed, self.blamed_slots = set(), set()
+        self.looked_after = 0           # of the runs that have ended
         self.masters_ended = self.in_hand = self.unrecorded = 0
         self.drains_cut = self.keeper_ends = self.judged_elsewhere = False
         self.verdict_at_end = "ok"
@@ -249,8 +250,9 @@ class Row(Daemon):
                 wrong.append("the keeper has ended")
         self.before = None
         wrong += super().finish()
-        if self.exits[-1:] == [0] and not self.keeper_ends:
+        if self.exits[self.looked_after:][-1:] == [0] and not self.keeper_ends:
             wrong += self._after_the_stop()
+        self.looked_after = len(self.exits)
         return wrong
 
     def _ask_oracle(self):
