@@ -541,8 +541,9 @@ def kill_at_random(r, commits, kills):
 
 @shows("G6")
 @pytest.mark.parametrize("commits, kills", [
-    (10, 3), pytest.param(200, 20, marks=[slow, pytest.mark.limit(400)])])
+    (10, 3), pytest.param(200, 8, marks=[slow, pytest.mark.limit(400)])])
 def test_masters_killed_while_commits_go_on(row, commits, kills):
+    """Fewer kills than make the next master do without the database."""
     r = row()
     r.may_lose(kills)                   # what a master has in its hand
     for to in kill_at_random(r, commits, kills):
