@@ -229,6 +229,7 @@ conn_finish_request(struct conn *conn)
 	exchange_reset(exchange, http);
 	conn->state = CONN_IDLE;
 	conn->request = 0;
+	conn->peeked = false;
 	conn->own_ms = HTTP_OFF;
 	conn->deadline = DEADLINE_NONE;		/* what comes next arms its own */
 	conn->since_ns = now_ns;
@@ -372,6 +373,8 @@ settle(struct conn *conn)
 			deadline_arm_request(conn);
 		if (conn->exchange->was_full)
 			watch_write(conn, true);	/* it is told there */
+		if (!conn->peeked)
+			watch_read(conn, true);	/* a client that goes is news */
 		return;				/* reading may wait */
 	case CONN_LINGER:
 		break;
@@ -418,8 +421,11 @@ peek(struct conn *conn)
 	char byte;
 	ssize_t got = recv(conn->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
 
+	if (got < 0 && (errno == EAGAIN || errno == EINTR))
+		return;
 	watch_read(conn, false);
-	if (got < 0 && errno != EAGAIN && errno != EINTR) {
+	conn->peeked = conn->state == CONN_HANDLE;
+	if (got < 0) {
 		board_add(conn->http->board, METRIC_CLIENTS_GONE, 1);
 		conn->dead = true;
 		run_turn(conn, false);

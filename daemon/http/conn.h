@@ -38,6 +38,7 @@ struct conn {
 	uint64_t due_ns;		/* of the deadline; not before */
 	uint8_t doing;			/* entry of the page, 0: none */
 	bool reading;			/* read_event is added */
+	bool peeked;			/* HANDLE: what comes next is there */
 	bool in_turn;			/* its own callback runs: do not close */
 	bool in_handler;		/* the handler itself runs: do not finish */
 	bool again;			/* go on with what is in the buffer */
