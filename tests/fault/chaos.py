@@ -89,11 +89,12 @@ class Chaos:
         spans = [(a.asked - 1, a.asked + a.seconds + 1) for a in row.probe.answers
                  + row.probe.first if a.state == "failed"]
         deaths = list(self.follower.deaths.values())
-        unexplained, in_hand = explain.explain(
-            row.book, deaths, did.masters_killed + [s for s, _ in did.masters_stopped],
-            spans)
-        self.wrong += ["not explained: %r, %r" % (
-            entry, self.follower.deaths.get(int(entry.owner or 0))) for entry in unexplained]
+        masters = did.masters_killed + [s for s, _ in did.masters_stopped]
+        unexplained, in_hand = explain.explain(row.book, deaths, masters, spans)
+        unexplained, unrecorded = explain.unrecorded(
+            unexplained, masters, {w["id"] for w in row.workers()} | set(self.follower.deaths))
+        self.wrong += ["not explained: %r; %r" % (entry, explain.suspects(entry, deaths))
+                       for entry in unexplained]
         for entry in in_hand:
             print("in a master's hand: %r; killed at %s" % (
                 entry, ["%.3f" % at for at in did.masters_killed]))
@@ -107,13 +108,14 @@ class Chaos:
         if counted < told:
             self.wrong.append("%d restarts, %d deaths were told" % (counted, told))
         failures = row.book.failures()
-        return ("%d requests, %d failed, %d explained by %d deaths, %d in a master's "
-                "hand; %d masters killed, %d commands, status at most %.0f ms, "
-                "%d without an object" % (
-                    len(row.book.requests()), len(failures),
-                    len(failures) - len(unexplained) - len(in_hand), len(deaths),
-                    len(in_hand), len(did.masters_killed), len(did.verdicts),
-                    max(a.seconds for a in row.probe.answers) * 1e3, did.skipped))
+        explained = len(failures) - len(unexplained) - len(in_hand) - len(unrecorded)
+        return ("%d requests, %d failed: %d by %d deaths on record, %d by deaths within a "
+                "second of a master's, %d in a master's hand; %d masters killed, "
+                "%d commands, status at most %.0f ms, %d without an object" % (
+                    len(row.book.requests()), len(failures), explained, len(deaths),
+                    len(unrecorded), len(in_hand), len(did.masters_killed),
+                    len(did.verdicts), max(a.seconds for a in row.probe.answers) * 1e3,
+                    did.skipped))
 
 
 def run(build, plan):

@@ -26,7 +26,8 @@ class Death:
         self.explained = 0
 
     def __repr__(self):
-        return "<death of %d: %s; explains %d>" % (self.id, self.text, self.explained)
+        return "<death of %d: %s; explains %d of %d>" % (
+            self.id, self.text, self.explained, self.lost)
 
 
 class Follower:
@@ -78,7 +79,8 @@ class Follower:
         self._seq = row["seq"]
         self.told += 1
         if row["event"] == "worker.exited":
-            self.deaths[row["id"]] = Death(row)
+            # a master that has to make its memo anew tells of it again
+            self.deaths.setdefault(row["id"], Death(row))
 
 
 def explain(book, deaths, masters, failed_times):
@@ -119,6 +121,27 @@ def explain(book, deaths, masters, failed_times):
             left.remove(held)
             in_hand.append(held)
     return left, in_hand
+
+
+def unrecorded(left, masters, known):
+    """(what is still not explained, what a worker had that died so shortly before
+    a master that its record was not on the disk, which may take a second).
+
+    Of that worker an answer on the same connection is known, or it died together
+    with one that is; known are the workers that live or have a record.
+    """
+    gone = [entry for entry in left if entry.owner and int(entry.owner) not in known
+            and any(entry.ended - 0.1 <= at <= entry.ended + 1 + SLACK_S for at in masters)]
+    gone += [entry for entry in left if entry.owner is None
+             and any(abs(entry.ended - other.ended) < 0.05 for other in gone)]
+    return [entry for entry in left if entry not in gone], gone
+
+
+def suspects(entry, deaths):
+    """The worker that had answered there before, and who died about then."""
+    offset = time.time() - time.monotonic()
+    return [death for death in deaths if str(death.id) == entry.owner
+            or abs(death.wall - offset - entry.ended) < 1]
 
 
 def _taker(entry, deaths, offset):
