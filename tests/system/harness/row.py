@@ -265,8 +265,9 @@ class Row(Daemon):
         for look in questions:
             try:
                 look()
-            except Exception as error:      # pylint: disable=broad-except
-                wrong.append("oracle, %s: %s" % (look.__name__[1:], error))
+            # whatever it is: the daemon is still to be stopped
+            except Exception as error:  # pylint: disable=broad-exception-caught
+                wrong.append("oracle, %s: %s" % (look.__name__[1:], error or repr(error)))
         return wrong
 
     def _verdict(self):
@@ -315,6 +316,8 @@ class Row(Daemon):
         assert self.probe.answers, "status never answered"
 
     def deaths(self):
+        if "safe_mode" in [r["reason"] for r in self.status()["reasons"]]:
+            return self.records_kept    # nobody can be asked for more
         rows = self.json("deaths")
         if isinstance(rows, dict) and "error" in rows and self.unrecorded:
             rows = []
