@@ -109,3 +109,31 @@ def test_one_that_ignores_the_first_step(row):
     record, _, ladder = hang(r, "/block", "blocked")
     assert record["signal"] == "SIGKILL"
     assert 400 <= ladder < 400 + 1000
+
+
+# ---- not hung, and yet replaced -------------------------------------------------------------
+
+@pytest.mark.parametrize("limit, value, path", [
+    ("max_requests", 100, "/"), ("max_age", "1s", "/"), ("max_rss", "64M", "/leak?100"),
+    ("max_fds", 64, "/leakfd?70")])
+def test_old(row, limit, value, path):
+    """Over one of its own limits, with a fresh beat: its successor is there first, and
+    no request is lost."""
+    r = row(**{limit: value})
+    victim = r.worker("web/1")
+    with r.connection_to(victim) as client:
+        seen = r.last_event()
+        for _ in range(120 if limit == "max_requests" else 1):
+            response = client.request("GET", path)
+            assert response.status == 200
+            if response.closes:         # it drains already
+                break
+    recycled = r.await_event("worker.recycled", after=seen, id=victim["id"])
+    assert recycled["text"] == "over " + limit, recycled
+    ended = r.await_event("worker.exited", after=recycled, id=victim["id"])
+    assert ended["asked"] and ended["signal"] is None
+    between = [e["event"] for e in r.events(recycled["seq"]) if e["seq"] < ended["seq"]
+               and e["worker"] == "web/1"]
+    assert between.index("worker.ready") < between.index("worker.draining")
+    assert r.pool()["restarts"] == 0
+    r.served()

@@ -23,6 +23,9 @@ a probe of `status`, and at the end the oracle (row.py):
         r = row()
         victim = r.blame(r.worker("web/1"))
         os.kill(victim["pid"], signal.SIGKILL)
+
+`arm` lays rules of failpoints while the daemon runs; memo.py reads the memo and
+damages it.
 """
 
 import pytest
