@@ -99,7 +99,7 @@ on_tick(evutil_socket_t fd, short what, void *arg)
 {
 	struct master *m = arg;
 	uint64_t now = clock_now_ns();
-	bool late = m->last_tick_ns != 0 && now - m->last_tick_ns >
+	bool late = now - m->last_tick_ns >
 	    (uint64_t)clock_scaled_ms(TICK_MS + LATE_MS) * NS_PER_MS;
 
 	(void)fd;
@@ -150,6 +150,7 @@ void
 tick_start(struct master *m)
 {
 	cgroup_look(m);
+	m->last_tick_ns = clock_now_ns();	/* the first may be late, too */
 	if (m->tick == NULL)
 		m->tick = every(m, clock_scaled_ms(TICK_MS), on_tick);
 }
