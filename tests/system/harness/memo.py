@@ -17,6 +17,7 @@ import sys
 
 MAGIC, VERSION = 0x4d434c01, 1
 POOLS, SLOTS, WORKERS, NONE = 64, 1088, 2304, 0xffff
+MINUTES, POISONS, POISON_DEATHS = 10, 8, 5
 STATES = ["down", "starting", "ready", "draining", "stopping", "killing", "waiting",
           "held"]
 CAUSES = 13
@@ -47,6 +48,12 @@ class Globals(ctypes.Structure):
         + _each(u64, "taken_back") + _text("reserved", 48))
 
 
+class Poison(ctypes.Structure):
+    _fields_ = (_each(u64, "key") + [("death_ns", u64 * POISON_DEATHS)]
+                + _each(u64, "until_ns probe_id generation") + _each(u8, "state")
+                + _text("reserved", 7))
+
+
 class Pool(ctypes.Structure):
     _fields_ = (
         _text("name", 48)
@@ -56,7 +63,8 @@ class Pool(ctypes.Structure):
                 "retired_requests retired_connections generation stable_generation")
         + _each(u32, "was_stable early_deaths")
         + _text("drained_by", 64)
-        + [("counters", u64 * 64), ("histogram", u64 * 64)] + _text("reserved", 48))
+        + [("counters", u64 * 64), ("histogram", u64 * 64), ("poison", Poison * POISONS)]
+        + _text("reserved", 48))
 
 
 class Slot(ctypes.Structure):
@@ -65,7 +73,9 @@ class Slot(ctypes.Structure):
         + _each(u8, "wanted drained fatal_class had_trouble") + _each(u32, "early")
         + _each(u64, "next_try_boot_ms restarts replacements generation requests "
                 "connections spawn_failures")
-        + _text("fatal_text", 128) + _each(u8, "start_is_free") + _text("reserved", 31))
+        + _text("fatal_text", 128) + _each(u8, "start_is_free reserved")
+        + _each(u16, "spawn_errno") + _each(u32, "minute")
+        + [("deaths", u16 * MINUTES)] + _text("reserved2", 4))
 
 
 class Worker(ctypes.Structure):
@@ -74,8 +84,8 @@ class Worker(ctypes.Structure):
               "max_requests max_age_ms max_rss max_fds")
         + [("pid", ctypes.c_int32)] + _each(u16, "slot")
         + _each(u8, "state asked cause ladder fatal_class image is_other transaction "
-                "paused stable limits_drawn")
-        + _text("reserved", 31))
+                "paused stable limits_drawn taken_back")
+        + _text("reserved", 30))
 
 
 class Copy(ctypes.Structure):
