@@ -47,14 +47,6 @@ finish(struct worker *worker)
 }
 
 static void
-on_deadline(evutil_socket_t fd, short what, void *arg)
-{
-	(void)fd;
-	(void)what;
-	finish(arg);
-}
-
-static void
 arm_deadline(struct worker *worker)
 {
 	uint64_t now_ns = clock_now_ns(), left_us = 0;
@@ -63,10 +55,24 @@ arm_deadline(struct worker *worker)
 	if (worker->drain_deadline_ns == 0)
 		return;
 	if (worker->drain_deadline_ns > now_ns)
-		left_us = (worker->drain_deadline_ns - now_ns) / 1000;
+		left_us = (worker->drain_deadline_ns - now_ns) / 1000 + 1;
 	time.tv_sec = (time_t)(left_us / 1000000);
 	time.tv_usec = (suseconds_t)(left_us % 1000000);
 	event_add(&worker->drain_event, &time);
+}
+
+static void
+on_deadline(evutil_socket_t fd, short what, void *arg)
+{
+	struct worker *worker = arg;
+
+	(void)fd;
+	(void)what;
+	/* the clock of the loop moves in steps, and may be ahead */
+	if (clock_now_ns() < worker->drain_deadline_ns)
+		arm_deadline(worker);
+	else
+		finish(worker);
 }
 
 void

@@ -333,7 +333,7 @@ def test_headers_that_are_none(row):
         assert answer.header("X-Good") == "yes" and answer.header("X-Evil") is None
         assert {name for name, _ in answer.headers} == {
             "Date", "Server", "Content-Type", "Content-Length", "X-Good", "X-Worker",
-            "X-Worker-Id"}
+            "X-Worker-Id", "X-Served"}
         assert conn.request("GET", "/").text == "evil\n" and conn.rest == b"", "in step"
     wait.until(lambda: r.metric("misused_total") == len(said) - 1, 5,
                "the refusals counted")
