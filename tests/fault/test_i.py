@@ -113,7 +113,8 @@ def test_readers_that_do_not_read(row):
     assert memory_kb(r) - before < 50 * (1024 + 256), "1 MiB each, and what it takes"
     await_connections(r, 0)
     assert time.monotonic() - began > 1.0
-    assert r.metric("send_timeouts_total") == 50
+    # of the load's clients not all may be there at this moment
+    wait.until(lambda: r.metric("send_timeouts_total") == 50, 5, "each of them counted")
     for sock in crowd:
         assert len(received(sock)) < 10 << 20, "cut short, and seen to be"
         sock.close()
