@@ -83,7 +83,7 @@ def test_blocked(row):
     said = r.log()
     assert "worker web/1: SIGABRT" in said and "registers:" in said
     assert said.index("worker.hung") < said.index("worker web/1: SIGABRT")
-    assert "clusterd: worker web/1(+0x" in record["output_tail"], "frames"
+    assert "do_block+0x" in record["output_tail"], "frames"
 
 
 def test_stopped(row):
