@@ -202,9 +202,9 @@ is_full(struct process *process)
  * its event was deleted by a plugin.  Killing it would cost those that it
  * serves; where the machine has no means, another one would have none either. */
 static void
-look_for_deaf(struct process *process)
+look_for_deaf(struct process *process, uint64_t now)
 {
-	uint64_t now = clock_now_ns(), since, taken;
+	uint64_t since, taken;
 
 	if (!process->on || !process->has_report)
 		return;
@@ -222,19 +222,19 @@ look_for_deaf(struct process *process)
 		process->deaf_since_ns = now;
 	since = process->deaf_since_ns > process->clock_from_ns ?
 	    process->deaf_since_ns : process->clock_from_ns;
-	if (process->deaf || now - since < clock_scaled_ms(DEAF_MS) * NS_PER_MS)
+	if (process->deaf ||
+	    now < since + clock_scaled_ms(DEAF_MS) * NS_PER_MS)
 		return;
 	process->deaf = true;		/* recycle_look() sees it */
 	turn_later(process->master, dispatch_take_back_later, 0);
 }
 
 void
-hang_look(struct process *process)
+hang_look(struct process *process, uint64_t now)
 {
 	struct master *m = process->master;
 	const struct memo_worker *row = &turn_look(m)->worker[process->row];
-	uint64_t now = clock_now_ns(), age = age_ms(process, now);
-	uint64_t limit;
+	uint64_t age = age_ms(process, now), limit;
 
 	/* A start has its own deadline; what is being ended has the ladder. */
 	if ((row->state != WS_READY && row->state != WS_DRAINING) ||
@@ -245,7 +245,7 @@ hang_look(struct process *process)
 		if (process->stalled)
 			end_stall(process);
 		else
-			look_for_deaf(process);
+			look_for_deaf(process, now);
 		return;
 	}
 	if (!process->stalled)

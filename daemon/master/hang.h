@@ -10,8 +10,12 @@
 #ifndef CLUSTERD_MASTER_HANG_H
 #define CLUSTERD_MASTER_HANG_H
 
+#include <stdint.h>
+
 struct process;
 
-void hang_look(struct process *process);
+/* now: when the caller found that it was not late itself.  If everything stood
+ * still since, that is for its next look to see. */
+void hang_look(struct process *process, uint64_t now);
 
 #endif

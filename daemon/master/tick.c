@@ -14,6 +14,7 @@
 
 #include "common/base/check.h"
 #include "common/base/clock.h"
+#include "common/base/failpoint.h"
 #include "common/base/log.h"
 #include "daemon/journal/journal.h"
 #include "daemon/journal/logthread.h"
@@ -59,7 +60,7 @@ on_beat(evutil_socket_t fd, short what, void *arg)
 }
 
 static void
-look_at_workers(struct master *m, bool late)
+look_at_workers(struct master *m, uint64_t now, bool late)
 {
 	for (size_t i = 0; i < MEMO_WORKERS; i++) {
 		struct process *process = m->process[i];
@@ -75,7 +76,7 @@ look_at_workers(struct master *m, bool late)
 		if (late)
 			process->clock_from_ns = clock_now_ns();
 		else
-			hang_look(process);
+			hang_look(process, now);
 	}
 }
 
@@ -106,9 +107,10 @@ on_tick(evutil_socket_t fd, short what, void *arg)
 	(void)what;
 	m->last_tick_ns = now;
 	m->ticks++;
+	(void)FP("master.tick");
 	if (m->store != NULL)
 		store_poll(m->store);	/* its thread may be stuck */
-	look_at_workers(m, late);
+	look_at_workers(m, now, late);
 	listeners_check(m);
 	recycle_look(m);
 	quarantine_look(m);

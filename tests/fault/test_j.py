@@ -31,6 +31,27 @@ def test_suspended(row):
     r.served()
 
 
+def is_in_a_call(pid, *names):
+    """A process waits in one of these system calls."""
+    with open("/proc/%d/wchan" % pid, encoding="ascii") as f:
+        return f.read() in names
+
+
+@shows("J2")
+@boxes.needs_root
+def test_suspended_in_the_middle_of_a_tick(row):
+    """The master has seen that it is not late, and then the machine stands still:
+    what it judges afterwards is as of then."""
+    r = row(env={"CLUSTERD_FP": "master.tick:sleep=300@10"})
+    master, seen = r.master_pid(), r.last_event()
+    wait.until(lambda: is_in_a_call(master, "hrtimer_nanosleep", "do_nanosleep"), 10,
+               "a tick that stands still")
+    r.freeze(1.5)
+    r.served(5)
+    names = [e["event"] for e in r.events(seen)]
+    assert not {"worker.stalled", "worker.hung", "master.adopted"} & set(names), names
+
+
 # ---- an old kernel, a strict container -----------------------------------------------------
 
 # What is done without it, or why nothing can be; openat2 is not used.
