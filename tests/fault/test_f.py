@@ -154,10 +154,11 @@ def test_more_clients_than_places(row):
         stay = [one for one in idle if one not in ended]
         # follower, scale and probe have theirs; who has just asked, one more
         assert PLACES - 5 <= len(stay) <= PLACES - 2, len(stay)
-        # in order; the one of each ten that asked was idle for less long
-        quiet = [one for number, one in enumerate(idle) if number % 10 != 9]
-        assert max(quiet.index(one) for one in quiet if one in ended) < \
-            min(quiet.index(one) for one in quiet if one in stay) + 1
+        # in order, but that a busy master takes several of a ten at one moment; the
+        # one of each ten that asked was idle for less long
+        tens = {one: number // 10 for number, one in enumerate(idle) if number % 10 != 9}
+        assert max(tens[one] for one in tens if one in ended) <= \
+            min(tens[one] for one in tens if one in stay)
         assert follower.is_open() and waits.is_open()
         assert waits.final()["ok"] is True
         for one in idle:

@@ -447,7 +447,10 @@ def test_child_dies_at(row, rule):
 # ---- none is forgotten -----------------------------------------------------------------------
 
 # A place where something else than a death is wanted, and the test that does it.
-ELSEWHERE = {"checker.not_root": "system/test_config.py"}
+ELSEWHERE = {
+    "checker.not_root": "system/test_config.py",
+    "log.open": "test_g_log.py", "log.write": "test_g_log.py",
+    "reload.flipped": "test_h_keys.py", "master.tick": "test_j.py"}
 
 
 def test_no_failpoint_is_forgotten(cluster):

@@ -430,7 +430,8 @@ def test_exec_failure_is_told(keeper):
     master = k.serve()
     os.unlink(k.dir + "/worker")
     answer, _ = spawn(k, master, 100)
-    assert answer.name == "SPAWN_FAILED" and answer.code == 2 and answer["step_name"] == "exec"
+    assert answer.name == "SPAWN_FAILED" and answer.code == 2 and \
+        answer["step_name"] == "execveat"
     # the row is free again
     answer, _ = spawn(k, master, 100)
     assert answer.name == "SPAWN_FAILED"
