@@ -6,98 +6,61 @@ outside by a descriptor of its keeper:
     python3 -m harness.memo PID flip idle|current|both
     python3 -m harness.memo PID version
 
-Its structs are spelled here a second time.  The digest of sizes in the memo's
-head says whether they are those of the programs.
+Its structs are read from the header; the digest of sizes in the memo's head says
+whether they are those of the programs.
 """
 
 import ctypes
 import mmap
 import os
+import pathlib
+import re
 import sys
 
-MAGIC, VERSION = 0x4d434c01, 1
-POOLS, SLOTS, WORKERS, NONE = 64, 1088, 2304, 0xffff
-MINUTES, POISONS, POISON_DEATHS = 10, 8, 5
-STATES = ["down", "starting", "ready", "draining", "stopping", "killing", "waiting",
-          "held"]
-CAUSES = 13
-
-u8, u16, u32, u64 = ctypes.c_uint8, ctypes.c_uint16, ctypes.c_uint32, ctypes.c_uint64
+SOURCE = pathlib.Path(__file__).resolve().parents[3]
+KINDS = {"uint8_t": ctypes.c_uint8, "uint16_t": ctypes.c_uint16,
+         "uint32_t": ctypes.c_uint32, "uint64_t": ctypes.c_uint64,
+         "int32_t": ctypes.c_int32, "int64_t": ctypes.c_int64, "char": ctypes.c_char}
 
 
-def _text(name, size):
-    return [(name, ctypes.c_char * size)]
+def _source(path):
+    text = (SOURCE / path).read_text(encoding="utf-8")
+    return re.sub(r"/\*.*?\*/", "", text, flags=re.S)
 
 
-def _each(kind, names):
-    return [(name, kind) for name in names.split()]
+def _words(path):
+    return re.findall(r'^\w+\(\w+,\s*"(\w+)"\)', _source(path), re.M)
 
 
-class Globals(ctypes.Structure):
-    _fields_ = (
-        _each(u64, "generation previous next_id next_seq next_connection committed_ns "
-              "trans_generation trans_since_ns")
-        + _each(u32, "trans_kind trans_step trans_hold_percent trans_pool trans_slot "
-                "trans_from trans_to trans_verdict stopping rollback_used "
-                "master_deaths last_pool")
-        + _text("trans_command", 40) + _text("trans_who", 64)
-        + _each(u64, "last_generation")
-        + _text("ended_command", 40) + _text("ended_who", 64)
-        + _each(u32, "ended_kind ended_code")
-        + _text("ended_text", 256) + _text("ended_result", 512)
-        + _each(u64, "taken_back") + _text("reserved", 48))
+def _declared(statement, structs, numbers):
+    """[(name, type)] of one line of a struct: `uint32_t one, other[MEMO_MANY]'."""
+    kind, names = re.fullmatch(r"(struct \w+|\w+)\s+(.*)", statement, re.S).groups()
+    base = structs[kind[7:]] if kind.startswith("struct ") else KINDS[kind]
+    for name, count in re.findall(r"(\w+)(?:\[(\w+)\])?(?:,|$)", names):
+        yield name, base * int(numbers.get(count, count)) if count else base
 
 
-class Poison(ctypes.Structure):
-    _fields_ = (_each(u64, "key") + [("death_ns", u64 * POISON_DEATHS)]
-                + _each(u64, "until_ns probe_id generation") + _each(u8, "state")
-                + _text("reserved", 7))
+def _structs(text, numbers):
+    """{name: class} of all structs of a header, in its order."""
+    found = {}
+    for name, body in re.findall(r"^struct (\w+) \{(.*?)^\};", text, re.M | re.S):
+        fields = []
+        for statement in filter(None, map(str.strip, body.split(";"))):
+            fields += _declared(statement, found, numbers)
+        found[name] = type(name, (ctypes.Structure,), {"_fields_": fields})
+    return found
 
 
-class Pool(ctypes.Structure):
-    _fields_ = (
-        _text("name", 48)
-        + _each(u32, "desired desired_by_operator file_workers first_slot slots last_slot "
-                "drained flags")
-        + _each(u64, "tokens_milli tokens_ns retired_restarts retired_replacements "
-                "retired_requests retired_connections generation stable_generation")
-        + _each(u32, "was_stable early_deaths")
-        + _text("drained_by", 64)
-        + [("counters", u64 * 64), ("histogram", u64 * 64), ("poison", Poison * POISONS)]
-        + _text("reserved", 48))
-
-
-class Slot(ctypes.Structure):
-    _fields_ = (
-        _each(u16, "pool number current other")
-        + _each(u8, "wanted drained fatal_class had_trouble") + _each(u32, "early")
-        + _each(u64, "next_try_boot_ms restarts replacements generation requests "
-                "connections spawn_failures")
-        + _text("fatal_text", 128) + _each(u8, "start_is_free reserved")
-        + _each(u16, "spawn_errno") + _each(u32, "minute")
-        + [("deaths", u16 * MINUTES)] + _text("reserved2", 4))
-
-
-class Worker(ctypes.Structure):
-    _fields_ = (
-        _each(u64, "id generation since_ns ready_ns forked_ns deadline_ns drain_ns "
-              "max_requests max_age_ms max_rss max_fds")
-        + [("pid", ctypes.c_int32)] + _each(u16, "slot")
-        + _each(u8, "state asked cause ladder fatal_class image is_other transaction "
-                "paused stable limits_drawn taken_back")
-        + _text("reserved", 30))
-
-
-class Copy(ctypes.Structure):
-    _fields_ = (_each(u64, "number") + _each(u32, "crc pools slots workers")
-                + [("globals", Globals), ("pool", Pool * POOLS), ("slot", Slot * SLOTS),
-                   ("worker", Worker * WORKERS)])
-
-
-class Head(ctypes.Structure):
-    _fields_ = (_each(u32, "magic") + _each(u16, "version head_size")
-                + _each(u32, "layout copy_size current") + [("reserved", u32 * 11),
-                                                            ("copy", Copy * 2)])
+HEADER = _source("daemon/proto/memo.h")
+NUMBERS = {name: int(value, 0)
+           for name, value in re.findall(r"(MEMO_\w+) = (0x[0-9a-f]+|\d+)", HEADER)}
+STRUCTS = _structs(HEADER, NUMBERS)
+MAGIC, VERSION, NONE = (NUMBERS["MEMO_" + word] for word in ("MAGIC", "VERSION", "NONE"))
+Head, Copy, Globals, Pool, Slot, Worker = (
+    STRUCTS["memo" + word] for word in ("", "_copy", "_globals", "_pool", "_slot",
+                                        "_worker"))
+STATES = _words("common/table/worker_states.def")
+CAUSES = _words("common/table/causes.def")
 
 
 def _table():
@@ -120,7 +83,7 @@ def crc32c(data):
 def _layout():
     sizes = [ctypes.sizeof(one) for one in (Head, Copy, Globals, Pool, Slot, Worker)]
     return crc32c(b"".join(n.to_bytes(4, "little")
-                           for n in sizes + [len(STATES), CAUSES]))
+                           for n in sizes + [len(STATES), len(CAUSES)]))
 
 
 def _path(pid):
@@ -206,7 +169,6 @@ def _plain(struct):
             found[name] = value.decode(errors="replace")
         elif isinstance(value, int):
             found[name] = value
-    found.pop("reserved", None)
     return found
 
 
