@@ -120,16 +120,19 @@ def test_hangs_at_its_end(row, what, cause, event, limit_s):
 
 @contextlib.contextmanager
 def busy_cpus(each):
-    """So many loops on every CPU that we may use."""
-    count = each * len(os.sched_getaffinity(0))
-    loops = [subprocess.Popen([sys.executable, "-c", "while True: pass"])
-             for _ in range(count)]
+    """So many loops on every CPU that we may use.  Each is a session of its own: the
+    kernel may give every session the same, whatever the niceness in it."""
+    loops = [subprocess.Popen([sys.executable, "-uc", "print()\nwhile True: pass"],
+                              stdout=subprocess.PIPE, start_new_session=True)
+             for _ in range(each * len(os.sched_getaffinity(0)))]
     try:
+        for loop in loops:
+            loop.stdout.readline()      # it has begun
         yield
     finally:
         for loop in loops:
             loop.kill()
-            loop.wait()
+            loop.communicate()
 
 
 @shows("C7")
