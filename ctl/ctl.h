@@ -34,6 +34,10 @@ struct ctl {
 	json_t *args;
 };
 
+/* size bytes of 0; without memory the program says so, and ends as CTL_FAILED:
+ * half an answer would look like another one. */
+void *ctl_take(size_t size);
+
 /* One line to stderr, "clusterctl: …"; what is not printable is escaped. */
 void ctl_complain(const struct ctl *ctl, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));

@@ -66,6 +66,7 @@ main(int argc, char **argv)
 	int status;
 
 	setlocale(LC_CTYPE, "");
+	json_set_alloc_funcs(ctl_take, free);
 	if (argc > 1 && strcmp(argv[1], "--manual") == 0) {
 		usage_print_manual();
 		return CTL_DONE;

@@ -155,11 +155,9 @@ show_table(const struct ctl *ctl, const json_t *array, const char *names)
 	struct column columns[COLUMNS_MAX];
 	size_t count = columns_read(names, columns);
 	size_t rows = json_array_size(array);
-	char **cells = calloc(rows * count + 1, sizeof(*cells));
+	char **cells = ctl_take((rows * count + 1) * sizeof(*cells));
 	char *heads[COLUMNS_MAX];
 
-	if (cells == NULL)
-		return;
 	for (size_t row = 0; row < rows; row++) {
 		for (size_t i = 0; i < count; i++)
 			cells[row * count + i] = show_value(columns[i].name,

@@ -197,10 +197,13 @@ show_value(const char *name, const json_t *value)
 
 	buf_init(&buf, 0);
 	add_value(&buf, name, value);
-	text = buf.failed ? NULL : strndup(buf_len(&buf) > 0 ? buf_at(&buf) :
-	    "", buf_len(&buf));
+	text = ctl_take(buf.failed ? 2 : buf_len(&buf) + 1);
+	if (buf.failed)
+		text[0] = '?';
+	else if (buf_len(&buf) > 0)
+		memcpy(text, buf_at(&buf), buf_len(&buf));
 	buf_done(&buf);
-	return text != NULL ? text : strdup("?");
+	return text;
 }
 
 void

@@ -14,6 +14,7 @@
 
 #include "common/base/clock.h"
 #include "common/base/log.h"
+#include "common/base/memory.h"
 #include "daemon/control/server.h"
 #include "daemon/journal/journal.h"
 #include "daemon/store/store.h"
@@ -134,7 +135,7 @@ audit_denied(struct control *control, const struct peer *peer,
 	snprintf(text, sizeof(text), "%s, by %s", command->name, call.who);
 	audit_publish(control, EVENT_COMMAND_DENIED, command, NULL, call.who,
 	    text);
-	free(call.args);
+	memory_free(call.args);
 }
 
 void

@@ -17,6 +17,7 @@
 #include "common/base/check.h"
 #include "common/base/clock.h"
 #include "common/base/log.h"
+#include "common/base/memory.h"
 #include "daemon/control/audit.h"
 #include "daemon/control/client.h"
 #include "daemon/control/server.h"
@@ -63,7 +64,7 @@ call_free(struct control_call *call)
 	journal_unfollow(call->follower);
 	buf_done(&call->body);
 	free(call->context);
-	free(call->args);
+	memory_free(call->args);
 	free(call);
 }
 
@@ -321,11 +322,25 @@ call_end_joined(struct control_call *call, const struct errmsg *err,
 	}
 }
 
+/* What was made of a view that is not there says nothing. */
+static bool
+call_was_blind(struct control_call *call)
+{
+	bool blind = call->control->blind;
+
+	call->control->blind = false;
+	return blind;
+}
+
 void
 call_done(struct control_call *call, const char *result)
 {
 	struct buf body;
 
+	if (call_was_blind(call)) {
+		call_fail_with(call, ERR_MEMORY, "out of memory");
+		return;
+	}
 	call_end_joined(call, NULL, result);
 	buf_init(&body, 0);
 	call_write_ok(call, result, &body);
@@ -338,8 +353,13 @@ void
 call_fail(struct control_call *call, const struct errmsg *err,
     const char *result)
 {
+	struct errmsg no_memory;
 	struct buf body;
 
+	if (call_was_blind(call)) {
+		errmsg_set(&no_memory, ERR_MEMORY, "out of memory");
+		err = &no_memory;
+	}
 	call_end_joined(call, err, result);
 	buf_init(&body, 0);
 	call_write_error(call, err, result, &body);

@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "common/base/clock.h"
+#include "common/base/memory.h"
 #include "daemon/control/dispatch.h"
 #include "daemon/control/server.h"
 #include "daemon/store/store.h"
@@ -91,7 +92,7 @@ past_answer(struct control_call *call, const struct past *past)
 		    past->text != NULL ? past->text : "failed");
 		call_fail(call, &err, result);
 	}
-	free(result);
+	memory_free(result);
 }
 
 static void

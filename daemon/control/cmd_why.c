@@ -12,6 +12,7 @@
 #include <time.h>
 
 #include "common/base/clock.h"
+#include "common/base/memory.h"
 #include "common/base/parse.h"
 #include "daemon/control/dispatch.h"
 #include "daemon/control/present.h"
@@ -242,7 +243,7 @@ why_answer(struct control_call *call, const struct target *target,
 		writer_add_json(&w, "death", json);
 		add_routes(&text, &w, view, worker->pool);
 		writer_close(&w, '}');
-		free(json);
+		memory_free(json);
 	}
 	writer_close(&w, ']');
 	if (buf_add(&text, "", 1) == 0)

@@ -101,6 +101,7 @@ dispatch_request(struct client *client, struct request *request,
 	if (request->command_id != NULL)
 		snprintf(call->wanted_id, sizeof(call->wanted_id), "%s",
 		    request->command_id);
+	call->control->blind = false;
 	handlers[command->id](call, &arguments);
 	return 0;
 }

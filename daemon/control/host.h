@@ -87,7 +87,8 @@ const char *control_call_id(const struct control_call *call);
 struct control_host {
 	void *context;
 
-	/* The present state, fresh.  Never NULL.  Holds until the loop turns. */
+	/* The present state, fresh.  NULL: there is no memory for it.  Holds
+	 * until the loop turns. */
 	const struct view *(*view)(void *context);
 
 	/*

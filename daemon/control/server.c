@@ -9,6 +9,7 @@
 
 #include <errno.h>
 #include <event2/event.h>
+#include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,6 +20,7 @@
 #include "common/base/fd.h"
 #include "common/base/log.h"
 #include "daemon/control/audit.h"
+#include "common/base/memory.h"
 #include "daemon/control/cmd_verdict.h"
 
 enum {
@@ -45,7 +47,12 @@ server_read_again(struct control *control)
 const struct view *
 server_view(struct control *control)
 {
-	return control->host->view(control->host->context);
+	static const struct view nothing;
+	const struct view *view = control->host->view(control->host->context);
+
+	/* Whatever is said of it becomes "out of memory" (call.c). */
+	control->blind = view == NULL;
+	return view != NULL ? view : &nothing;
 }
 
 /* ---- who gets in ------------------------------------------------------------- */
@@ -249,6 +256,8 @@ control_start(struct event_base *base, int listen_fd,
 
 	if (control == NULL)
 		return errmsg_set(err, ERR_MEMORY, "out of memory");
+	/* A request without memory is refused in its own words. */
+	json_set_alloc_funcs(memory_take, memory_free);
 	control->base = base;
 	control->host = host;
 	control->access = *access;

@@ -44,12 +44,14 @@ struct control {
 	uint64_t denied_ms;		/* the second that is being counted */
 	unsigned denied;		/* refusals recorded in it */
 	bool paused;			/* accept() failed: again at the next tick */
+	bool blind;			/* there was no memory for the view */
 };
 
 struct event_base *server_event_base(struct control *control);
 /* Some client has lines left: client_read_more() in the next turn. */
 void server_read_again(struct control *control);
-/* The present state, from the host. */
+/* The present state, from the host.  Without memory for it an empty one, and
+ * the call that asked fails, whatever is answered to it. */
 const struct view *server_view(struct control *control);
 
 #endif

@@ -68,6 +68,12 @@ on_spawned(struct master *m, uint64_t id, const struct link_packet *answer)
 }
 
 static void
+refuse_spawn(struct master *m, uint64_t id)
+{
+	link_refuse(m, on_spawned, id);
+}
+
+static void
 perform_spawn(struct master *m, uint16_t row)
 {
 	const struct memo_copy *copy = turn_look(m);
@@ -80,6 +86,10 @@ perform_spawn(struct master *m, uint16_t row)
 
 	if (conf == NULL)
 		return;		/* its deadline says that it did not start */
+	if (!link_reserve(m->link)) {
+		turn_later(m, refuse_spawn, worker->id);
+		return;
+	}
 	ask_fds(m, worker->id, pool);
 	keeper_begin(&packet, KEEPER_SPAWN, 0);
 	spawn->id = worker->id;

@@ -50,7 +50,7 @@ adopt_have_worker(struct master *m, const struct link_packet *packet)
 	    have->name, packet);
 
 	if (process == NULL)
-		return;
+		master_give_up("inventory");
 	process->generation = have->snapshot >> 8;
 	process->exited = have->exited != 0;
 	process->status = (int)have->status;

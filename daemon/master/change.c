@@ -15,6 +15,7 @@
 #include "common/base/clock.h"
 #include "common/base/fd.h"
 #include "common/base/log.h"
+#include "common/base/memory.h"
 #include "daemon/control/control.h"
 #include "daemon/journal/journal.h"
 #include "daemon/master/disk.h"
@@ -51,12 +52,12 @@ struct change_run *
 change_begin(struct master *m, struct control_call *call,
     const struct change *change, enum trans_kind kind)
 {
-	struct change_run *run = calloc(1, sizeof(*run));
+	struct change_run *run = memory_new(sizeof(*run));
 	struct supervisor s = life_now(m);
 	struct memo_globals *globals = &s.copy->globals;
 	char progress[200];
 
-	CHECK(run != NULL && m->change == NULL);
+	CHECK(m->change == NULL);
 	run->master = m;
 	run->call = call;
 	run->change = *change;
@@ -90,7 +91,7 @@ end(struct master *m)
 		buf_done(run->warnings);
 	free(run->warnings);
 	trans_end(&s, &run->trans);
-	free(run);
+	memory_free(run);
 	m->change = NULL;
 	change_next(m);
 }
@@ -113,16 +114,15 @@ give_answer(struct master *m, uint64_t about)
 	else if (answer->call != NULL)
 		control_fail(answer->call, &answer->err, answer->result);
 	free(answer->result);
-	free(answer);
+	memory_free(answer);
 }
 
 void
 change_answer(struct master *m, struct control_call *call,
     const struct errmsg *err, const char *result)
 {
-	struct answer *answer = calloc(1, sizeof(*answer));
+	struct answer *answer = memory_new(sizeof(*answer));
 
-	CHECK(answer != NULL);
 	answer->call = call;
 	if (err != NULL) {
 		answer->err = *err;

@@ -251,6 +251,7 @@ static void
 on_config_checked(struct master *m, struct check *check)
 {
 	struct control_call *call = check_call;
+	const struct errmsg no_memory = { ERR_MEMORY, "out of memory" };
 	struct diff diff;
 	struct errmsg err;
 	char line[400], *json;
@@ -274,7 +275,10 @@ on_config_checked(struct master *m, struct check *check)
 	json = diff_make(m->conf, check->conf, &diff) == 0 ?
 	    plan_json(&diff, check->conf) : NULL;
 	diff_done(&diff);
-	control_done(call, json != NULL ? json : "{}");
+	if (json != NULL)
+		control_done(call, json);
+	else
+		control_fail(call, &no_memory, NULL);
 	free(json);
 }
 

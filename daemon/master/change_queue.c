@@ -10,6 +10,7 @@
 
 #include "common/base/check.h"
 #include "common/base/clock.h"
+#include "common/base/memory.h"
 #include "daemon/control/control.h"
 #include "daemon/master/change.h"
 #include "daemon/master/master.h"
@@ -87,8 +88,7 @@ enqueue(struct control_call *call, const struct change *change)
 		    QUEUE_MAX);
 		return;
 	}
-	waiting = calloc(1, sizeof(*waiting));
-	CHECK(waiting != NULL);
+	waiting = memory_new(sizeof(*waiting));
 	waiting->call = call;
 	waiting->change = *change;
 	waiting->change.text = NULL;
@@ -190,7 +190,7 @@ start_next(struct master *m, uint64_t unused)
 		queued--;
 		note_waiting(waiting->call, false);
 		begin(m, waiting->call, &waiting->change);
-		free(waiting);
+		memory_free(waiting);
 	}
 }
 

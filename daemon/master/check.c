@@ -31,6 +31,7 @@
 #include "daemon/master/disk.h"
 #include "daemon/master/life.h"
 #include "daemon/master/master.h"
+#include "daemon/master/turn.h"
 #include "daemon/proto/snapshot.h"
 #include "daemon/proto/verdict.h"
 #include "daemon/store/rows.h"
@@ -171,7 +172,11 @@ on_done(struct check *check, const struct verdict_msg_done *said, int fd)
 		add_error(check, "the checker's verdict does not add up");
 	} else {
 		check->text = malloc(said->size + 1);
-		CHECK(check->text != NULL);
+		if (check->text == NULL) {
+			add_error(check, "out of memory");
+			munmap(data, said->size);
+			return;
+		}
 		memcpy(check->text, data, said->size);
 		check->text[said->size] = '\0';
 		check->text_len = said->size;
@@ -266,7 +271,7 @@ check_free(struct check *check)
 	free(check->text);
 	buf_done(&check->errors);
 	buf_done(&check->warnings);
-	free(check);
+	check->master = NULL;
 }
 
 /* A checker that just vanished says nothing; the words are made here. */
@@ -360,13 +365,18 @@ on_limit(evutil_socket_t fd, short what, void *arg)
 	actions_signal(check->master, check->id, SIGKILL);
 }
 
+/* One at a time; the second is begun when the first tells how it ended. */
+static struct check checks[2];
+
 static struct check *
 check_new(struct master *m, uint64_t id,
     void (*done)(struct master *m, struct check *check))
 {
-	struct check *check = calloc(1, sizeof(*check));
+	struct check *check = checks[0].master == NULL ? &checks[0] :
+	    &checks[1];
 
-	CHECK(check != NULL && m->check == NULL);
+	CHECK(m->check == NULL && check->master == NULL);
+	memset(check, 0, sizeof(*check));
 	check->master = m;
 	check->id = id;
 	check->done = done;
@@ -447,6 +457,12 @@ on_spawned(struct master *m, uint64_t id, const struct link_packet *answer)
 	check_free(check);
 }
 
+static void
+refuse_check(struct master *m, uint64_t id)
+{
+	link_refuse(m, on_spawned, id);
+}
+
 void
 check_start(struct master *m, uint32_t account,
     void (*done)(struct master *m, struct check *check))
@@ -455,6 +471,10 @@ check_start(struct master *m, uint32_t account,
 	struct keeper_packet packet;
 	struct keeper_msg_spawn *spawn = &packet.body.spawn;
 
+	if (!link_reserve(m->link)) {
+		turn_later(m, refuse_check, check->id);
+		return;
+	}
 	keeper_begin(&packet, KEEPER_SPAWN, 0);
 	spawn->id = check->id;
 	spawn->role = ROLE_CHECKER;

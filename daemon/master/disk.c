@@ -29,6 +29,7 @@
 #include "common/base/failpoint.h"
 #include "common/base/fd.h"
 #include "common/base/log.h"
+#include "common/base/memory.h"
 #include "daemon/master/master.h"
 #include "daemon/master/sweep.h"
 
@@ -76,9 +77,8 @@ struct disk {
 struct disk_job *
 disk_job_new(void)
 {
-	struct disk_job *job = calloc(1, sizeof(*job));
+	struct disk_job *job = memory_new(sizeof(*job));
 
-	CHECK(job != NULL);
 	job->end = &job->first;
 	return job;
 }
@@ -93,17 +93,16 @@ disk_job_free(struct disk_job *job)
 	for (struct item *item = job->first; item != NULL; item = next) {
 		next = item->next;
 		fd_close(&item->fd);
-		free(item);
+		memory_free(item);
 	}
-	free(job);
+	memory_free(job);
 }
 
 static struct item *
 add_item(struct disk_job *job, const char *path, mode_t mode)
 {
-	struct item *item = calloc(1, sizeof(*item));
+	struct item *item = memory_new(sizeof(*item));
 
-	CHECK(item != NULL);
 	snprintf(item->path, sizeof(item->path), "%s", path);
 	item->mode = mode;
 	item->fd = -1;
@@ -361,14 +360,14 @@ on_limit(evutil_socket_t fd, short what, void *arg)
 struct disk *
 disk_new(struct master *m)
 {
-	struct disk *disk = calloc(1, sizeof(*disk));
+	struct disk *disk = memory_new(sizeof(*disk));
 
-	CHECK(disk != NULL);
 	disk->m = m;
 	pthread_mutex_init(&disk->lock, NULL);
 	pthread_cond_init(&disk->work, NULL);
 	disk->wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
-	CHECK(disk->wake_fd >= 0);
+	if (disk->wake_fd < 0)
+		master_give_up("disk");
 	disk->readable = event_new(m->base, disk->wake_fd,
 	    EV_READ | EV_PERSIST, on_wake, disk);
 	disk->limit = evtimer_new(m->base, on_limit, disk);

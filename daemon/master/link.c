@@ -10,6 +10,7 @@
 
 #include <errno.h>
 #include <event2/event.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -18,8 +19,14 @@
 #include "common/base/clock.h"
 #include "common/base/fd.h"
 #include "common/base/log.h"
+#include "common/base/memory.h"
 
-enum { LATER_MS = 100 };
+enum {
+	LATER_MS = 100,
+	FDS_OF_PROCESS = 8,		/* that come with SPAWNED */
+	FDS_ALWAYS = 2,			/* numbers that are kept in any case */
+	FDS_MAX = FDS_ALWAYS + KEEPER_OPEN_MAX * FDS_OF_PROCESS,
+};
 
 struct request {
 	struct request *next;
@@ -47,9 +54,68 @@ struct link {
 	size_t waiting, open;
 	uint32_t next_ref;
 	struct open_request requests[KEEPER_OPEN_MAX];
+	/* Numbers for what is to come: a message without room for its
+	 * descriptors loses them. */
+	int spares[FDS_MAX];
+	unsigned spare_count, starting;	/* processes that were reserved for */
 };
 
 static void link_flush(struct link *link);
+
+/* -- descriptors --------------------------------------------------------------------- */
+
+/* Are there numbers for so many processes? */
+static bool
+link_hold(struct link *link, unsigned starting)
+{
+	unsigned wanted = FDS_ALWAYS + starting * FDS_OF_PROCESS;
+
+	while (link->spare_count < wanted) {
+		int fd = fcntl(link->fd, F_DUPFD_CLOEXEC, 0);
+
+		if (fd < 0)
+			return false;
+		link->spares[link->spare_count++] = fd;
+	}
+	while (link->spare_count > wanted)
+		fd_close(&link->spares[--link->spare_count]);
+	return true;
+}
+
+/* For one message. */
+static void
+link_let_go(struct link *link)
+{
+	for (int i = 0; i < FDS_OF_PROCESS && link->spare_count > 0; i++)
+		fd_close(&link->spares[--link->spare_count]);
+}
+
+bool
+link_reserve(struct link *link)
+{
+	if (link->starting == KEEPER_OPEN_MAX ||
+	    !link_hold(link, link->starting + 1)) {
+		(void)link_hold(link, link->starting);
+		return false;
+	}
+	link->starting++;
+	return true;
+}
+
+void
+link_refuse(struct master *m, link_answer answer, uint64_t about)
+{
+	struct keeper_packet packet;
+	const struct link_packet refusal = { .packet = &packet };
+
+	keeper_begin(&packet, KEEPER_ERROR, 0);
+	packet.header.code = EMFILE;
+	record_put_text(packet.body.error.text, sizeof(packet.body.error.text),
+	    "the master has no descriptors for it");
+	answer(m, about, &refusal);
+}
+
+/* -- answers -------------------------------------------------------------------------- */
 
 static struct open_request *
 link_find(struct link *link, uint32_t ref)
@@ -74,6 +140,8 @@ link_answered(struct link *link, const struct link_packet *packet)
 	done = *slot;
 	slot->ref = 0;
 	link->open--;
+	if (done.type == KEEPER_SPAWN && link->starting > 0)
+		link->starting--;
 	if (done.answer != NULL)
 		done.answer(link->master, done.about, packet);
 	else if (p->header.type == KEEPER_ERROR)
@@ -95,6 +163,7 @@ link_on_readable(evutil_socket_t fd, short what, void *arg)
 	/* Bounded: other descriptors have their turn too. */
 	for (int i = 0; i < 256; i++) {
 		it.count = 0;
+		link_let_go(link);
 		len = fd_recv(fd, &packet, sizeof(packet), fds, &it.count);
 		if (len == -EAGAIN)
 			break;
@@ -115,7 +184,9 @@ link_on_readable(evutil_socket_t fd, short what, void *arg)
 		else
 			link->handler->event(link->master, &it);
 		fd_close_all(fds, it.count);
+		(void)link_hold(link, link->starting);
 	}
+	(void)link_hold(link, link->starting);
 	link_flush(link);
 }
 
@@ -150,6 +221,7 @@ link_open(struct event_base *base, int fd, const struct link_handler *handler,
 		link_free(link);
 		return errmsg_set(err, ERR_MEMORY, "out of memory");
 	}
+	(void)link_hold(link, 0);
 	*out = link;
 	return 0;
 }
@@ -158,7 +230,7 @@ static void
 request_free(struct request *request)
 {
 	fd_close_all(request->fds, request->count);
-	free(request);
+	memory_free(request);
 }
 
 void
@@ -174,6 +246,7 @@ link_free(struct link *link)
 		event_free(link->writable);
 	if (link->later != NULL)
 		event_free(link->later);
+	fd_close_all(link->spares, link->spare_count);
 	for (struct request *r = link->first; r != NULL; r = next) {
 		next = r->next;
 		request_free(r);
@@ -244,8 +317,7 @@ link_request(struct link *link, struct keeper_packet *packet, const int *fds,
 	if (link->first == NULL &&
 	    link_send(link, packet, len, fds, count, answer, about))
 		return;
-	r = calloc(1, sizeof(*r));
-	CHECK(r != NULL);	/* a successor has more luck */
+	r = memory_new(sizeof(*r));
 	memcpy(&r->packet, packet, len);
 	r->len = len;
 	r->answer = answer;

@@ -9,6 +9,7 @@
 #ifndef CLUSTERD_MASTER_LINK_H
 #define CLUSTERD_MASTER_LINK_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -43,6 +44,12 @@ int link_open(struct event_base *base, int fd,
     const struct link_handler *handler, struct master *master,
     struct link **out, struct errmsg *err);
 void link_free(struct link *link);
+
+/* Keep numbers for what SPAWNED brings; before each SPAWN.  False: there are none,
+ * and it must not be asked for: its answer would be lost. */
+bool link_reserve(struct link *link);
+/* As the keeper would have refused it for that; about as in link_request(). */
+void link_refuse(struct master *m, link_answer answer, uint64_t about);
 
 /*
  * Send a request begun with keeper_begin(…, 0).  fds are duplicated where the

@@ -22,6 +22,7 @@
 #include "common/base/digest.h"
 #include "common/base/fd.h"
 #include "common/base/log.h"
+#include "common/base/memory.h"
 #include "daemon/master/dispatch.h"
 #include "daemon/master/master.h"
 #include "daemon/master/process.h"
@@ -87,9 +88,8 @@ address_text(const uint8_t *address, uint32_t len, char *out, size_t size)
 static struct listener *
 listener_new(struct master *m, const char *pool, const char *configured)
 {
-	struct listener *l = calloc(1, sizeof(*l));
+	struct listener *l = memory_new(sizeof(*l));
 
-	CHECK(l != NULL);
 	l->master = m;
 	l->fd = -1;
 	snprintf(l->pool, sizeof(l->pool), "%s", pool);
@@ -114,7 +114,7 @@ listener_free(struct listener *listener)
 	if (listener->readable != NULL)
 		event_free(listener->readable);
 	fd_close(&listener->fd);
-	free(listener);
+	memory_free(listener);
 }
 
 /* To all workers of its pool. */

@@ -22,6 +22,7 @@
 #include "common/base/failpoint.h"
 #include "common/base/fd.h"
 #include "common/base/log.h"
+#include "common/base/memory.h"
 #include "common/base/stamp.h"
 #include "daemon/control/control.h"
 #include "daemon/journal/journal.h"
@@ -105,6 +106,14 @@ leave_if_orphan(void)
 		_exit(1);
 }
 
+_Noreturn void
+master_give_up(const char *what)
+{
+	log_error("%s: out of memory, or of descriptors; another one is "
+	    "started", what);
+	_exit(1);
+}
+
 static void
 enter_role(void)
 {
@@ -122,11 +131,22 @@ enter_role(void)
 	umask(027);
 }
 
+/* What libevent has to say would stand in the log as it is. */
+static void
+loop_says(int severity, const char *text)
+{
+	(void)severity;
+	log_warn("loop: %s", text);
+}
+
 static void
 init(struct master *m)
 {
-	struct event_config *config = event_config_new();
+	struct event_config *config;
 
+	event_set_log_callback(loop_says);
+	event_set_mem_functions(memory_take, memory_grow, memory_free);
+	config = event_config_new();
 	CHECK(config != NULL);
 	event_config_set_flag(config, EVENT_BASE_FLAG_IGNORE_ENV |
 	    EVENT_BASE_FLAG_NOLOCK);

@@ -148,6 +148,10 @@ const struct conf_pool *master_pool_conf(struct master *m, uint64_t number,
  * for a pool that left it the last it had.  NULL: none. */
 const struct conf_pool *master_pool_now(struct master *m, uint16_t pool);
 
+/* Without memory or descriptors for the start: say so, and leave that to the
+ * next one, which the keeper starts. */
+_Noreturn void master_give_up(const char *what);
+
 /* Tell the keeper to end the service with this status and these words. */
 void master_end(struct master *m, int status, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));

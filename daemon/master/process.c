@@ -41,11 +41,41 @@ process_map_page(struct process *process)
 		process->page = page;
 }
 
+/* For when there is no memory: an exit that nobody is there to hear of must be
+ * written down, and too large for the common reserve. */
+static struct process spares[4];
+static bool spare_used[COUNT(spares)];
+
+static struct process *
+take(void)
+{
+	struct process *process = calloc(1, sizeof(*process));
+
+	for (size_t i = 0; i < COUNT(spares) && process == NULL; i++)
+		if (!spare_used[i]) {
+			spare_used[i] = true;
+			process = &spares[i];
+			memset(process, 0, sizeof(*process));
+		}
+	return process;
+}
+
+static void
+give(struct process *process)
+{
+	for (size_t i = 0; i < COUNT(spares); i++)
+		if (process == &spares[i]) {
+			spare_used[i] = false;
+			return;
+		}
+	free(process);
+}
+
 struct process *
 process_new(struct master *master, uint64_t id, int pid, const char *name,
     const struct link_packet *packet)
 {
-	struct process *process = calloc(1, sizeof(*process));
+	struct process *process = take();
 
 	if (process == NULL)
 		return NULL;
@@ -192,7 +222,7 @@ process_free(struct process *process)
 		return;
 	process_bury(process);
 	fd_close(&process->fd[PFD_CONNECTIONS_END]);
-	free(process);
+	give(process);
 }
 
 bool

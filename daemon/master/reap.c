@@ -316,7 +316,8 @@ life_own_none(struct master *m, uint16_t row)
 	struct process *process = process_new(m, worker->id, worker->pid, "",
 	    &none);
 
-	CHECK(process != NULL);
+	if (process == NULL)
+		master_give_up("inventory");
 	state_slot_name(turn_look(m), worker->slot, process->name,
 	    sizeof(process->name));
 	life_own(m, row, process);

@@ -22,6 +22,7 @@
 #include "common/base/check.h"
 #include "common/base/digest.h"
 #include "common/base/errmsg.h"
+#include "common/base/memory.h"
 #include "daemon/conf/conf.h"
 #include "daemon/master/generations.h"
 
@@ -38,9 +39,8 @@ struct sweep {
 struct sweep *
 sweep_new(const char *state_dir, unsigned keep)
 {
-	struct sweep *sweep = calloc(1, sizeof(*sweep));
+	struct sweep *sweep = memory_new(sizeof(*sweep));
 
-	CHECK(sweep != NULL);
 	snprintf(sweep->state_dir, sizeof(sweep->state_dir), "%s", state_dir);
 	sweep->keep = keep;
 	buf_init(&sweep->used, 0);
@@ -57,7 +57,7 @@ sweep_free(struct sweep *sweep)
 	buf_done(&sweep->used);
 	buf_done(&sweep->found);
 	buf_done(&sweep->plugins);
-	free(sweep);
+	memory_free(sweep);
 }
 
 /* Lists of records of one size. */
@@ -73,8 +73,9 @@ has(const struct buf *list, const void *record, size_t size)
 static void
 add(struct buf *list, const void *record, size_t size)
 {
+	/* in vain: the list says that it failed */
 	if (!has(list, record, size))
-		CHECK(buf_add(list, record, size) == 0);
+		(void)buf_add(list, record, size);
 }
 
 static void
@@ -247,14 +248,27 @@ remove_plugin(struct sweep *sweep, int dir, const char *name)
 	    remove_one(dir, name);
 }
 
+/* Whoever is not on a list is removed: so nothing is, unless they are whole. */
+static int
+check_lists(const struct sweep *sweep, struct errmsg *err)
+{
+	return sweep->used.failed || sweep->found.failed ||
+	    sweep->plugins.failed ? errmsg_set(err, ERR_MEMORY,
+	    "nothing is removed: out of memory") : 0;
+}
+
 int
 sweep_run(struct sweep *sweep, struct errmsg *err)
 {
 	int rc = each_name(sweep, "snapshots", note_snapshot, err);
 
 	if (rc == 0)
+		rc = check_lists(sweep, err);
+	if (rc == 0)
 		rc = each_name(sweep, "snapshots", remove_snapshot, err);
 	if (rc == 0)
 		rc = read_kept(sweep, err);
+	if (rc == 0)
+		rc = check_lists(sweep, err);
 	return rc != 0 ? rc : each_name(sweep, "store", remove_plugin, err);
 }

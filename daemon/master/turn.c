@@ -26,7 +26,7 @@
 #include "daemon/supervisor/policy.h"
 #include "daemon/supervisor/state.h"
 
-enum { TELL_MEMBERS = 16 };
+enum { TELL_MEMBERS = 16, EFFECTS = 1024 };
 
 struct told {
 	enum event_id id;
@@ -45,11 +45,19 @@ struct effect {
 	void (*call)(struct master *m, uint64_t about);
 };
 
+struct effects {
+	struct effect *row;
+	size_t count, size;
+};
+
 struct turn {
 	struct memo *memo;
 	struct memo_copy *copy;		/* idle one, being changed; NULL */
-	struct effect *effects;
-	size_t count, size;
+	/* What follows from this turn; and from the last, being performed.  Both
+	 * are there from the start: nothing that was decided is forgotten for
+	 * want of memory. */
+	struct effects effects[2];
+	unsigned now;
 	bool ending;
 };
 
@@ -76,6 +84,14 @@ turn_open(struct master *m, int memo_fd, int fresh, int *recovered,
 	m->turn = calloc(1, sizeof(*m->turn));
 	if (m->turn == NULL)
 		return errmsg_set(err, ERR_MEMORY, "out of memory");
+	for (int i = 0; i < 2; i++) {
+		struct effects *effects = &m->turn->effects[i];
+
+		effects->size = EFFECTS;
+		effects->row = calloc(EFFECTS, sizeof(*effects->row));
+		if (effects->row == NULL)
+			return errmsg_set(err, ERR_MEMORY, "out of memory");
+	}
 	m->turn->memo = mmap(NULL, MEMO_SIZE, PROT_READ | PROT_WRITE,
 	    MAP_SHARED, memo_fd, 0);
 	if (m->turn->memo == MAP_FAILED)
@@ -99,7 +115,8 @@ turn_close(struct master *m)
 		return;
 	if (m->turn->memo != NULL)
 		munmap(m->turn->memo, MEMO_SIZE);
-	free(m->turn->effects);
+	free(m->turn->effects[0].row);
+	free(m->turn->effects[1].row);
 	free(m->turn);
 	m->turn = NULL;
 }
@@ -122,18 +139,22 @@ turn_look(struct master *m)
 static struct effect *
 effect_add(struct turn *turn, enum effect_kind kind)
 {
-	if (turn->count == turn->size) {
-		size_t size = turn->size == 0 ? 64 : 2 * turn->size;
-		void *more = realloc(turn->effects,
-		    size * sizeof(*turn->effects));
+	struct effects *effects = &turn->effects[turn->now];
+	struct effect *effect;
+
+	if (effects->count == effects->size) {
+		size_t size = 2 * effects->size;
+		void *more = realloc(effects->row,
+		    size * sizeof(*effects->row));
 
 		CHECK(more != NULL);
-		turn->effects = more;
-		turn->size = size;
+		effects->row = more;
+		effects->size = size;
 	}
-	memset(&turn->effects[turn->count], 0, sizeof(*turn->effects));
-	turn->effects[turn->count].kind = kind;
-	return &turn->effects[turn->count++];
+	effect = &effects->row[effects->count++];
+	memset(effect, 0, sizeof(*effect));
+	effect->kind = kind;
+	return effect;
 }
 
 void
@@ -252,16 +273,12 @@ static void
 turn_flip(struct master *m)
 {
 	struct turn *turn = m->turn;
-	struct effect *effects = turn->effects;
-	size_t count = turn->count;
+	struct effects *effects = &turn->effects[turn->now];
 
 	life_follow(m);
 	change_follow(m);
 	life_follow(m);
-	effects = turn->effects;
-	count = turn->count;
-	turn->effects = NULL;
-	turn->count = turn->size = 0;
+	turn->now = !turn->now;
 	if (turn->copy != NULL) {
 		if (m->journal != NULL)
 			turn->copy->globals.next_seq =
@@ -272,22 +289,28 @@ turn_flip(struct master *m)
 		turn->copy = NULL;
 		(void)FP("master.after_flip");
 	}
-	for (size_t i = 0; i < count; i++)
-		effect_perform(m, &effects[i]);
-	free(effects);
+	for (size_t i = 0; i < effects->count; i++)
+		effect_perform(m, &effects->row[i]);
+	effects->count = 0;
+}
+
+static bool
+has_effects(const struct turn *turn)
+{
+	return turn->effects[turn->now].count > 0;
 }
 
 void
 turn_end(struct master *m)
 {
 	if (m->turn == NULL || m->turn->ending ||
-	    (m->turn->copy == NULL && m->turn->count == 0))
+	    (m->turn->copy == NULL && !has_effects(m->turn)))
 		return;
 	m->turn->ending = true;
 	/* Bounded, so that two parts that wake each other cost a loop, not
 	 * the service. */
 	for (int i = 0; i < 64 && (m->turn->copy != NULL ||
-	    m->turn->count > 0); i++)
+	    has_effects(m->turn)); i++)
 		turn_flip(m);
 	m->turn->ending = false;
 	life_arm_deadline(m);

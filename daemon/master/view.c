@@ -4,6 +4,7 @@
 /* view.c: fills the plain-data state that control/ shows; see view.h. */
 #include "daemon/master/view.h"
 
+#include <setjmp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -31,13 +32,15 @@ struct block {
 
 static struct block *blocks;
 static struct view view;
+static jmp_buf no_memory;		/* view_make(), which gives it up */
 
 static void *
 take(size_t size)
 {
 	struct block *block = calloc(1, sizeof(*block) + size);
 
-	CHECK(block != NULL);
+	if (block == NULL)
+		longjmp(no_memory, 1);
 	block->next = blocks;
 	blocks = block;
 	return block->data;
@@ -357,6 +360,8 @@ view_make(struct master *m)
 
 	drop_blocks();
 	memset(&view, 0, sizeof(view));
+	if (setjmp(no_memory) != 0)
+		return NULL;		/* its blocks go with the next one */
 	verdict_find(m);
 	view.state = verdict_state();
 	view.reason_count = verdict_reasons(&view.reasons);

@@ -8,7 +8,7 @@
 struct master;
 struct view;
 
-/* The present state; all of it holds until the next call. */
+/* The present state; all of it holds until the next call.  NULL: out of memory. */
 const struct view *view_make(struct master *m);
 
 #endif

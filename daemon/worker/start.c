@@ -164,12 +164,20 @@ set_environment(struct worker *worker)
 
 /* ---- the loop ------------------------------------------------------------------------------ */
 
+static void
+loop_says(int severity, const char *text)
+{
+	(void)severity;
+	lines_say(LL_WARNING, "loop: %s", text);
+}
+
 static struct event_base *
 new_base(void)
 {
 	struct event_config *config = event_config_new();
 	struct event_base *base;
 
+	event_set_log_callback(loop_says);
 	if (config == NULL)
 		return NULL;
 	event_config_set_flag(config, EVENT_BASE_FLAG_IGNORE_ENV |

@@ -11,17 +11,7 @@ import time
 
 import pytest
 
-from harness import http, shows, slow, wait
-
-
-def cpu_seconds(*pids):
-    """User and system time of these processes so far."""
-    ticks = 0
-    for pid in pids:
-        with open("/proc/%d/stat" % pid, encoding="utf-8") as f:
-            fields = f.read().rsplit(")", 1)[1].split()
-        ticks += int(fields[11]) + int(fields[12])
-    return ticks / os.sysconf("SC_CLK_TCK")
+from harness import http, processes, shows, slow, wait
 
 
 # ---- accepting -------------------------------------------------------------------------
@@ -41,10 +31,10 @@ def test_accepting_fails(faulty, schedule, role, pollers, error):
     r = faulty(schedule=schedule, request_timeout="10s")
     r.served()
     pids = [r.master_pid()] if role == "master" else [w["pid"] for w in r.workers()]
-    tries, began, cpu = 12 * pollers, time.monotonic(), cpu_seconds(*pids)
+    tries, began, cpu = 12 * pollers, time.monotonic(), processes.cpu_seconds(*pids)
     r.fi.arm(role, "accept4:%s" % error)
     wait.until(lambda: r.fi.injected(role) >= tries, 20, "failures")
-    took, spent = time.monotonic() - began, cpu_seconds(*pids) - cpu
+    took, spent = time.monotonic() - began, processes.cpu_seconds(*pids) - cpu
     r.fi.disarm()
     assert took >= pauses_s(11, r.scale), "no pause was too short"
     assert spent < 0.5 * took, "ten times the 5 %% of the promise: %g of %g s" % (spent, took)
@@ -89,12 +79,12 @@ def test_passing_fails(faulty, error):
     r.served()
     master = r.master_pid()
     r.fi.arm("master", "sendmsg:%s" % error)
-    began, cpu = time.monotonic(), cpu_seconds(master)
+    began, cpu = time.monotonic(), processes.cpu_seconds(master)
     with r.connect() as client:
         client.send(http.head("GET", "/", "a"))
         wait.until(lambda: r.fi.injected("master", "sendmsg") > 4, 5, "a send that fails")
         assert not wait.readable(client.sock, 1), "nobody has it"
-        spent, took = cpu_seconds(master) - cpu, time.monotonic() - began
+        spent, took = processes.cpu_seconds(master) - cpu, time.monotonic() - began
         r.fi.disarm()
         assert client.response().status == 200
     assert spent < 0.5 * took, "%g of %g s" % (spent, took)

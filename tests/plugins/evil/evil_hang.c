@@ -9,6 +9,7 @@
 #include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <time.h>
 #include <unistd.h>
 
 volatile int for_ever = 1;
@@ -74,20 +75,14 @@ wait_for(const char *fifo)
 	close(fd);
 }
 
-/* Until that fifo is let go, or for ever. */
+/* Until that fifo is let go; arg ms; or for ever. */
 enum cluster_verdict
 do_block(struct cluster_request *req, struct evil *evil, const char *arg)
 {
-	int pipes[2];
-	char byte;
-
-	if (arg[0] == '/') {
+	if (arg[0] == '/')
 		wait_for(arg);
-	} else {
-		if (pipe(pipes) != 0)
-			return CLUSTER_FAIL;
-		(void)!read(pipes[0], &byte, 1);
-	}
+	else
+		poll(NULL, 0, arg[0] == '\0' ? -1 : (int)strtol(arg, NULL, 10));
 	return say(req, "woken\n");
 }
 
@@ -121,4 +116,28 @@ do_blocksigs(struct cluster_request *req, struct evil *evil, const char *arg)
 	signal(SIGTERM, SIG_IGN);
 	signal(SIGABRT, SIG_IGN);
 	return say(req, "blocked\n");
+}
+
+static void
+on_tick(int number)
+{
+	(void)number;
+}
+
+/* A signal so many times a second from now on, which cuts calls short. */
+enum cluster_verdict
+do_timer(struct cluster_request *req, struct evil *evil, const char *arg)
+{
+	struct sigevent event = { .sigev_notify = SIGEV_SIGNAL,
+		.sigev_signo = SIGRTMIN + 5 };
+	struct sigaction action = { .sa_handler = on_tick };
+	long ns = 1000000000 / (strtol(arg, NULL, 10) + 1);
+	struct itimerspec every = { { 0, ns }, { 0, ns } };
+	timer_t timer;
+
+	if (sigaction(SIGRTMIN + 5, &action, NULL) != 0 ||
+	    timer_create(CLOCK_MONOTONIC, &event, &timer) != 0 ||
+	    timer_settime(timer, 0, &every, NULL) != 0)
+		return CLUSTER_FAIL;
+	return say(req, "ticking\n");
 }

@@ -41,6 +41,16 @@ def name(pid):
     return words or "?"
 
 
+def cpu_seconds(*pids):
+    """User and system time of these processes so far."""
+    ticks = 0
+    for pid in pids:
+        with open("/proc/%d/stat" % pid, encoding="utf-8") as f:
+            fields = f.read().rsplit(")", 1)[1].split()
+        ticks += int(fields[11]) + int(fields[12])
+    return ticks / os.sysconf("SC_CLK_TCK")
+
+
 def table():
     """{pid: (state, ppid)} of all processes."""
     found = {}
