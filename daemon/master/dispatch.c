@@ -42,7 +42,10 @@ on_room(evutil_socket_t fd, short what, void *arg)
 
 	(void)fd;
 	(void)what;
-	event_del(process->room);
+	/* Where the kernel does not count, the socket is writable while its one
+	 * message waits: to watch it anew would be told at once, for ever. */
+	if (process->master->window_unit != 0)
+		event_del(process->room);
 	if (process->pool != MEMO_NONE)
 		dispatch_kick(process->master, process->pool);
 }
@@ -61,7 +64,9 @@ dispatch_watch(struct process *process)
 	CHECK(process->room != NULL);
 }
 
-/* Nobody has room: wait for a message to be taken. */
+/* Nobody has room: wait for a message to be taken.  Where a worker takes none for
+ * another reason its socket is writable, which would be told at once, and again;
+ * such a one is looked at with each tick. */
 static void
 await_room(struct master *m, uint16_t pool)
 {
@@ -72,7 +77,7 @@ await_room(struct master *m, uint16_t pool)
 	for (uint16_t i = 0; i < copy->workers; i++) {
 		struct process *process = m->process[i];
 
-		if (process != NULL && process->on && process->pool == pool &&
+		if (dispatch_lacks_room_only(m, process, pool) &&
 		    process->room != NULL)
 			event_add(process->room, NULL);
 	}

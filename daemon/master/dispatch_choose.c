@@ -30,13 +30,37 @@ struct candidates {
 
 static struct candidates candidates;	/* one loop thread */
 
+static bool
+beat_is_fresh(const struct page *page)
+{
+	uint64_t now = clock_now_ns(), beat = page_read_beat(page);
+
+	return now <= beat || now - beat < clock_scaled_ms(STALE_MS) * NS_PER_MS;
+}
+
+static bool
+is_in_service(struct master *m, const struct process *process, uint16_t pool)
+{
+	return process != NULL && process->on && process->pool == pool &&
+	    !process->stalled && !process->deaf &&
+	    !turn_look(m)->worker[process->row].paused;
+}
+
+bool
+dispatch_lacks_room_only(struct master *m, const struct process *process,
+    uint16_t pool)
+{
+	return is_in_service(m, process, pool) &&
+	    (process->page == NULL || beat_is_fresh(process->page));
+}
+
 static void
 consider(struct master *m, struct process *process, const struct conf_pool *conf,
     unsigned window)
 {
 	struct choice *c = &candidates.choice[candidates.count];
 	const struct page *page = process->page;
-	uint64_t now = clock_now_ns(), beat, callback, waiting;
+	uint64_t now = clock_now_ns(), callback, waiting;
 	uint32_t open, closable;
 
 	if (candidates.count == MEMO_SLOTS)
@@ -48,15 +72,13 @@ consider(struct master *m, struct process *process, const struct conf_pool *conf
 	waiting = dispatch_waiting(m, process);
 	c->room = waiting < window;
 	if (page != NULL) {
-		beat = page_read_beat(page);
 		callback = __atomic_load_n(&page->beat.callback_since_ns,
 		    __ATOMIC_RELAXED);
 		open = __atomic_load_n(&page->gauges.connections,
 		    __ATOMIC_RELAXED);
 		closable = __atomic_load_n(&page->gauges.closable,
 		    __ATOMIC_RELAXED);
-		if (now > beat && now - beat >=
-		    clock_scaled_ms(STALE_MS) * NS_PER_MS)
+		if (!beat_is_fresh(page))
 			c->room = 0;
 		c->busy = callback != 0 && now > callback &&
 		    now - callback > CALLBACK_MS * NS_PER_MS;
@@ -104,9 +126,7 @@ dispatch_collect(struct master *m, uint16_t pool, const struct process *except)
 	for (uint16_t i = 0; i < copy->workers; i++) {
 		struct process *process = m->process[i];
 
-		if (process == NULL || !process->on || process == except ||
-		    process->pool != pool || process->stalled ||
-		    process->deaf || copy->worker[i].paused)
+		if (process == except || !is_in_service(m, process, pool))
 			continue;
 		dispatch_set_window(m, process, window);
 		consider(m, process, conf, window);

@@ -24,6 +24,10 @@ void dispatch_set_window(struct master *m, struct process *process,
 void dispatch_collect(struct master *m, uint16_t pool,
     const struct process *except);
 int dispatch_choose(struct master *m, uint16_t pool);
+
+/* This worker would be given one if its queue were not full. */
+bool dispatch_lacks_room_only(struct master *m, const struct process *process,
+    uint16_t pool);
 /* Send one connection to the best of those collected; false: nobody could take
  * it.  fd stays the caller's. */
 bool dispatch_pass(struct master *m, uint16_t pool,
