@@ -167,8 +167,10 @@ adopt_begin(struct master *m)
 		if (start_open_store(m, m->conf->daemon.state_dir, &err) != 0)
 			_exit(1);
 	}
-	if (!m->memo_recovered)
+	if (!m->memo_recovered) {
 		found = rebuild_memo(m, found);
+		turn_later(m, reload_record, 0);
+	}
 	life_skip_known_ids(m);
 	free(m->salvage);
 	m->salvage = NULL;

@@ -121,6 +121,9 @@ void reload_take_back(struct master *m, struct control_call *call,
     const struct change *change);
 void reload_follow(struct master *m);
 void reload_adopt(struct master *m);
+/* After the flip: a memo that was made anew has forgotten that a commit was
+ * under way, so the database may not have heard of it. */
+void reload_record(struct master *m, uint64_t unused);
 /* End the reload, of which nothing has been started; result: JSON or NULL. */
 void reload_reject(struct master *m, const char *text, const char *result);
 /* What it brings; then, as soon as that is stored: its addresses are bound, its

@@ -44,11 +44,11 @@ tell(struct master *m, enum event_id event, uint64_t generation,
 
 static void
 put_generation(struct master *m, const struct generation *generation,
-    const char *state, const char *verdict)
+    uint64_t previous, const char *state, const char *verdict)
 {
 	struct store_generation row = {
 		.number = generation->number, .time = clock_wall_ms(),
-		.previous = turn_look(m)->globals.generation, .state = state,
+		.previous = previous, .state = state,
 		.image = build_stamp, .text = generation->text,
 		.who = m->change != NULL ? m->change->change.who : "",
 		.verdict = verdict,
@@ -67,7 +67,8 @@ reload_reject(struct master *m, const char *text, const char *result)
 	log_error("reload: %s", text);
 	errmsg_set(&err, ERR_FAILED, "%s", text);
 	if (m->change->target != NULL)
-		put_generation(m, m->change->target, "rejected", text);
+		put_generation(m, m->change->target,
+		    turn_look(m)->globals.generation, "rejected", text);
 	change_fail(m, &err, result);
 	listeners_drop_added(m);
 	turn_later(m, generations_tidy_later, 0);
@@ -179,7 +180,9 @@ finish_undo(struct master *m)
 	tell(m, EVENT_RELOAD_ROLLED_BACK, number, run->failing ?
 	    run->err.text : "by command");
 	if (run->target != NULL)
-		put_generation(m, run->target, "rolled_back", run->err.text);
+		put_generation(m, run->target,
+		    turn_look(m)->globals.generation, "rolled_back",
+		    run->err.text);
 	listeners_drop_added(m);
 	if (run->failing)
 		change_fail(m, &err, NULL);
@@ -246,14 +249,19 @@ tell_schedules(struct master *m, const struct conf *before,
 	}
 }
 
-/* What workers that stay, and the keeper, hear of a commit: after its flip, or
- * they would keep what the next master takes back. */
+/* What workers that stay, the keeper and the database hear of a commit: after
+ * its flip, or they would keep what the next master takes back.  A master that
+ * adopts in the middle of it says it again. */
 static void
 tell_of_commit(struct master *m, uint64_t before)
 {
 	const struct generation *old = master_generation(m, before);
+	const struct generation *new = master_generation(m,
+	    turn_look(m)->globals.generation);
 
 	(void)FP("reload.flipped");
+	if (new != NULL)
+		put_generation(m, new, before, "committed", NULL);
 	listeners_settle(m, m->conf);
 	if (old == NULL || old->conf == m->conf)
 		return;
@@ -304,7 +312,6 @@ commit(struct master *m)
 			start_add_pool(m, &after->pools[i],
 			    after->generation);
 	turn_later(m, tell_of_commit, turn_look(m)->globals.previous);
-	put_generation(m, run->target, "committed", NULL);
 	start_apply_conf(m);
 	tell(m, EVENT_RELOAD_COMMITTED, run->target->number, NULL);
 	tell(m, EVENT_CONFIG_APPLIED, run->target->number, NULL);
@@ -461,6 +468,19 @@ reload_follow(struct master *m)
 }
 
 /* -- adoption ---------------------------------------------------------------------------------------- */
+
+void
+reload_record(struct master *m, uint64_t unused)
+{
+	const struct memo_globals *globals = &turn_look(m)->globals;
+	const struct generation *now = master_generation(m,
+	    globals->generation);
+
+	(void)unused;
+	if (m->store != NULL && now != NULL &&
+	    store_load(m->store)->committed != now->number)
+		put_generation(m, now, globals->previous, "committed", NULL);
+}
 
 void
 reload_adopt(struct master *m)

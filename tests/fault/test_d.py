@@ -469,6 +469,28 @@ def test_poisoned_memo(row, poison, rebuilt):
 
 
 @shows("D14")
+def test_a_memo_made_anew_knows_what_to_go_back_to(row):
+    """That is in the database alone, when both copies are lost."""
+    r = row(routes=HELLO)
+    hello(r, "hello_v2.so")
+    assert r.ctl("reload").code == 0
+    before = r.await_state(lambda s: len(s["workers"]) == 4)
+    r.note_means()
+    pid, seen = r.master_pid(), r.last_event()
+    os.kill(pid, signal.SIGSTOP)
+    with memo.Memo(r.pid()) as held:
+        held.flip("current", "idle")
+    r.master_ends()
+    os.kill(pid, signal.SIGKILL)
+    assert "rebuilt" in r.await_event("master.adopted", after=seen)["text"]
+    assert r.status()["generation"] == before["generation"] and versions(r) == {"2"}
+    assert r.ctl("rollback").code == 0
+    assert versions(r) == {None}
+    assert r.status()["generation"] == before["previous_generation"]
+    r.await_state(lambda s: len(s["workers"]) == 4)
+
+
+@shows("D14")
 def test_a_memo_that_ends_every_master(row):
     """It is whole; the fifth early death in a row is the last of it."""
     r = row(start=False)

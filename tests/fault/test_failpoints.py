@@ -197,10 +197,16 @@ def check(r):
     assert r.ctl("config", "check").code == 0
 
 
+def reopen_the_log(r):
+    """Whoever asks hears of it from the next master, or that nobody knows."""
+    r.ctl("log", "reopen")
+
+
 # Under load these come by at any time, in whatever is under way.
 ANYWHERE = ["master.loop", "master.before_flip", "master.after_flip",
             "dispatch.outq", "dispatch.after_accept", "dispatch.send",
-            "dispatch.after_send", "store.before_commit", "store.after_commit"]
+            "dispatch.after_send", "store.before_commit", "store.after_commit",
+            "log.write"]
 
 # The next master passes these before it serves.
 ADOPTING = ["master.after_inventory", "master.adopt", "store.open"]
@@ -209,7 +215,7 @@ ADOPTING = ["master.after_inventory", "master.adopt", "store.open"]
 RELOADING = ["check.asked", "reload.after_check", "disk.before_write",
              "reload.after_store", "reload.after_plan", "reload.canary_started",
              "reload.canary_ready", "reload.roll_slot", "reload.before_commit",
-             "reload.after_commit"]
+             "reload.after_commit", "reload.flipped"]
 SCALING = ["scale.roll", "store.before_sync", "scale.after_store"]
 
 # Of a worker that is not well.
@@ -230,6 +236,8 @@ def cases():
         yield point, ReloadFromTheStart, nothing
     yield "reload.held", Held, nothing
     yield "check.asked", Idle, check
+    for work in (Idle, Reload, Scale, Commit):
+        yield "log.open", work, reopen_the_log
     for point in SCALING:
         yield point, ScaleFromTheStart, nothing
     for point, occasion in SICK.items():
