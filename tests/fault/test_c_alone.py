@@ -115,7 +115,7 @@ def test_hangs_at_its_end(row, what, cause, event, limit_s):
     r.blame_all()
     assert r.ctl("reload").code == 0
     r.await_state(lambda s: len(s["workers"]) == 4, 20)
-    r.means_are()
+    r.note_means()
 
 
 @contextlib.contextmanager
