@@ -75,14 +75,15 @@ wait_for(const char *fifo)
 	close(fd);
 }
 
-/* Until that fifo is let go; arg ms; or for ever. */
+/* Until that fifo is let go; so many ms; or for ever, whatever else it says. */
 enum cluster_verdict
 do_block(struct cluster_request *req, struct evil *evil, const char *arg)
 {
 	if (arg[0] == '/')
 		wait_for(arg);
 	else
-		poll(NULL, 0, arg[0] == '\0' ? -1 : (int)strtol(arg, NULL, 10));
+		poll(NULL, 0, arg[0] >= '0' && arg[0] <= '9' ?
+		    (int)strtol(arg, NULL, 10) : -1);
 	return say(req, "woken\n");
 }
 
