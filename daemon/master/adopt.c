@@ -87,10 +87,10 @@ take_found(struct master *m)
 			if (p->exited)
 				life_exited(m, p->id, p->status, p->utime_us,
 				    p->stime_us, p->maxrss_kb, p->core);
-			else
+			else if (m->memo_recovered)
 				life_find_ready(p);
-			if (!m->memo_recovered && !p->exited)
-				rebuild_send_off(m, row);
+			else
+				rebuild_settle(m, row);
 			continue;
 		}
 		/* Its end was counted already; its queue may be full. */

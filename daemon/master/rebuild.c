@@ -101,8 +101,17 @@ is_recorded(const struct store_loaded *loaded, uint64_t id)
 	return false;
 }
 
-/* A process gets a row, READY: what it is not, it will tell by dying or by its
- * silence.  One that has ended gets it too, so that its end is counted. */
+static uint64_t
+start_time_ns(const struct master *m, const char *pool)
+{
+	const struct conf_pool *conf = conf_pool_by_name(m->conf, pool);
+
+	return (conf != NULL ? (uint64_t)conf->start_timeout_ms : 0) *
+	    NS_PER_MS;
+}
+
+/* A process gets a row, STARTING: whether it serves, its page tells when the row
+ * has it.  One that has ended gets a row too, so that its end is counted. */
 static void
 rebuild_row(struct master *m, const struct process *process)
 {
@@ -126,10 +135,17 @@ rebuild_row(struct master *m, const struct process *process)
 	if (!as_other)
 		copy->slot[slot].generation = process->generation;
 	copy->worker[row].generation = process->generation;
-	copy->worker[row].state = WS_READY;
 	copy->worker[row].pid = process->pid;
-	copy->worker[row].since_ns = copy->worker[row].ready_ns =
-	    copy->worker[row].forked_ns = clock_now_ns();
+	copy->worker[row].since_ns = copy->worker[row].forked_ns =
+	    clock_now_ns();
+	if (process->exited) {
+		copy->worker[row].state = WS_READY;
+		copy->worker[row].ready_ns = copy->worker[row].since_ns;
+	} else {
+		copy->worker[row].state = WS_STARTING;
+		copy->worker[row].deadline_ns = clock_now_ns() +
+		    start_time_ns(m, copy->pool[pool].name);
+	}
 	/* Whoever had a successor, or left in order, was told to. */
 	copy->worker[row].asked = process->exited &&
 	    (as_other || process->status == 0);
@@ -165,12 +181,29 @@ rebuild_memo(struct master *m, struct process *found)
 	return found;
 }
 
-void
-rebuild_send_off(struct master *m, uint16_t row)
+/* What it had said and nobody had heard is in its channel.  One that serves and
+ * has been heard is in service again, without a word. */
+static void
+find_state(struct master *m, uint16_t row)
 {
-	struct supervisor s = life_now(m);
+	struct process *process = m->process[row];
+	bool serves = process->page != NULL && page_read_ready(process->page);
+
+	process_drain(process);
+	if (serves && turn_look(m)->worker[row].state == WS_STARTING)
+		life_feed(m, row, WE_READY, NULL);
+}
+
+void
+rebuild_settle(struct master *m, uint16_t row)
+{
+	struct supervisor s;
 	const struct memo_worker *worker = &turn_look(m)->worker[row];
 
+	find_state(m, row);
+	if (!slots_has_process(worker))
+		return;
+	s = life_now(m);
 	if (worker->is_other || !turn_look(m)->slot[worker->slot].wanted)
 		slots_send_off(&s, row);
 }

@@ -22,9 +22,9 @@ uint64_t rebuild_generation(struct master *m);
  * is the same list in another order.  The store is open. */
 struct process *rebuild_memo(struct master *m, struct process *found);
 
-/* The older of two processes of one slot, and one whose slot is not wanted, has
- * to go, now that it is owned: in its own time. */
-void rebuild_send_off(struct master *m, uint16_t row);
+/* A process that lives is its row's now: find out what it is at.  The older of
+ * two of one slot, and one whose slot is not wanted, has to go, in its own time. */
+void rebuild_settle(struct master *m, uint16_t row);
 
 /* "web/0": row of the pool and number of the slot; MEMO_NONE: no such pool. */
 uint16_t rebuild_pool_of(const struct memo_copy *copy, const char *name,

@@ -32,7 +32,7 @@ def test_fork_in_a_handler(row, how):
             # the next answer is that of the next request: there was no second one
             assert conn.request("GET", "/").text == "evil\n" and conn.rest == b""
     assert r.worker(name)["id"] == parent["id"]
-    assert "a child of a plugin came back" in r.log()
+    r.await_log("a child of a plugin came back")
     r.served()
 
 

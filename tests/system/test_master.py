@@ -165,6 +165,32 @@ def test_a_memo_made_anew_knows_who_drains_and_who_died(cluster):
         "web/0": 0, "web/1": 1}
 
 
+def in_its_loop(pid):
+    """It sleeps for events, and not in a failpoint."""
+    with open("/proc/%d/syscall" % pid, encoding="ascii") as f:
+        return f.read().split()[0] in ("232", "281", "22", "441")     # epoll_wait and kin
+
+
+@shows("D14")
+def test_a_memo_made_anew_hears_who_has_just_begun(cluster):
+    """web/1 says that it serves when nobody is there to hear it."""
+    c = cluster(workers=2, routes=EVIL, scale=2,
+                env={"CLUSTERD_FP": "worker.before_ready:sleep=500/web/1"})
+    pid, seen = c.master_pid(), c.last_event()
+    os.kill(c.worker("web/1")["pid"], signal.SIGKILL)
+    forked = c.await_event("worker.forked", after=seen, worker="web/1")
+    os.kill(pid, signal.SIGSTOP)
+    wait.until(lambda: in_its_loop(forked["pid"]), 5, "the new one in its loop")
+    with memo.Memo(c.pid()) as held:
+        held.flip("current", "idle")
+    os.kill(pid, signal.SIGKILL)
+    event = c.await_event("master.adopted", after=seen)
+    assert "rebuilt" in event["text"], event
+    status = c.await_state(lambda s: s["pools"][0]["ready"] == 2)
+    assert [w["id"] for w in status["workers"] if w["worker"] == "web/1"] == [forked["id"]]
+    assert not [d for d in c.json("deaths") if d["cause"] == "protocol"]
+
+
 def waiting(address, count):
     """So many clients, each with its request sent."""
     clients = [http.Connection(address, 20) for _ in range(count)]
