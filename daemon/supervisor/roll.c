@@ -148,6 +148,24 @@ follow_again(struct supervisor *s, struct roll *roll, struct roll_slot *slot,
 		finish_slot(s, slot);
 }
 
+/* A predecessor still has requests to finish, and its place.  On the way back a
+ * slot in which nobody serves does not wait for that: its next worker is of the
+ * generation that is good, which is all that was to be reached. */
+static void
+go_back_in_place(struct supervisor *s, struct roll_slot *slot, uint16_t index)
+{
+	struct memo_slot *row = &s->copy->slot[index];
+
+	if (s->copy->globals.trans_step != TRANS_UNDO ||
+	    row->current == MEMO_NONE ||
+	    slots_has_process(&s->copy->worker[row->current]))
+		return;
+	row->generation = slot->generation;
+	if (s->copy->worker[row->current].state != WS_DOWN)
+		slots_retry(s, row->current);
+	finish_slot(s, slot);
+}
+
 static void
 begin_slot(struct supervisor *s, struct roll *roll, struct roll_slot *slot,
     uint16_t index)
@@ -163,8 +181,10 @@ begin_slot(struct supervisor *s, struct roll *roll, struct roll_slot *slot,
 	}
 	rc = slots_start_successor(s, index, slot->generation,
 	    SUCCESSOR_CHANGE);
-	if (rc == ERR_BUSY)
-		return;		/* its predecessor leaves first */
+	if (rc == ERR_BUSY) {
+		go_back_in_place(s, slot, index);
+		return;
+	}
 	if (rc != 0) {
 		slot_failed(s, roll, slot, "no room for a successor");
 		return;

@@ -255,16 +255,6 @@ slots_set_drained(struct supervisor *s, uint16_t index, int drained)
 		send_off_both(s, slot);
 }
 
-/* A slot whose other is in the way.  A predecessor has the time that was given
- * to it, for what it still serves, unless nobody else serves there. */
-static void
-clear_other(struct supervisor *s, const struct memo_slot *slot)
-{
-	if (!row_is(s->copy, slot->current, WS_READY) ||
-	    !row_is(s->copy, slot->other, WS_DRAINING))
-		slots_drain(s, slot->other, s->now_ns);
-}
-
 int
 slots_start_successor(struct supervisor *s, uint16_t index,
     uint64_t generation, int transaction)
@@ -273,7 +263,9 @@ slots_start_successor(struct supervisor *s, uint16_t index,
 	uint16_t row;
 
 	if (copy->slot[index].other != MEMO_NONE) {
-		clear_other(s, &copy->slot[index]);
+		/* A predecessor has the time that was given to it. */
+		if (!row_is(copy, copy->slot[index].other, WS_DRAINING))
+			slots_drain(s, copy->slot[index].other, s->now_ns);
 		return ERR_BUSY;
 	}
 	row = state_add_worker(copy, index, s->host->new_id(s->arg), 1);

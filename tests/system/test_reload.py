@@ -532,3 +532,31 @@ def test_a_change_waits_for_what_the_one_before_left(cluster, second):
         assert told.code == 0, told
         for connection in held:
             assert connection.response().status == 200
+
+
+def is_another(c, row):
+    """The worker of that slot, if it is another one and ready."""
+    now = c.worker(row["worker"])
+    return now if now["id"] != row["id"] and now["state"] == "ready" else None
+
+
+@shows("P2")
+@shows("H16")
+def test_a_change_waits_for_it_where_nobody_else_serves_too(cluster):
+    """The slot has lost its new worker, and waits, while the old one still has
+    requests in hand."""
+    c = cluster(workers=1, routes=EVIL, drain_timeout="10s", request_timeout="20s",
+                backoff_min="1s")
+    with c.connect(timeout=20) as held:
+        held.send(http.head("GET", "/sleep?1500", held.address))
+        c.await_state(lambda s: s["workers"][0]["connections"] >= 1)
+        assert c.ctl("restart", "web/0").code == 0
+        first = c.worker("web/0")
+        os.kill(first["pid"], signal.SIGKILL)
+        second = wait.until(lambda: is_another(c, first), 5, "the next one")
+        os.kill(second["pid"], signal.SIGKILL)
+        c.await_state(lambda s: s["workers"][0]["state"] == "waiting")
+        assert [w["state"] for w in c.workers()].count("draining") == 1
+        told = c.ctl("restart", "web/0")
+        assert told.code == 0, told
+        assert held.response().status == 200
