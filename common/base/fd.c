@@ -178,6 +178,28 @@ fd_peek(int sock, void *data, size_t size, int fds[FD_PASS_MAX],
 	return receive(sock, data, size, fds, count, MSG_PEEK);
 }
 
+ssize_t
+fd_read(int fd, void *to, size_t size)
+{
+	ssize_t n;
+
+	do {
+		n = read(fd, to, size);
+	} while (n < 0 && errno == EINTR);
+	return n;
+}
+
+int
+fd_put(int fd, const void *data, size_t len)
+{
+	ssize_t n;
+
+	do {
+		n = pwrite(fd, data, len, 0);
+	} while (n < 0 && errno == EINTR);
+	return n < 0 ? -errno : (size_t)n == len ? 0 : -EIO;
+}
+
 int
 fd_write_all(int fd, const void *data, size_t len)
 {

@@ -51,6 +51,11 @@ ssize_t fd_recv(int sock, void *data, size_t size, int fds[FD_PASS_MAX],
 ssize_t fd_peek(int sock, void *data, size_t size, int fds[FD_PASS_MAX],
     size_t *count);
 
+/* As read(). */
+ssize_t fd_read(int fd, void *to, size_t size);
+/* Write all of it at the start of a file.  0 or -errno. */
+int fd_put(int fd, const void *data, size_t len);
+
 /* Write all of it to a blocking descriptor.  0 or -errno. */
 int fd_write_all(int fd, const void *data, size_t len);
 

@@ -158,6 +158,10 @@ channel_receive(struct channel *channel, struct channel_packet *packet,
 			return CHANNEL_CLOSED;
 		if (size == -EAGAIN)
 			return CHANNEL_EMPTY;
+		if (size == -ENOMEM || size == -ENOBUFS) {
+			channel->paused = true;
+			return CHANNEL_PAUSED;
+		}
 		if (size == -EMSGSIZE)
 			return errmsg_set(err, ERR_FORMAT,
 			    "a message that is too long");

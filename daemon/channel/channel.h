@@ -10,6 +10,8 @@
 #ifndef DAEMON_CHANNEL_CHANNEL_H
 #define DAEMON_CHANNEL_CHANNEL_H
 
+#include <stdbool.h>
+
 #include "common/base/fd.h"
 #include "daemon/proto/messages.h"
 
@@ -24,6 +26,7 @@ struct channel {
 	int fd;
 	enum channel_sender me;
 	unsigned unknown;		/* messages of a type not known here */
+	bool paused;			/* not read from at the moment */
 	/* what did not fit the socket yet */
 	struct channel_queued *first, **last;
 	unsigned queued;
@@ -52,12 +55,13 @@ enum { CHANNEL_WAIT = 1, CHANNEL_LATER };
 int channel_flush(struct channel *channel, struct errmsg *err);
 
 /* What channel_receive() may say besides errors. */
-enum { CHANNEL_EMPTY, CHANNEL_GOT, CHANNEL_CLOSED };
+enum { CHANNEL_EMPTY, CHANNEL_GOT, CHANNEL_CLOSED, CHANNEL_PAUSED };
 
 /*
  * Take one message.  CHANNEL_GOT: *packet is checked, *len is its length, fds
  * are the caller's.  CHANNEL_EMPTY: none now.  CHANNEL_CLOSED: no more will
- * come.  ERR_FORMAT: malformed, or not for that side to send; ERR_SYSTEM.
+ * come.  CHANNEL_PAUSED: there is no memory for it, and channel->paused is set:
+ * try again in a while.  ERR_FORMAT: malformed, or not for that side to send; ERR_SYSTEM.
  * A type that is unknown here is skipped and counted by a worker, ERR_FORMAT
  * in the master.  No descriptor is left with the caller on failure.
  */

@@ -70,7 +70,7 @@ await(pid_t pid, int pipe, struct checker_account *account)
 	while ((rc = poll(&fd, 1, (int)clock_scaled_ms(LIMIT_MS))) < 0 &&
 	    errno == EINTR)
 		continue;
-	rc = rc > 0 && read(pipe, account, sizeof(*account)) ==
+	rc = rc > 0 && fd_read(pipe, account, sizeof(*account)) ==
 	    sizeof(*account) ? 0 : -1;
 	if (pidfd >= 0)
 		syscall(SYS_pidfd_send_signal, pidfd, SIGKILL, NULL, 0);

@@ -269,7 +269,7 @@ run_visible(struct keeper *k, const struct image *image, const char *const argv[
 			    NULL, 0);
 	}
 	waitid(P_PIDFD, (id_t)child.pidfd, &info, WEXITED);
-	if (read(child.failure, &failure, sizeof(failure)) ==
+	if (fd_read(child.failure, &failure, sizeof(failure)) ==
 	    sizeof(failure)) {
 		errmsg_set(err, ERR_FAILED, "cannot start %s: %s: %s",
 		    image->path, child_step_name(failure.step),

@@ -61,8 +61,8 @@ master_init(struct keeper *k)
 	    (rc = make_memory("clusterd-master-page", PAGE_SIZE_BYTES,
 	    &k->page_fd)) != 0)
 		return rc;
-	if (pwrite(k->page_fd, &head, sizeof(head), 0) != sizeof(head))
-		return -errno;
+	if ((rc = fd_put(k->page_fd, &head, sizeof(head))) != 0)
+		return rc;
 	page = mmap(NULL, PAGE_SIZE_BYTES, PROT_READ, MAP_SHARED, k->page_fd,
 	    0);
 	if (page == MAP_FAILED)
@@ -230,7 +230,7 @@ master_on_exit(struct keeper *k, int status)
 	char text[120];
 
 	describe_status(status, text, sizeof(text));
-	if (k->master.failure >= 0 && read(k->master.failure, &failure,
+	if (k->master.failure >= 0 && fd_read(k->master.failure, &failure,
 	    sizeof(failure)) == sizeof(failure))
 		snprintf(text, sizeof(text), "%s: %s",
 		    child_step_name(failure.step),

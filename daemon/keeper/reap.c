@@ -165,10 +165,10 @@ void
 reap_started(struct keeper *k, struct process *process)
 {
 	struct child_failure failure;
-	ssize_t n = read(process->failure, &failure, sizeof(failure));
+	ssize_t n = fd_read(process->failure, &failure, sizeof(failure));
 
 	(void)k;
-	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+	if (n < 0 && errno == EAGAIN)
 		return;
 	fd_close(&process->failure);
 	if (n != sizeof(failure)) {

@@ -96,15 +96,17 @@ make_page(const struct process *process, int *page)
 	    .version = PAGE_VERSION, .head_size = sizeof(head),
 	    .size = PAGE_SIZE_BYTES, .counters = PAGE_COUNTERS,
 	    .worker_id = process->id };
-	int fd = fd_memfd("clusterd-page");
+	int fd = fd_memfd("clusterd-page"), rc;
 
 	if (fd < 0)
 		return fd;
 	memcpy(head.name, process->name, sizeof(head.name));
-	if (ftruncate(fd, PAGE_SIZE_BYTES) < 0 ||
-	    pwrite(fd, &head, sizeof(head), 0) != sizeof(head) ||
-	    fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW |
-	    F_SEAL_SEAL) < 0) {
+	if ((rc = fd_put(fd, &head, sizeof(head))) != 0) {
+		close(fd);
+		return rc;
+	}
+	if (ftruncate(fd, PAGE_SIZE_BYTES) < 0 || fcntl(fd, F_ADD_SEALS,
+	    F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) < 0) {
 		int error = errno;
 
 		close(fd);

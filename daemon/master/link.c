@@ -62,6 +62,16 @@ struct link {
 
 static void link_flush(struct link *link);
 
+/* Until the machine has means again. */
+static void
+link_wait(struct link *link)
+{
+	const struct timeval pause = { 0,
+		(suseconds_t)clock_scaled_ms(LATER_MS) * 1000 };
+
+	event_add(link->later, &pause);
+}
+
 /* -- descriptors --------------------------------------------------------------------- */
 
 /* Are there numbers for so many processes? */
@@ -167,6 +177,11 @@ link_on_readable(evutil_socket_t fd, short what, void *arg)
 		len = fd_recv(fd, &packet, sizeof(packet), fds, &it.count);
 		if (len == -EAGAIN)
 			break;
+		if (len == -ENOMEM || len == -ENOBUFS) {
+			event_del(link->readable);
+			link_wait(link);
+			break;
+		}
 		if (len <= 0) {
 			link->handler->lost(link->master, len == 0 ? "closed" :
 			    strerror((int)-len));
@@ -198,6 +213,17 @@ link_on_writable(evutil_socket_t fd, short what, void *arg)
 	link_flush(arg);
 }
 
+static void
+link_on_later(evutil_socket_t fd, short what, void *arg)
+{
+	struct link *link = arg;
+
+	(void)fd;
+	(void)what;
+	event_add(link->readable, NULL);
+	link_flush(link);
+}
+
 int
 link_open(struct event_base *base, int fd, const struct link_handler *handler,
     struct master *master, struct link **out, struct errmsg *err)
@@ -214,7 +240,7 @@ link_open(struct event_base *base, int fd, const struct link_handler *handler,
 	link->readable = event_new(base, fd, EV_READ | EV_PERSIST,
 	    link_on_readable, link);
 	link->writable = event_new(base, fd, EV_WRITE, link_on_writable, link);
-	link->later = evtimer_new(base, link_on_writable, link);
+	link->later = evtimer_new(base, link_on_later, link);
 	if (link->readable == NULL || link->writable == NULL ||
 	    link->later == NULL ||
 	    event_add(link->readable, NULL) != 0) {
@@ -260,8 +286,6 @@ link_send(struct link *link, struct keeper_packet *packet, size_t len,
     const int *fds, size_t count, link_answer answer, uint64_t about)
 {
 	struct open_request *slot = link_find(link, 0);
-	const struct timeval pause = { 0,
-		(suseconds_t)clock_scaled_ms(LATER_MS) * 1000 };
 	int rc;
 
 	if (slot == NULL)
@@ -276,7 +300,7 @@ link_send(struct link *link, struct keeper_packet *packet, size_t len,
 	}
 	/* It is writable, and waiting for that would end at once. */
 	if (rc == -ENOBUFS || rc == -ENOMEM || rc == -ETOOMANYREFS) {
-		event_add(link->later, &pause);
+		link_wait(link);
 		return 0;
 	}
 	if (rc != 0)		/* the reading side says that it is gone */

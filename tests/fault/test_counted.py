@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""Memory fails in each operation: at the k-th call alone, or at all from the k-th
-on, for k = 1, 2 ... until the operation has no more of them.
+"""Each call of an operation fails once: the k-th alone, or all from the k-th on,
+for k = 1, 2 ... until the operation has no more of them.
 
 After each: the operation was done, or refused with words; master and keeper are
 the same processes; descriptors are as before; status says ok again.  The fast
@@ -21,14 +21,48 @@ from harness.row import fds
 pytestmark = pytest.mark.skipif(os.environ.get("SANITIZED") == "yes",
                                 reason="a sanitizer wants to be the first library")
 
-SEED = int(os.environ.get("CLUSTERD_TEST_SEED", "1"))
-SAMPLE = {"": 10, "+": 2}               # of all k, in the fast set
+SEED = int(os.environ.get("CLUSTERD_TEST_SEED", "0")) or random.SystemRandom().randrange(1, 10**6)
+SAMPLE = {"": 8, "+": 1}               # of all k, in the fast set
 SAMPLE_ALL = {"": 10**6, "+": 20}
+PAIRS = 4                               # of call and error, in the fast set
+
+# What each call may fail with, by its manual; those are the ones of our paths.
+ERRORS = {
+    "malloc": ["NULL"],
+    "accept4": ["EMFILE", "ECONNABORTED", "EINTR"],
+    "dup": ["EMFILE"],
+    "epoll_ctl": ["ENOMEM", "ENOSPC"],
+    "eventfd": ["EMFILE"],
+    "fcntl": ["EMFILE"],
+    "fdatasync": ["EIO"],
+    "fsync": ["EIO", "ENOSPC"],
+    "ftruncate": ["EIO", "EINTR"],
+    "ioctl": ["ENOTTY"],
+    "memfd_create": ["EMFILE", "ENOMEM"],
+    "mkdir": ["ENOSPC", "EACCES"],
+    "mmap": ["ENOMEM"],
+    "open": ["EMFILE", "EACCES", "EINTR"],
+    "pipe2": ["EMFILE"],
+    "poll": ["EINTR", "ENOMEM"],
+    "pread64": ["EIO", "EINTR"],
+    "pwrite64": ["ENOSPC", "EIO", "EINTR"],
+    "read": ["EIO", "EINTR"],
+    "recv": ["ENOMEM", "EINTR", "ECONNRESET"],
+    "recvmsg": ["ENOMEM", "EINTR"],
+    "rename": ["ENOSPC", "EACCES"],
+    "send": ["ENOBUFS", "EPIPE", "EINTR"],
+    "sendmsg": ["ENOBUFS", "ENOMEM", "ETOOMANYREFS", "EINTR"],
+    "setsockopt": ["ENOMEM"],
+    "socket": ["EMFILE", "ENOBUFS"],
+    "socketpair": ["EMFILE", "ENOBUFS"],
+    "write": ["ENOSPC", "EIO", "EINTR"],
+}
 
 
-# A signal does not interrupt for ever; and the loop's library tells nobody that it
-# could not watch a descriptor, so of these one at a time.
-ONCE = ("EINTR", "epoll_ctl")
+# Of these one at a time.  A signal does not interrupt for ever; the loop's library
+# tells nobody that it could not watch a descriptor; and where nobody can be accepted
+# or heard, all wait, which is right (test_e.py).
+ONCE = ("EINTR", "epoll_ctl", "accept4", "recvmsg")
 
 
 class Operation:
@@ -107,7 +141,7 @@ def scale_up_and_down(c):
 
 @operation("master")
 def exit_of_a_worker(c):
-    victim = c.workers_now["web/1"]
+    victim = c.gone = c.workers_now["web/1"]
     os.kill(victim, signal.SIGKILL)
     # without any memory status cannot tell; that nothing was forgotten is seen after
     wait.until(lambda: c.has_met() or c.is_replaced(victim), 10, "replacement of the worker")
@@ -173,12 +207,13 @@ class Counted:
 
     def __init__(self, c, fi):
         self.c, self.fi = c, fi
-        c.turn = 0
+        c.turn, c.gone = 0, None
         self.note()
 
     def note(self):
         self.c.fi = self.fi
         status = self.c.await_state(lambda s: s["state"] == "ok" and s["pools"][0]["ready"] == 2
+                                    and all(w["pid"] != self.c.gone for w in s["workers"])
                                     and len(s["workers"]) == 2, 20)
         self.master = status["master"]["pid"]
         self.restarts = status["master"]["restarts"]
@@ -280,6 +315,7 @@ def run(counted, op, call, error, samples):
                 ends = [line for line in counted.c.log().splitlines()
                         if "lost: " in line or "check failed" in line][:5]
                 raise AssertionError("%s: %s\n%s" % (what, failure, "\n".join(ends))) from failure
+            print(what, "happened", happened)
             if not happened:
                 break
     return count
@@ -309,4 +345,22 @@ def warm(counted, op):
 def test_memory(counted, op, request):
     before = warm(counted, op)
     run(counted, op, "malloc", "NULL", SAMPLE_ALL if everything(request) else SAMPLE)
+    wait.until(lambda: as_before(counted.c, before), 10, "descriptors as before")
+
+
+@shows("E3")
+@EACH
+@pytest.mark.limit(3600)
+def test_system_calls(counted, op, request):
+    pairs = [(call, error) for call, errors in ERRORS.items() if call != "malloc"
+             for error in errors]
+    random.Random(SEED).shuffle(pairs)
+    before = warm(counted, op)
+    tried = 0
+    for call, error in pairs:
+        samples = {"": 10**6, "+": 3} if everything(request) else {"": 2, "+": 1}
+        tried += run(counted, op, call, error, samples) > 0
+        if tried == PAIRS and not everything(request):
+            break
+    assert tried > 0
     wait.until(lambda: as_before(counted.c, before), 10, "descriptors as before")
