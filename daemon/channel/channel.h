@@ -61,7 +61,8 @@ enum { CHANNEL_EMPTY, CHANNEL_GOT, CHANNEL_CLOSED, CHANNEL_PAUSED };
  * Take one message.  CHANNEL_GOT: *packet is checked, *len is its length, fds
  * are the caller's.  CHANNEL_EMPTY: none now.  CHANNEL_CLOSED: no more will
  * come.  CHANNEL_PAUSED: there is no memory for it, and channel->paused is set:
- * try again in a while.  ERR_FORMAT: malformed, or not for that side to send; ERR_SYSTEM.
+ * try again in a while.  ERR_FORMAT: malformed, or not for that side to send;
+ * ERR_SYSTEM.
  * A type that is unknown here is skipped and counted by a worker, ERR_FORMAT
  * in the master.  No descriptor is left with the caller on failure.
  */

@@ -110,7 +110,7 @@ process_receive(struct process *process)
 	    &err);
 	if (rc == CHANNEL_EMPTY)
 		return false;
-	if (rc == CHANNEL_CLOSED || rc == ERR_SYSTEM) {
+	if (rc == CHANNEL_CLOSED || rc == ERR_SYSTEM || rc == CHANNEL_PAUSED) {
 		/* Its end is closed: the exit tells, by pidfd. */
 		if (process->channel_readable != NULL)
 			event_del(process->channel_readable);
@@ -143,6 +143,9 @@ process_on_channel(evutil_socket_t fd, short what, void *arg)
 void
 process_flush(struct process *process)
 {
+	if (process->channel.paused && process->channel_readable != NULL)
+		event_add(process->channel_readable, NULL);
+	process->channel.paused = false;
 	/* A failure is its end, which the keeper reports. */
 	if (process->fd[PFD_CHANNEL] >= 0 &&
 	    channel_flush(&process->channel, NULL) == CHANNEL_WAIT &&

@@ -107,7 +107,7 @@ void process_drain(struct process *process);
 /* Stop reading its channel and pipes, let go of all but its queue. */
 void process_bury(struct process *process);
 
-/* Each tick: say what could not be said. */
+/* Each tick: what could not be said, or heard. */
 void process_flush(struct process *process);
 
 /* Send a message, now or when there is room; over the bound it is dropped and

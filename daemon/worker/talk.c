@@ -45,6 +45,9 @@ talk_flush(struct worker *worker)
 {
 	if (worker->channel.first != NULL)
 		event_add(&worker->channel_write_event, NULL);
+	if (worker->channel.paused)
+		event_add(&worker->channel_event, NULL);
+	worker->channel.paused = false;
 }
 
 void

@@ -107,7 +107,7 @@ bool accept_is_queue_empty(const struct worker *worker);
 /* ---- talk.c ---- */
 
 void talk_init(struct worker *worker);
-/* Each beat: what could not be said. */
+/* Each beat: what could not be said, or heard. */
 void talk_flush(struct worker *worker);
 void talk_say_online(struct worker *worker);
 void talk_say_listening(struct worker *worker, uint32_t listeners);
