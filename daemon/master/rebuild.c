@@ -37,7 +37,39 @@ rebuild_generation(struct master *m)
 	if (m->salvage != NULL && master_generation(m,
 	    m->salvage->globals.generation) != NULL)
 		return m->salvage->globals.generation;
+	if (master_generation(m, m->page->beat.in_force) != NULL)
+		return m->page->beat.in_force;
 	return highest_generation(m);
+}
+
+/* What was in force in a pool as the memo before this one said; 0: unknown, or
+ * nobody has it any more. */
+static uint64_t
+salvaged_generation(struct master *m, const char *name)
+{
+	uint16_t pool = m->salvage == NULL ? MEMO_NONE :
+	    state_find_pool(m->salvage, name);
+	uint64_t number = pool == MEMO_NONE ? 0 :
+	    m->salvage->pool[pool].generation;
+
+	return master_generation(m, number) != NULL ? number : 0;
+}
+
+/* In the order of the file. */
+static void
+add_pools(struct master *m)
+{
+	struct memo_copy *copy = turn_change(m);
+
+	for (size_t i = 0; i < m->conf->pool_count; i++) {
+		const char *name = m->conf->pools[i].name;
+		uint16_t pool = state_add_pool(copy, name);
+		uint64_t salvaged = salvaged_generation(m, name);
+
+		if (pool != MEMO_NONE)
+			copy->pool[pool].generation = salvaged != 0 ?
+			    salvaged : copy->globals.generation;
+	}
 }
 
 uint16_t
@@ -57,10 +89,29 @@ rebuild_pool_of(const struct memo_copy *copy, const char *name,
 
 /* -- who is who in a slot ---------------------------------------------------- */
 
-/* Who serves comes before who does not, then the newer one: the first of a slot
- * is its current, the second its other. */
+/* Of a configuration that was never in force there: what a change, which ended
+ * with its master, had begun.  A pool that no change concerned has workers of an
+ * older one; only an earlier memo tells them from those of a way back. */
 static bool
-comes_before(const struct process *a, const struct process *b)
+was_on_trial(struct master *m, const struct process *process)
+{
+	const struct memo_copy *copy = turn_look(m);
+	unsigned number = 0;
+	uint16_t pool = rebuild_pool_of(copy, process->name, &number);
+	uint64_t good;
+
+	if (pool == MEMO_NONE)
+		return false;
+	good = copy->pool[pool].generation;
+	return process->generation > good || (process->generation < good &&
+	    salvaged_generation(m, copy->pool[pool].name) == good);
+}
+
+/* Who serves comes before who does not, then who is not on trial, then the newer
+ * one: the first of a slot is its current, the second its other. */
+static bool
+comes_before(struct master *m, const struct process *a,
+    const struct process *b)
 {
 	bool a_serves = !a->exited && a->page != NULL &&
 	    page_read_ready(a->page);
@@ -71,11 +122,13 @@ comes_before(const struct process *a, const struct process *b)
 		return a_serves;
 	if (a->exited != b->exited)
 		return !a->exited;
+	if (was_on_trial(m, a) != was_on_trial(m, b))
+		return was_on_trial(m, b);
 	return a->id > b->id;
 }
 
 static struct process *
-sort(struct process *found)
+sort(struct master *m, struct process *found)
 {
 	struct process *sorted = NULL;
 
@@ -83,7 +136,7 @@ sort(struct process *found)
 		struct process *one = found, **at = &sorted;
 
 		found = one->next;
-		while (*at != NULL && comes_before(*at, one))
+		while (*at != NULL && comes_before(m, *at, one))
 			at = &(*at)->next;
 		one->next = *at;
 		*at = one;
@@ -110,6 +163,38 @@ start_time_ns(const struct master *m, const char *pool)
 	    NS_PER_MS;
 }
 
+/* A slot that is there because of its process; whether it is wanted, the size of
+ * its pool says later. */
+static uint16_t
+slot_for(struct memo_copy *copy, uint16_t pool, uint16_t number)
+{
+	uint16_t slot = state_find_slot(copy, pool, number);
+
+	if (slot != MEMO_NONE)
+		return slot;
+	slot = state_add_slot(copy, pool, number);
+	if (slot != MEMO_NONE)
+		copy->slot[slot].wanted = 0;
+	return slot;
+}
+
+/* A slot's next worker is of its current one's configuration, unless that was
+ * only tried: then it is replaced. */
+static void
+set_generation(struct master *m, uint16_t row, const struct process *process)
+{
+	struct memo_copy *copy = turn_change(m);
+	struct memo_worker *worker = &copy->worker[row];
+	struct memo_slot *slot = &copy->slot[worker->slot];
+
+	worker->generation = process->generation;
+	if (worker->is_other)
+		return;
+	worker->taken_back = was_on_trial(m, process);
+	slot->generation = worker->taken_back ?
+	    copy->pool[slot->pool].generation : process->generation;
+}
+
 /* A process gets a row, STARTING: whether it serves, its page tells when the row
  * has it.  One that has ended gets a row too, so that its end is counted. */
 static void
@@ -123,18 +208,14 @@ rebuild_row(struct master *m, const struct process *process)
 	if (pool == MEMO_NONE ||
 	    (process->exited && is_recorded(store_load(m->store), process->id)))
 		return;
-	slot = state_find_slot(copy, pool, (uint16_t)number);
-	if (slot == MEMO_NONE)
-		slot = state_add_slot(copy, pool, (uint16_t)number);
+	slot = slot_for(copy, pool, (uint16_t)number);
 	if (slot == MEMO_NONE || copy->slot[slot].other != MEMO_NONE)
 		return;
 	as_other = copy->slot[slot].current != MEMO_NONE;
 	row = state_add_worker(copy, slot, process->id, as_other);
 	if (row == MEMO_NONE)
 		return;
-	if (!as_other)
-		copy->slot[slot].generation = process->generation;
-	copy->worker[row].generation = process->generation;
+	set_generation(m, row, process);
 	copy->worker[row].pid = process->pid;
 	copy->worker[row].since_ns = copy->worker[row].forked_ns =
 	    clock_now_ns();
@@ -165,19 +246,17 @@ rebuild_memo(struct master *m, struct process *found)
 		    m->salvage->globals.last_generation;
 		copy->globals.previous = m->salvage->globals.previous;
 	}
-	for (size_t i = 0; i < m->conf->pool_count; i++) {
-		uint16_t pool = state_add_pool(copy, m->conf->pools[i].name);
-
-		if (pool != MEMO_NONE)
-			copy->pool[pool].generation =
-			    copy->globals.generation;
-	}
-	found = sort(found);
+	add_pools(m);
+	found = sort(m, found);
 	for (struct process *p = found; p != NULL; p = p->next)
 		rebuild_row(m, p);
-	for (size_t i = 0; i < m->conf->pool_count; i++)
-		start_add_pool(m, &m->conf->pools[i],
-		    copy->globals.generation);
+	for (size_t i = 0; i < m->conf->pool_count; i++) {
+		const struct conf_pool *conf = &m->conf->pools[i];
+		uint16_t pool = state_find_pool(copy, conf->name);
+
+		start_add_pool(m, conf, pool != MEMO_NONE ?
+		    copy->pool[pool].generation : copy->globals.generation);
+	}
 	return found;
 }
 
@@ -199,11 +278,12 @@ rebuild_settle(struct master *m, uint16_t row)
 {
 	struct supervisor s;
 	const struct memo_worker *worker = &turn_look(m)->worker[row];
+	const struct memo_slot *slot = &turn_look(m)->slot[worker->slot];
 
 	find_state(m, row);
 	if (!slots_has_process(worker))
 		return;
 	s = life_now(m);
-	if (worker->is_other || !turn_look(m)->slot[worker->slot].wanted)
+	if (worker->is_other || !slot->wanted || slot->drained)
 		slots_send_off(&s, row);
 }

@@ -23,6 +23,7 @@
 #include "daemon/master/life.h"
 #include "daemon/master/master.h"
 #include "daemon/master/report.h"
+#include "daemon/proto/page.h"
 #include "daemon/supervisor/policy.h"
 #include "daemon/supervisor/state.h"
 
@@ -268,6 +269,15 @@ effect_perform(struct master *m, const struct effect *effect)
 	}
 }
 
+/* Beside the memo, for whoever has to make that anew. */
+static void
+publish_generation(struct master *m, const struct memo_copy *copy)
+{
+	if (m->page != NULL)
+		__atomic_store_n(&m->page->beat.in_force,
+		    copy->globals.generation, __ATOMIC_RELAXED);
+}
+
 /* One flip and what follows from it. */
 static void
 turn_flip(struct master *m)
@@ -287,6 +297,7 @@ turn_flip(struct master *m)
 		(void)FP("master.before_flip");
 		state_commit(turn->memo);
 		turn->copy = NULL;
+		publish_generation(m, state_current(turn->memo));
 		(void)FP("master.after_flip");
 	}
 	for (size_t i = 0; i < effects->count; i++)

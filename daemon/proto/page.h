@@ -46,7 +46,7 @@ struct page_beat {
 				 * then; at most 10 x handler_timeout ahead */
 	uint64_t given_away;	/* the master's page: number of the connection
 				 * last sent on from a dead worker's queue */
-	uint8_t reserved[8];
+	uint64_t in_force;	/* the master's page: generation, 0: none yet */
 };
 
 struct page_gauges {

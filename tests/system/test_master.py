@@ -165,6 +165,52 @@ def test_a_memo_made_anew_knows_who_drains_and_who_died(cluster):
         "web/0": 0, "web/1": 1}
 
 
+def lose_master_and_memo(c):
+    """Both, at once; the next one makes its memo anew."""
+    pid, seen = c.master_pid(), c.last_event()
+    os.kill(pid, signal.SIGSTOP)
+    with memo.Memo(c.pid()) as held:
+        held.flip("current", "idle")
+    os.kill(pid, signal.SIGKILL)
+    event = c.await_event("master.adopted", after=seen)
+    assert "rebuilt" in event["text"], event
+
+
+@shows("D14")
+@shows("P2")
+@pytest.mark.parametrize("command", [("scale", "web", "1"), ("drain", "web/1")], ids=" ".join)
+def test_who_was_asked_to_go_has_its_time_under_a_memo_made_anew(cluster, command):
+    c = cluster(workers=2, routes=EVIL, drain_timeout="10s", request_timeout="20s")
+    with contextlib.ExitStack() as stack:
+        held = [stack.enter_context(c.connect(timeout=20)) for _ in range(2)]
+        for connection in held:
+            connection.send(http.head("GET", "/sleep?1500", connection.address))
+        c.await_state(lambda s: all(w["connections"] == 1 for w in s["workers"]))
+        seen = c.last_event()
+        with c.ctl_start(*command) as running:
+            c.await_event("worker.draining", after=seen, worker="web/1")
+            lose_master_and_memo(c)
+            assert [connection.response().status for connection in held] == [200, 200]
+            running.communicate(timeout=10)
+    c.await_event("worker.exited", after=seen, worker="web/1")
+    status = c.status()
+    assert status["pools"][0]["ready"] == 1 and status["pools"][0]["restarts"] == 0
+
+
+@shows("D14")
+def test_what_was_on_trial_does_not_stay_under_a_memo_made_anew(cluster):
+    c = cluster(workers=2, canary_hold="30s")
+    before, seen = {w["id"] for w in c.workers()}, c.last_event()
+    c.write_config(idle_timeout="61s")
+    with c.ctl_start("reload") as running:
+        c.await_event("worker.ready", after=seen, worker="web/0")
+        lose_master_and_memo(c)
+        running.communicate(timeout=10)
+    status = c.await_state(lambda s: len(s["workers"]) == 2 and s["pools"][0]["ready"] == 2)
+    assert {w["id"] for w in status["workers"]} == before
+    assert len({w["generation"] for w in status["workers"]}) == 1
+
+
 def in_its_loop(pid):
     """It sleeps for events, and not in a failpoint."""
     with open("/proc/%d/syscall" % pid, encoding="ascii") as f:
