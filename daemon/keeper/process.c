@@ -117,6 +117,7 @@ process_tell_have(const struct process *process,
 	body->utime_us = timeval_us(&process->usage.ru_utime);
 	body->stime_us = timeval_us(&process->usage.ru_stime);
 	body->maxrss_kb = (uint64_t)process->usage.ru_maxrss;
+	body->ended_ns = process->ended_ns;
 	body->core = process->core;
 }
 
@@ -130,5 +131,6 @@ process_tell_exited(const struct process *process,
 	body->utime_us = timeval_us(&process->usage.ru_utime);
 	body->stime_us = timeval_us(&process->usage.ru_stime);
 	body->maxrss_kb = (uint64_t)process->usage.ru_maxrss;
+	body->ended_ns = process->ended_ns;
 	body->core = process->core;
 }

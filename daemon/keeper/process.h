@@ -40,6 +40,7 @@ struct process {
 	uint32_t failed_step, failed_error;
 	int status;
 	struct rusage usage;
+	uint64_t ended_ns;
 	char name[64];
 };
 

@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "common/base/check.h"
+#include "common/base/clock.h"
 #include "daemon/keeper/child.h"
 #include "daemon/keeper/master.h"
 
@@ -195,6 +196,7 @@ on_process_exit(struct keeper *k, struct process *process)
 		return;
 	process->status = status;
 	process->core = (uint8_t)core;
+	process->ended_ns = clock_now_ns();
 	process->state = PROCESS_EXITED;
 	k->table.living--;
 	/* A master that was told of it as living hears of its end. */

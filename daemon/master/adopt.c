@@ -53,11 +53,10 @@ adopt_have_worker(struct master *m, const struct link_packet *packet)
 		master_give_up("inventory");
 	process->generation = have->snapshot >> 8;
 	process->exited = have->exited != 0;
-	process->status = (int)have->status;
-	process->utime_us = have->utime_us;
-	process->stime_us = have->stime_us;
-	process->maxrss_kb = have->maxrss_kb;
-	process->core = (int)have->core;
+	process->end = (struct process_end){ .status = (int)have->status,
+		.core = (int)have->core, .utime_us = have->utime_us,
+		.stime_us = have->stime_us, .maxrss_kb = have->maxrss_kb,
+		.ended_ns = have->ended_ns };
 	process->next = found;
 	found = process;
 }
@@ -85,8 +84,7 @@ take_found(struct master *m)
 				    NULL, NULL);
 			}
 			if (p->exited)
-				life_exited(m, p->id, p->status, p->utime_us,
-				    p->stime_us, p->maxrss_kb, p->core);
+				life_exited(m, p->id, &p->end);
 			else if (m->memo_recovered)
 				life_find_ready(p);
 			else
@@ -110,13 +108,15 @@ take_found(struct master *m)
 static void
 miss_processes(struct master *m)
 {
+	static const struct process_end none;
+
 	for (uint16_t i = 0; i < turn_look(m)->workers; i++) {
 		const struct memo_worker *row = &turn_look(m)->worker[i];
 
 		if (m->process[i] != NULL || !slots_is_lost(row))
 			continue;
 		life_own_none(m, i);
-		life_exited(m, row->id, 0, 0, 0, 0, 0);
+		life_exited(m, row->id, &none);
 	}
 }
 

@@ -29,31 +29,36 @@ note_status(const struct process *process, struct death *death)
 	death->code = death->signal = -1;
 	if (process->unkillable)
 		return;			/* it has none yet */
-	if (WIFSIGNALED(process->status)) {
-		death->signal = WTERMSIG(process->status);
+	if (WIFSIGNALED(process->end.status)) {
+		death->signal = WTERMSIG(process->end.status);
 		death->signal_name = rows_signal_name(death->signal,
 		    death->name_buf);
 	} else {
-		death->code = WEXITSTATUS(process->status);
+		death->code = WEXITSTATUS(process->end.status);
 	}
-	death->core = process->core;
+	death->core = process->end.core;
 }
 
 static void
 note_times(const struct process *process, const struct memo_worker *row,
     struct death *death)
 {
-	uint64_t now = clock_now_ns(), beat = 0;
+	uint64_t now = clock_now_ns(), ended = process->end.ended_ns, beat = 0;
 
-	death->uptime_ms = row->forked_ns == 0 ? 0 :
-	    (int64_t)((now - row->forked_ns) / NS_PER_MS);
+	if (ended == 0 || ended > now)
+		ended = now;
+	death->ended_ns = ended;
+	death->time = clock_wall_ms() - (int64_t)((now - ended) / NS_PER_MS);
+	/* A row that was made anew does not know when it was forked. */
+	death->uptime_ms = row->forked_ns == 0 || row->forked_ns > ended ? 0 :
+	    (int64_t)((ended - row->forked_ns) / NS_PER_MS);
 	if (process->page != NULL)
 		beat = page_read_beat(process->page);
-	death->beat_age_ms = beat == 0 || beat > now ? -1 :
-	    (int64_t)((now - beat) / NS_PER_MS);
-	death->cpu_ms = (int64_t)((process->utime_us + process->stime_us) /
+	death->beat_age_ms = beat == 0 || beat > ended ? -1 :
+	    (int64_t)((ended - beat) / NS_PER_MS);
+	death->cpu_ms = (int64_t)((process->end.utime_us + process->end.stime_us) /
 	    1000);
-	death->rss_kb = (int64_t)process->maxrss_kb;
+	death->rss_kb = (int64_t)process->end.maxrss_kb;
 }
 
 /* Requests that were to be answered later, the oldest of them. */
@@ -75,7 +80,6 @@ oldest_open(const struct process *process, struct sample_doing *oldest)
 static void
 note_doing(struct process *process, struct death *death)
 {
-	uint64_t now = clock_now_ns();
 	struct sample_doing oldest;
 	char path[PAGE_PATH];
 
@@ -93,8 +97,8 @@ note_doing(struct process *process, struct death *death)
 		death->suspect = death->doing.route_number;
 	memcpy(path, death->doing.path, sizeof(path));
 	escape_string(death->doing.path, 129, path, strlen(path));
-	if (death->doing.since_ns != 0 && death->doing.since_ns <= now)
-		death->request_ms = (int64_t)((now - death->doing.since_ns) /
+	if (death->doing.since_ns != 0 && death->doing.since_ns <= death->ended_ns)
+		death->request_ms = (int64_t)((death->ended_ns - death->doing.since_ns) /
 		    NS_PER_MS);
 }
 
@@ -323,7 +327,8 @@ void
 death_store(struct master *m, const struct death *death)
 {
 	struct store_death row = {
-		.time = clock_wall_ms(), .mono_ms = (int64_t)clock_now_ms(),
+		.time = death->time,
+		.mono_ms = (int64_t)(death->ended_ns / NS_PER_MS),
 		.slot = death->slot, .worker_id = death->worker_id,
 		.pid = death->pid, .generation = death->generation,
 		.uptime_ms = death->uptime_ms, .code = death->code,

@@ -28,7 +28,9 @@ struct death {
 	const char *signal_name;	/* "SIGSEGV"; in name_buf or constant */
 	char name_buf[16];
 	int core;
-	int64_t uptime_ms, request_ms, beat_age_ms;
+	uint64_t ended_ns;		/* monotonic */
+	int64_t time;			/* the same by the wall clock, ms */
+	int64_t uptime_ms, request_ms, beat_age_ms;	/* at its end */
 	int64_t lost, recovered, requests, cpu_ms, rss_kb;
 	bool has_doing, in_callback;
 	struct sample_doing doing;

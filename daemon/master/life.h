@@ -21,6 +21,7 @@ struct conf_pool;
 struct link_packet;
 struct master;
 struct process;
+struct process_end;
 
 /*
  * The supervisor of this moment, for one decision or several that belong
@@ -53,8 +54,7 @@ void life_find_ready(struct process *process);
 /* Answer to SPAWN. */
 void life_spawned(struct master *m, uint64_t id,
     const struct link_packet *answer);
-void life_exited(struct master *m, uint64_t id, int status,
-    uint64_t utime_us, uint64_t stime_us, uint64_t maxrss_kb, int core);
+void life_exited(struct master *m, uint64_t id, const struct process_end *end);
 
 /* A process and the row it belongs to. */
 void life_own(struct master *m, uint16_t row, struct process *process);

@@ -41,6 +41,14 @@ struct process_pipe {
 	uint64_t dropped;		/* lines */
 };
 
+/* How a process ended, as the keeper tells. */
+struct process_end {
+	int status;			/* as of wait(2) */
+	int core;			/* was one written? */
+	uint64_t utime_us, stime_us, maxrss_kb;
+	uint64_t ended_ns;		/* monotonic; 0: nobody saw it */
+};
+
 struct process {
 	struct master *master;
 	struct process *next;		/* in master->graves */
@@ -87,9 +95,7 @@ struct process {
 
 	/* after its end */
 	bool exited;
-	int status;			/* as of wait(2) */
-	uint64_t utime_us, stime_us, maxrss_kb;
-	int core;
+	struct process_end end;
 };
 
 /*

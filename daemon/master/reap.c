@@ -79,6 +79,7 @@ tell_exit(struct master *m, uint16_t row, const struct death *death)
 		    EVENT_NUMBER("code", death->code),
 		EVENT_TEXT("cause", death_cause_name(death->cause)),
 		EVENT_JSON("asked", death->asked ? "true" : "false"),
+		EVENT_NUMBER("ended", death->time),
 		EVENT_NUMBER("uptime_ms", death->uptime_ms),
 		EVENT_NUMBER("connections_lost", death->lost),
 		EVENT_END
@@ -187,15 +188,14 @@ row_exited(struct master *m, struct process *process)
 		worker->asked = 1;
 		worker->cause = CAUSE_OPERATOR;
 	}
-	cause = cause_of(m, worker, process->status, worker->state);
+	cause = cause_of(m, worker, process->end.status, worker->state);
 	slots_end(&s, row, WE_EXITED, &end);
 	end.before.cause = (uint8_t)cause;
 	settle(m, process, &end, tell_exit);
 }
 
 void
-life_exited(struct master *m, uint64_t id, int status, uint64_t utime_us,
-    uint64_t stime_us, uint64_t maxrss_kb, int core)
+life_exited(struct master *m, uint64_t id, const struct process_end *end)
 {
 	struct process *process = process_find(m, id);
 
@@ -212,11 +212,7 @@ life_exited(struct master *m, uint64_t id, int status, uint64_t utime_us,
 	}
 	process_drain(process);
 	process->exited = true;
-	process->status = status;
-	process->utime_us = utime_us;
-	process->stime_us = stime_us;
-	process->maxrss_kb = maxrss_kb;
-	process->core = core;
+	process->end = *end;
 	row_exited(m, process);
 }
 

@@ -229,7 +229,7 @@ rebuild_row(struct master *m, const struct process *process)
 	}
 	/* Whoever had a successor, or left in order, was told to. */
 	copy->worker[row].asked = process->exited &&
-	    (as_other || process->status == 0);
+	    (as_other || process->end.status == 0);
 }
 
 struct process *

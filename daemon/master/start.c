@@ -544,12 +544,16 @@ have_end(struct master *m)
 static void
 on_exited(struct master *m, const struct keeper_msg_exited *exited)
 {
+	const struct process_end end = { .status = (int)exited->status,
+		.core = (int)exited->core, .utime_us = exited->utime_us,
+		.stime_us = exited->stime_us, .maxrss_kb = exited->maxrss_kb,
+		.ended_ns = exited->ended_ns };
+
 	if (m->check != NULL && m->check->id == exited->id) {
 		check_exited(m, (int)exited->status);
 		return;
 	}
-	life_exited(m, exited->id, (int)exited->status, exited->utime_us,
-	    exited->stime_us, exited->maxrss_kb, (int)exited->core);
+	life_exited(m, exited->id, &end);
 }
 
 static void

@@ -326,9 +326,11 @@ def test_exit_is_told_with_status_and_group_killed(keeper):
     group = worker.ask("os.fork() or (signal.pause())")
     session = worker.ask("os.fork() or (os.setpgid(0, 0), signal.pause())")
     relatives = [processes.Process(pid) for pid in (group, session)]
+    before = time.monotonic_ns()
     worker.ask("os._exit(3)", answer=False)
     exited = master.event("EXITED", id=100)
     assert exited["status"] == 3 << 8 and exited["maxrss_kb"] > 0 and not exited["core"]
+    assert before <= exited["ended_ns"] <= time.monotonic_ns()
     for relative in relatives:
         relative.await_end()
         relative.close()

@@ -6,10 +6,11 @@ import contextlib
 import os
 import signal
 import sqlite3
+import time
 
 import pytest
 
-from harness import http, memo, shows, wait
+from harness import http, memo, processes, shows, wait
 from harness.config import LOAD
 
 EVIL = {"/": "evil"}
@@ -127,6 +128,26 @@ def test_numbers_do_not_repeat_while_the_database_is_locked(cluster, memo_is, de
             c.await_event("worker.ready", after=seen[-1])
             ids.append(c.worker("web/0")["id"])
         assert ids == sorted(set(ids))
+
+
+@shows("P5")
+def test_a_death_that_no_master_saw_has_the_time_of_its_end(cluster):
+    c = cluster(workers=2, routes=EVIL)
+    dead, master, seen = c.worker("web/1"), c.master_pid(), c.last_event()
+    os.kill(master, signal.SIGSTOP)
+    end = processes.Process(dead["pid"])
+    before = time.time()
+    os.kill(dead["pid"], signal.SIGKILL)
+    end.await_end()
+    after = time.time()
+    # until it is taken for silent
+    adopted = c.await_event("master.adopted", after=seen, timeout=20)
+    assert adopted["time"] / 1000 > after
+    record = c.death(dead["id"])
+    assert before - 0.01 <= record["time"] / 1000 <= after + 0.01
+    event = c.await_event("worker.exited", after=seen, worker="web/1")
+    assert event["ended"] == record["time"] < event["time"]
+    assert record["beat_age_ms"] < 1000
 
 
 @shows("D14")

@@ -20,7 +20,7 @@ class Death:
 
     def __init__(self, row):
         self.id, self.worker, self.text = row["id"], row["worker"], row["text"]
-        self.wall = row["time"] / 1000
+        self.wall = row["ended"] / 1000
         self.asked, self.cause = row["asked"], row["cause"]
         self.lost = row["connections_lost"]
         self.explained = 0
