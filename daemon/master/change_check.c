@@ -235,9 +235,12 @@ void
 reload_start(struct master *m, struct control_call *call,
     const struct change *change)
 {
+	int percent = change->hold_percent;
+
 	change_begin(m, call, change, TRANS_RELOAD);
+	/* 0: no hold; one of 0 % still tries one worker. */
 	turn_change(m)->globals.trans_hold_percent =
-	    change->hold_percent < 0 ? 0 : (uint32_t)change->hold_percent;
+	    percent < 0 ? 0 : percent == 0 ? 1 : (uint32_t)percent;
 	change_step(m, TRANS_CHECK);
 	check_start(m, (uint32_t)m->conf->daemon.worker_account, on_checked);
 }

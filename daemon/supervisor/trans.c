@@ -229,10 +229,11 @@ follow_roll(struct supervisor *s, struct trans *t)
 
 	if (roll_count(roll, ROLL_FAILED) > 0)
 		return TRANS_FAILED;
-	if (left == 0)
-		return TRANS_DONE;
-	return percent != 0 && roll_count(roll, ROLL_BUSY) == 0 &&
-	    roll->count - left >= limit ? TRANS_HOLDS : TRANS_GOES_ON;
+	/* Also where that is all of them: it was asked to be looked at. */
+	if (percent != 0 && roll->count > 0 &&
+	    roll_count(roll, ROLL_BUSY) == 0 && roll->count - left >= limit)
+		return TRANS_HOLDS;
+	return left == 0 ? TRANS_DONE : TRANS_GOES_ON;
 }
 
 static enum trans_verdict

@@ -418,6 +418,22 @@ def generations(r):
 
 
 @shows("H15")
+@pytest.mark.parametrize("workers, part, done", [(1, "50%", 1), (2, "0%", 1), (2, "100%", 2)])
+def test_a_part_that_is_all_or_nothing(row, workers, part, done):
+    """It holds all the same: that is what was asked for."""
+    r = row(workers=workers)
+    old = r.status()["generation"]
+    evil(r, ms="1ms")
+    held = r.json("reload", "--hold", part)
+    assert (held["held"], held["done"], held["of"]) == (True, done, workers), held
+    assert r.status()["generation"] == old
+    r.served()
+    assert r.ctl("rollback").code == 0
+    assert set(generations(r).values()) == {old}
+    r.served()
+
+
+@shows("H15")
 @pytest.mark.parametrize("end", ["continue", "rollback"])
 def test_held_while_things_die(row, end):
     """A quarter of eight is new; the master, an old and a new one die: each comes
