@@ -24,6 +24,14 @@
 #include "daemon/journal/journal.h"
 #include "daemon/store/store.h"
 
+bool
+call_has_room(const struct control *control, const struct command *command)
+{
+	bool may_last = command->change && command->id != COMMAND_STOP;
+
+	return control->call_count < CALLS_MAX - (may_last ? CALLS_KEPT : 0);
+}
+
 struct control_call *
 call_new(struct control *control, struct client *client,
     const struct command *command)

@@ -20,7 +20,9 @@
 
 enum {
 	CALL_DISK_MS = 1000,	/* a verdict waits so long for its record */
-	CALLS_MAX = 128,	/* at once, those without a client included */
+	CALLS_MAX = 192,	/* at once, those without a client included */
+	CALLS_KEPT = 64,	/* of them not for changes that clients ask for:
+				 * what is read, and `stop', find room */
 	VERDICTS = 256,		/* remembered */
 	VERDICT_MAX = 64 * 1024, /* bytes of one; a longer one keeps no result */
 };
@@ -58,6 +60,10 @@ struct control_call {
 	struct journal_follower *follower;
 	void *context;			/* of its file; freed with it by free() */
 };
+
+/* May a client begin that command now? */
+bool call_has_room(const struct control *control,
+    const struct command *command);
 
 /* A new call of a client (or NULL), in the list of the control server.  NULL
  * when there are too many or memory is short. */

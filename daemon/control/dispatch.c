@@ -92,7 +92,8 @@ dispatch_request(struct client *client, struct request *request,
 		errmsg_prefix(err, "command_id: ");
 	if (rc != 0)
 		return rc;
-	call = call_new(client->control, client, command);
+	call = call_has_room(client->control, command) ?
+	    call_new(client->control, client, command) : NULL;
 	if (call == NULL)
 		return errmsg_set(err, ERR_BUSY, "too many commands at once");
 	memcpy(call->request_id, request->id, sizeof(call->request_id));

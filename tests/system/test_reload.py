@@ -560,3 +560,24 @@ def test_a_change_waits_for_it_where_nobody_else_serves_too(cluster):
         told = c.ctl("restart", "web/0")
         assert told.code == 0, told
         assert held.response().status == 200
+
+
+@shows("P6")
+def test_reloads_that_nobody_waits_for_keep_nobody_else_waiting(cluster):
+    """So many at once that no more are taken: what reads, and the end, have room."""
+    c = cluster(workers=1, canary_hold="30s")
+    hello(c, "hello_v2.so")
+    seen = c.last_event()
+    running = c.ctl_start("reload")
+    c.await_event("reload.canary", after=seen)
+    for _ in range(300):
+        refused = c.ctl("reload", "--no-wait")
+        if refused.code != 0:
+            break
+    assert "too many commands" in refused
+    assert c.status()["pools"][0]["ready"] == 1
+    assert c.ctl("config", "check").code == 0
+    seen = c.last_event()
+    os.kill(c.pid(), signal.SIGTERM)
+    c.await_event("master.stopping", after=seen)
+    running.communicate(timeout=20)
