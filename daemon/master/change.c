@@ -23,6 +23,7 @@
 #include "daemon/master/listeners.h"
 #include "daemon/master/master.h"
 #include "daemon/master/process.h"
+#include "daemon/master/sorry.h"
 #include "daemon/master/turn.h"
 #include "daemon/store/store.h"
 #include "daemon/supervisor/state.h"
@@ -292,8 +293,8 @@ remove_pools(struct master *m)
 			continue;
 		if (m->store != NULL)
 			store_remove_pool(m->store, copy->pool[i].name);
+		sorry_end_pool(m, i);
 		state_remove_pool(copy, i);
-		fd_close(&m->pool[i].hand_fd);
 		memset(&m->pool[i], 0, sizeof(m->pool[i]));
 		m->pool[i].hand_fd = -1;
 	}

@@ -36,6 +36,12 @@ void dispatch_kick(struct master *m, uint16_t pool);
 void dispatch_kick_all(struct master *m);
 void dispatch_take_back_later(struct master *m, uint64_t unused);
 
+/* The next connection that waits for a worker of that pool: the one in hand, or
+ * what one that is no more had not taken.  The caller's; -1: none. */
+int dispatch_take_waiting(struct master *m, uint16_t pool);
+/* The pool goes, its index will be another's: none of its dead is in it. */
+void dispatch_forget_pool(struct master *m, uint16_t pool);
+
 /* Its connections are passed; else its workers accept for themselves. */
 bool dispatch_is_balanced(struct master *m, uint16_t pool);
 /* Connections that were passed to it and not taken yet. */

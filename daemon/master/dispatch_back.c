@@ -150,6 +150,47 @@ dispatch_take_back(struct master *m, uint16_t pool)
 	return true;
 }
 
+/* The next one in its queue that was not sent on yet; -1: none. */
+static int
+take_out_one(struct master *m, struct process *from)
+{
+	struct connection_passed message;
+	int fds[FD_PASS_MAX];
+
+	while (has_message(from->fd[PFD_CONNECTIONS_END])) {
+		size_t count = 0;
+		ssize_t len = fd_recv(from->fd[PFD_CONNECTIONS_END], &message,
+		    sizeof(message), fds, &count);
+
+		if (len == sizeof(message) && count == 1 && message.number !=
+		    __atomic_load_n(&m->page->beat.given_away,
+		    __ATOMIC_RELAXED))
+			return fds[0];
+		fd_close_all(fds, count);
+	}
+	return -1;
+}
+
+int
+dispatch_take_waiting(struct master *m, uint16_t pool)
+{
+	int fd = m->pool[pool].hand_fd;
+
+	m->pool[pool].hand_fd = -1;
+	for (struct process *p = m->graves; p != NULL && fd < 0; p = p->next)
+		if (p->pool == pool)
+			fd = take_out_one(m, p);
+	return fd;
+}
+
+void
+dispatch_forget_pool(struct master *m, uint16_t pool)
+{
+	for (struct process *p = m->graves; p != NULL; p = p->next)
+		if (p->pool == pool)
+			p->pool = MEMO_NONE;
+}
+
 /* Dead and empty: the keeper may forget it. */
 void
 dispatch_release_empty(struct master *m)

@@ -9,6 +9,7 @@
 #include "daemon/master/sorry.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -16,6 +17,7 @@
 #include "common/base/check.h"
 #include "common/base/clock.h"
 #include "common/base/fd.h"
+#include "daemon/master/dispatch.h"
 #include "daemon/master/listeners.h"
 #include "daemon/master/master.h"
 #include "daemon/master/turn.h"
@@ -84,11 +86,11 @@ say_sorry(int fd, uint64_t now_ns)
 }
 
 static bool
-is_sorry(struct master *m, const char *name, uint64_t now_ns)
+is_sorry(struct master *m, uint16_t pool, uint64_t now_ns)
 {
 	const struct memo_copy *copy = turn_look(m);
-	uint16_t pool = state_find_pool(copy, name);
-	const struct conf_pool *conf = pool == MEMO_NONE ? NULL :
+	const struct conf_pool *conf = pool == MEMO_NONE ||
+	    copy->pool[pool].name[0] == '\0' ? NULL :
 	    master_pool_now(m, pool);
 	uint64_t empty_ns;
 
@@ -102,16 +104,38 @@ is_sorry(struct master *m, const char *name, uint64_t now_ns)
 	    clock_scaled_ms(EMPTY_MS) * NS_PER_MS;
 }
 
+/* Whoever was accepted for a worker that did not take him. */
+static void
+answer_waiting(struct master *m, uint16_t pool, int limit, uint64_t now_ns)
+{
+	int fd;
+
+	while (limit-- > 0 && (fd = dispatch_take_waiting(m, pool)) >= 0)
+		say_sorry(fd, now_ns);
+}
+
+void
+sorry_end_pool(struct master *m, uint16_t pool)
+{
+	answer_waiting(m, pool, INT_MAX, clock_now_ns());
+	dispatch_forget_pool(m, pool);
+}
+
 void
 sorry_look(struct master *m)
 {
+	const struct memo_copy *copy = turn_look(m);
 	uint64_t now_ns = clock_now_ns();
 
 	let_go(now_ns);
 	if (m->conf == NULL)
 		return;
+	for (uint16_t i = 0; i < copy->pools; i++)
+		if (is_sorry(m, i, now_ns))
+			answer_waiting(m, i, A_TICK, now_ns);
 	for (struct listener *l = m->listeners; l != NULL; l = l->next) {
-		if (l->fd < 0 || l->adding || !is_sorry(m, l->pool, now_ns))
+		if (l->fd < 0 || l->adding || !is_sorry(m,
+		    state_find_pool(copy, l->pool), now_ns))
 			continue;
 		for (int i = 0; i < A_TICK; i++) {
 			int fd = accept4(l->fd, NULL, NULL,

@@ -8,9 +8,13 @@
 #ifndef CLUSTERD_MASTER_SORRY_H
 #define CLUSTERD_MASTER_SORRY_H
 
+#include <stdint.h>
+
 struct master;
 
 /* Each tick, after the verdict. */
 void sorry_look(struct master *m);
+/* The pool goes: whoever still waits there is told so, now. */
+void sorry_end_pool(struct master *m, uint16_t pool);
 
 #endif

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: MIT
 """A pool without a worker says so to its clients, at once."""
 
+import contextlib
+
 from harness import http, wait
 
 
@@ -30,3 +32,41 @@ def test_no_worker_gets_up(cluster):
     wait.until(lambda: (answer_of(c) or http.Response(0, "", [])).status == 503,
                20, "503")
     assert c.ctl("status").code == 2
+
+
+def wait_behind_a_blocked_worker(c, stack, pool="web"):
+    """Two clients whose connections a worker has, and does not take."""
+    blocked = stack.enter_context(c.connect(pool, timeout=20))
+    blocked.send(http.head("GET", "/block", blocked.address))
+    c.await_state(lambda s: [w for w in s["workers"] if w["pool"] == pool and w["doing"]])
+    waiting = [stack.enter_context(c.connect(pool, timeout=20)) for _ in range(2)]
+    for client in waiting:
+        client.send(http.head("GET", "/", client.address))
+    wait.until(lambda: sum(one["accepted"] for one in c.json("listeners")
+                           if one["pool"] == pool) >= 3, 5, "both accepted")
+    return waiting
+
+
+def test_who_waited_for_a_worker_that_is_gone_is_told(cluster):
+    c = cluster(workers=1, routes={"/": "evil"}, drain_timeout="1s", handler_timeout="20s")
+    with contextlib.ExitStack() as stack:
+        waiting = wait_behind_a_blocked_worker(c, stack)
+        assert c.ctl("scale", "web", "0").code == 0
+        assert [client.response().status for client in waiting] == [503, 503]
+
+
+def test_who_waited_in_a_pool_that_goes_is_told_and_nobody_elses(cluster):
+    """Another pool comes to its place in the tables."""
+    c = cluster(workers=1, pools={"a": {"workers": 1, "routes": {"/": "evil"},
+                                        "drain_timeout": "1s", "handler_timeout": "20s"}})
+    with contextlib.ExitStack() as stack:
+        waiting = wait_behind_a_blocked_worker(c, stack, "a")
+        del c.pools["a"]
+        c.write_config()
+        assert c.ctl("reload").code == 0
+        c.await_state(lambda s: len(s["pools"]) == 1)
+        c.add_pool("b", {"workers": 1}, {"/": "hello"})
+        c.write_config()
+        assert c.ctl("reload").code == 0
+        assert [client.response().status for client in waiting] == [503, 503]
+        assert c.get("/", pool="b").status == 200
