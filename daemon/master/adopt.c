@@ -190,6 +190,7 @@ adopt_begin(struct master *m)
 		start_bind_control(m);
 	change_adopt(m);
 	tell_adopted(m);
+	rebuild_stop(m);
 	report_rows(m, NULL, turn_look(m));
 	tick_start(m);
 }

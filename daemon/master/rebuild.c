@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "common/base/clock.h"
+#include "daemon/master/change.h"
 #include "daemon/master/generations.h"
 #include "daemon/master/life.h"
 #include "daemon/master/master.h"
@@ -286,4 +287,13 @@ rebuild_settle(struct master *m, uint16_t row)
 	s = life_now(m);
 	if (worker->is_other || !slot->wanted || slot->drained)
 		slots_send_off(&s, row);
+}
+
+void
+rebuild_stop(struct master *m)
+{
+	uint32_t kind = m->page->beat.stopping;
+
+	if (!m->memo_recovered && kind != 0 && kind <= STOP_QUIT)
+		change_stop(m, (enum stop_kind)kind, NULL);
 }

@@ -22,6 +22,9 @@ uint64_t rebuild_generation(struct master *m);
  * is the same list in another order.  The store is open. */
 struct process *rebuild_memo(struct master *m, struct process *found);
 
+/* Go on with a stop that was under way, if this memo was made anew. */
+void rebuild_stop(struct master *m);
+
 /* A process that lives is its row's now: find out what it is at.  The older of
  * two of one slot, and one whose slot is not wanted, has to go, in its own time. */
 void rebuild_settle(struct master *m, uint16_t row);

@@ -271,11 +271,14 @@ effect_perform(struct master *m, const struct effect *effect)
 
 /* Beside the memo, for whoever has to make that anew. */
 static void
-publish_generation(struct master *m, const struct memo_copy *copy)
+publish(struct master *m, const struct memo_globals *globals)
 {
-	if (m->page != NULL)
-		__atomic_store_n(&m->page->beat.in_force,
-		    copy->globals.generation, __ATOMIC_RELAXED);
+	if (m->page == NULL)
+		return;
+	__atomic_store_n(&m->page->beat.in_force, globals->generation,
+	    __ATOMIC_RELAXED);
+	__atomic_store_n(&m->page->beat.stopping, globals->stopping,
+	    __ATOMIC_RELAXED);
 }
 
 /* One flip and what follows from it. */
@@ -297,7 +300,7 @@ turn_flip(struct master *m)
 		(void)FP("master.before_flip");
 		state_commit(turn->memo);
 		turn->copy = NULL;
-		publish_generation(m, state_current(turn->memo));
+		publish(m, &state_current(turn->memo)->globals);
 		(void)FP("master.after_flip");
 	}
 	for (size_t i = 0; i < effects->count; i++)

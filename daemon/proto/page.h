@@ -41,7 +41,7 @@ struct page_beat {
 	uint64_t loops, busy_ns;
 	uint64_t callback_since_ns;	/* 0: not in a callback */
 	uint32_t number;	/* the master's page: WELCOME.number */
-	uint32_t zero;
+	uint32_t stopping;	/* the master's page: enum stop_kind */
 	uint64_t busy_until_ns;	/* said by a callback: it holds the loop until
 				 * then; at most 10 x handler_timeout ahead */
 	uint64_t given_away;	/* the master's page: number of the connection

@@ -219,6 +219,21 @@ def test_who_was_asked_to_go_has_its_time_under_a_memo_made_anew(cluster, comman
 
 
 @shows("D14")
+def test_a_stop_goes_on_under_a_memo_made_anew(cluster):
+    c = cluster(workers=2, routes=EVIL, drain_timeout="10s", request_timeout="20s")
+    with c.connect(timeout=20) as held:
+        held.send(http.head("GET", "/sleep?1500", held.address))
+        c.await_state(lambda s: sum(w["connections"] for w in s["workers"]) == 1)
+        seen = c.last_event()
+        running = c.ctl_start("stop")
+        c.await_event("master.stopping", after=seen)
+        lose_master_and_memo(c)
+        assert held.response().status == 200
+    c.keeper.wait(10)
+    running.communicate(timeout=10)
+
+
+@shows("D14")
 def test_what_was_on_trial_does_not_stay_under_a_memo_made_anew(cluster):
     c = cluster(workers=2, canary_hold="30s")
     before, seen = {w["id"] for w in c.workers()}, c.last_event()
