@@ -189,19 +189,32 @@ on_synced(void *arg, const struct store_answer *answer)
 	turn_change(run->master);
 }
 
-bool
-change_is_stored(struct master *m)
+/* The rows of this turn have been put. */
+static void
+begin_sync(struct master *m, uint64_t unused)
 {
 	struct change_run *run = m->change;
 
-	if (run->synced || run->sync_job > 0)
-		return run->synced;
+	(void)unused;
+	if (run == NULL || run->synced || run->sync_job > 0)
+		return;
 	run->sync_job = m->store == NULL ? -1 : store_sync(m->store,
 	    clock_scaled_ms(STORED_MS), on_synced, run);
 	if (run->sync_job <= 0) {
 		run->sync_job = 0;
 		run->synced = true;
+		turn_change(m);
 	}
+}
+
+bool
+change_is_stored(struct master *m)
+{
+	struct change_run *run = m->change;
+
+	if (!run->sync_asked)
+		turn_later(m, begin_sync, 0);
+	run->sync_asked = true;
 	return run->synced;
 }
 

@@ -63,6 +63,7 @@ struct change_run {
 	struct buf *warnings;
 	bool storing;			/* TRANS_CHECK: its files are written */
 	/* the wait for the disk, at the end */
+	bool sync_asked;
 	int sync_job;
 	bool synced, stored;
 };

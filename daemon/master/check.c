@@ -28,6 +28,7 @@
 #include "daemon/conf/conf.h"
 #include "daemon/conf/snapshot.h"
 #include "daemon/master/actions.h"
+#include "daemon/master/change.h"
 #include "daemon/master/disk.h"
 #include "daemon/master/life.h"
 #include "daemon/master/master.h"
@@ -316,6 +317,7 @@ finish(struct check *check)
 		life_release(m, check->id);
 	check->done(m, check);
 	check_free(check);
+	change_next(m);		/* a check that waited for this checker */
 }
 
 static void

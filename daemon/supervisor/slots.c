@@ -191,6 +191,17 @@ slots_retry(struct supervisor *s, uint16_t row)
 	slots_feed(s, row, WE_RETRY, NULL);
 }
 
+/* It is wanted, again: what failed before says nothing of the next try.  One of
+ * a pool that was taken out stays out, whatever the size. */
+static void
+slot_return(const struct memo_copy *copy, struct memo_slot *slot)
+{
+	slot->wanted = 1;
+	slot->drained = copy->pool[slot->pool].drained != 0;
+	slot->early = 0;
+	slot->spawn_failures = 0;
+}
+
 static int
 slot_begin(struct supervisor *s, uint16_t pool, uint16_t number)
 {
@@ -203,10 +214,8 @@ slot_begin(struct supervisor *s, uint16_t pool, uint16_t number)
 		slot = state_add_slot(copy, pool, number);
 	if (slot == MEMO_NONE)
 		return ERR_FULL;
-	/* One that was taken out stays out, whatever the size. */
 	if (fresh || !copy->slot[slot].wanted)
-		copy->slot[slot].drained = copy->pool[pool].drained != 0;
-	copy->slot[slot].wanted = 1;
+		slot_return(copy, &copy->slot[slot]);
 	if (copy->slot[slot].generation == 0)
 		copy->slot[slot].generation = copy->pool[pool].generation;
 	if (copy->slot[slot].current != MEMO_NONE)

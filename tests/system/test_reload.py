@@ -157,6 +157,22 @@ def test_check_and_diff_are_reads(cluster):
     assert c.ctl("rollback").code == 0
 
 
+def test_a_check_waits_for_the_checker_alone(cluster):
+    """It is asked for while that of a reload runs, which is on trial for long."""
+    c = cluster(workers=1, canary_hold="30s", env={"CLUSTERD_FP": "checker.parsed:sleep=500"})
+    hello(c, "hello_v2.so")
+    seen = c.last_event()
+    reload = c.ctl_start("reload")
+    c.await_event("command.started", after=seen)
+    check = c.ctl_start("config", "check")
+    c.await_event("reload.canary", after=seen)
+    assert check.wait(10) == 0 and reload.poll() is None
+    check.communicate()
+    pass_canary(c, seen)
+    assert reload.wait(20) == 0
+    reload.communicate()
+
+
 def pass_canary(c, after):
     """Its twenty requests and more, as soon as the canary of a reload serves."""
     canary = c.await_event("reload.canary", after=after)

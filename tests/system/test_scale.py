@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: MIT
 """Another number of workers, under load, without a request lost."""
 
+import contextlib
 import json
 import os
 import pwd
 from signal import SIGKILL
 
+from harness import http
 from harness.config import LOAD
 
 
@@ -196,3 +198,23 @@ def test_a_scale_does_not_wait_for_what_is_drained_meanwhile(cluster):
     assert c.ctl("drain", "web/1").code == 0
     assert scaling.wait(20) == 0
     assert c.ctl("restart", "web/0").code == 0
+
+
+def test_what_failed_before_says_nothing_of_the_next_try(cluster):
+    """web/2 has died twice, and still serves when the pool is made larger again."""
+    c = cluster(workers=3, routes={"/": "evil"}, backoff_min="10ms", backoff_max="20ms",
+                drain_timeout="10s", request_timeout="20s")
+    seen = c.last_event()
+    for _ in range(2):
+        os.kill(c.worker("web/2")["pid"], SIGKILL)
+        seen = c.await_event("worker.ready", after=seen, worker="web/2")["seq"]
+    with contextlib.ExitStack() as stack:
+        held = [stack.enter_context(c.connect(timeout=20)) for _ in range(3)]
+        for connection in held:
+            connection.send(http.head("GET", "/sleep?1000", connection.address))
+        c.await_state(lambda s: all(w["connections"] == 1 for w in s["workers"]))
+        assert c.ctl("scale", "web", "2").code == 0
+        grown = c.ctl("scale", "web", "3")
+        assert grown.code == 0, grown
+        assert [connection.response().status for connection in held] == [200] * 3
+    assert c.pool()["ready"] == 3
