@@ -53,6 +53,7 @@ struct change_run *
 change_begin(struct master *m, struct control_call *call,
     const struct change *change, enum trans_kind kind)
 {
+	static struct roll_slot room[MEMO_SLOTS];	/* one at a time */
 	struct change_run *run = memory_new(sizeof(*run));
 	struct supervisor s = life_now(m);
 	struct memo_globals *globals = &s.copy->globals;
@@ -66,7 +67,7 @@ change_begin(struct master *m, struct control_call *call,
 	run->kind = kind;
 	run->began_ns = clock_now_ns();
 	m->change = run;
-	trans_begin(&s, &run->trans, kind);
+	trans_begin(&s, &run->trans, kind, room);
 	snprintf(globals->trans_command, sizeof(globals->trans_command), "%s",
 	    change->id);
 	snprintf(globals->trans_who, sizeof(globals->trans_who), "%s",

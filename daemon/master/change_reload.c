@@ -108,29 +108,30 @@ reload_go(struct master *m)
 
 /* -- canary and roll ------------------------------------------------------------------------- */
 
-/* Which pools of the memo it changes. */
-static void
+/* Which pools of the memo it changes.  0 or ERR_MEMORY. */
+static int
 note_pools(struct master *m)
 {
 	struct change_run *run = m->change;
 	const struct memo_copy *copy = turn_look(m);
 	const struct conf *conf = run->target->conf;
 	struct diff diff;
+	int rc = diff_make(m->conf, conf, &diff);
 
 	memset(run->trans.pools, TRANS_POOL_STAYS, sizeof(run->trans.pools));
-	if (diff_make(m->conf, conf, &diff) == 0)
-		for (uint16_t i = 0; i < copy->pools; i++) {
-			const struct conf_pool *pool = conf_pool_by_name(conf,
-			    copy->pool[i].name);
+	for (uint16_t i = 0; i < copy->pools && rc == 0; i++) {
+		const struct conf_pool *pool = conf_pool_by_name(conf,
+		    copy->pool[i].name);
 
-			if (pool == NULL)
-				continue;
-			if (diff.roll[pool->index])
-				run->trans.pools[i] = TRANS_POOL_ROLLS;
-			else if (diff.added[pool->index])
-				run->trans.pools[i] = TRANS_POOL_RETURNS;
-		}
+		if (pool == NULL)
+			continue;
+		if (diff.roll[pool->index])
+			run->trans.pools[i] = TRANS_POOL_ROLLS;
+		else if (diff.added[pool->index])
+			run->trans.pools[i] = TRANS_POOL_RETURNS;
+	}
 	diff_done(&diff);
+	return rc;
 }
 
 static void
@@ -139,7 +140,10 @@ begin_canary(struct master *m)
 	struct change_run *run = m->change;
 	struct supervisor s = life_now(m);
 
-	note_pools(m);
+	if (note_pools(m) != 0) {
+		reload_reject(m, "out of memory", NULL);
+		return;
+	}
 	/* Of one that nobody gave, nobody would ask a canary anything. */
 	trans_reload(&s, &run->trans, !run->change.automatic);
 	if (!run->change.automatic && run->trans.roll.count > 0) {
@@ -165,6 +169,8 @@ undo(struct master *m, const char *text)
 
 	note_failure(run, text);
 	run->told = 0;
+	snprintf(s.copy->globals.trans_why, sizeof(s.copy->globals.trans_why),
+	    "%s", text);
 	trans_undo(&s, &run->trans);
 }
 
@@ -398,6 +404,7 @@ reload_take_back(struct master *m, struct control_call *call,
 
 	take_call(m, call, change);
 	m->change->told = 0;
+	s.copy->globals.trans_asked_back = 1;
 	trans_undo(&s, &m->change->trans);
 }
 
@@ -492,8 +499,8 @@ reload_adopt(struct master *m)
 	struct supervisor s;
 
 	change.automatic = strcmp(globals.trans_who, ROLLBACK_BY) == 0;
-	change.command = globals.trans_kind == TRANS_ROLLBACK ?
-	    COMMAND_ROLLBACK : COMMAND_RELOAD;
+	change.command = globals.trans_kind == TRANS_ROLLBACK ||
+	    globals.trans_asked_back ? COMMAND_ROLLBACK : COMMAND_RELOAD;
 	snprintf(change.id, sizeof(change.id), "%.32s",
 	    globals.trans_command);
 	memcpy(change.who, globals.trans_who, sizeof(change.who));
@@ -505,18 +512,23 @@ reload_adopt(struct master *m)
 	now->trans_step = globals.trans_step;
 	now->trans_generation = globals.trans_generation;
 	now->trans_hold_percent = globals.trans_hold_percent;
+	now->trans_asked_back = globals.trans_asked_back;
+	memcpy(now->trans_why, globals.trans_why, sizeof(now->trans_why));
 	m->change->target = master_generation(m, globals.trans_generation);
 	if (globals.trans_step == TRANS_COMMITTED) {
 		listeners_tell_again(m);
 		turn_later(m, tell_of_commit, globals.previous);
 	}
-	if (m->change->target != NULL)
-		note_pools(m);
+	if (m->change->target != NULL && note_pools(m) != 0)
+		master_give_up("memory");
 	s = life_now(m);
 	if (trans_adopt(&s, &m->change->trans, m->change->target != NULL) !=
 	    TRANS_FAILED)
 		return;		/* held still, or its end follows */
 	if (change.automatic)
 		now->rollback_used = 0;		/* it may be tried again */
-	note_failure(m->change, "the master was replaced before the commit");
+	if (!globals.trans_asked_back)
+		note_failure(m->change, globals.trans_why[0] != '\0' ?
+		    globals.trans_why :
+		    "the master was replaced before the commit");
 }

@@ -40,21 +40,20 @@ struct memo_globals {
 	uint64_t generation, previous;	/* committed; the one before it */
 	uint64_t next_id;		/* worker ids: high-water mark */
 	uint64_t next_seq;		/* events: high-water mark */
-	uint64_t next_connection;
 	uint64_t committed_ns;		/* monotonic, of the generation */
 	uint64_t trans_generation;	/* the one that it brings */
 	uint64_t trans_since_ns;
 	uint32_t trans_kind, trans_step;	/* 0: none */
 	uint32_t trans_hold_percent;
-	uint32_t trans_pool, trans_slot;	/* where it is */
+	uint32_t trans_pool;			/* of a scale */
 	uint32_t trans_from, trans_to;		/* scale: sizes */
-	uint32_t trans_verdict;
+	uint32_t trans_asked_back;	/* UNDO: somebody wants it so */
 	uint32_t stopping;		/* enum stop_kind; 0: not */
 	uint32_t rollback_used;		/* of this generation */
 	uint32_t master_deaths;		/* shown as master.restarts */
-	uint32_t last_pool;		/* round robin over pools' starts */
 	char trans_command[40];
 	char trans_who[64];		/* account of who gave it */
+	char trans_why[320];		/* UNDO: what was wrong, or "" */
 	uint64_t last_generation;	/* highest number given, refused too */
 	/* How the last transaction ended: its record may not have come to the
 	 * disk, and whoever gave it still asks. */

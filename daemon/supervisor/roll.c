@@ -5,8 +5,8 @@
 #include "daemon/supervisor/roll.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 
+#include "common/base/check.h"
 #include "common/base/errmsg.h"
 #include "common/base/failpoint.h"
 #include "daemon/supervisor/slots.h"
@@ -15,26 +15,19 @@
 enum { TRIES = 2 };
 
 void
-roll_done(struct roll *roll)
+roll_clear(struct roll *roll)
 {
-	free(roll->slots);
-	*roll = (struct roll){ 0 };
+	roll->count = 0;
 }
 
-int
+void
 roll_add(struct roll *roll, uint16_t pool, uint16_t number,
     uint64_t generation, bool canary)
 {
-	struct roll_slot *slots = realloc(roll->slots,
-	    (roll->count + 1) * sizeof(*slots));
-
-	if (slots == NULL)
-		return ERR_MEMORY;
-	roll->slots = slots;
-	slots[roll->count++] = (struct roll_slot){ .pool = pool,
+	CHECK(roll->count < MEMO_SLOTS);
+	roll->slots[roll->count++] = (struct roll_slot){ .pool = pool,
 		.number = number, .generation = generation,
 		.canary = canary };
-	return 0;
 }
 
 bool

@@ -28,13 +28,14 @@ struct roll_slot {
 };
 
 struct roll {
-	struct roll_slot *slots;
+	struct roll_slot *slots;	/* room for MEMO_SLOTS, of its owner:
+					 * one that has begun lacks nothing */
 	size_t count;
 };
 
-void roll_done(struct roll *roll);
-/* 0 or ERR_MEMORY. */
-int roll_add(struct roll *roll, uint16_t pool, uint16_t number,
+/* Nothing is to be replaced. */
+void roll_clear(struct roll *roll);
+void roll_add(struct roll *roll, uint16_t pool, uint16_t number,
     uint64_t generation, bool canary);
 bool roll_has(const struct roll *roll, uint16_t pool, uint16_t number);
 size_t roll_count(const struct roll *roll, enum roll_state state);

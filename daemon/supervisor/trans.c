@@ -9,14 +9,17 @@
 enum { FAILED_STARTS = 2 };
 
 void
-trans_begin(struct supervisor *s, struct trans *t, enum trans_kind kind)
+trans_begin(struct supervisor *s, struct trans *t, enum trans_kind kind,
+    struct roll_slot *room)
 {
 	struct memo_globals *globals = &s->copy->globals;
 
-	*t = (struct trans){ .pool = MEMO_NONE };
+	*t = (struct trans){ .pool = MEMO_NONE, .roll.slots = room };
 	globals->trans_kind = kind;
 	globals->trans_step = 0;
 	globals->trans_since_ns = s->now_ns;
+	globals->trans_asked_back = 0;
+	globals->trans_why[0] = '\0';
 	globals->trans_hold_percent = 0;
 }
 
@@ -25,7 +28,7 @@ trans_end(struct supervisor *s, struct trans *t)
 {
 	struct memo_globals *globals = &s->copy->globals;
 
-	roll_done(&t->roll);
+	roll_clear(&t->roll);
 	globals->trans_kind = TRANS_NONE;
 	globals->trans_step = 0;
 	globals->trans_generation = 0;
@@ -271,7 +274,7 @@ trans_undo(struct supervisor *s, struct trans *t)
 	uint64_t from = copy->globals.trans_generation;
 
 	copy->globals.trans_step = TRANS_UNDO;
-	roll_done(&t->roll);
+	roll_clear(&t->roll);
 	for (uint16_t i = 0; i < copy->slots; i++) {
 		struct memo_slot *slot = &copy->slot[i];
 

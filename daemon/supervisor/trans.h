@@ -36,7 +36,9 @@ enum trans_verdict {
 	TRANS_HOLDS,	/* as far as it was to go for now */
 };
 
-void trans_begin(struct supervisor *s, struct trans *t, enum trans_kind kind);
+/* room: for MEMO_SLOTS, until trans_end(). */
+void trans_begin(struct supervisor *s, struct trans *t, enum trans_kind kind,
+    struct roll_slot *room);
 void trans_end(struct supervisor *s, struct trans *t);
 
 /* -- scale ----------------------------------------------------------------- */

@@ -472,6 +472,26 @@ def test_held_while_things_die(row, end):
     assert_never_more(r, seen)
 
 
+@shows("H15")
+def test_master_dies_while_a_held_roll_goes_back(row):
+    """It goes on, and who asked for it hears that it is done."""
+    r = row(workers=4, env=STARTS_SLOWLY)
+    old = r.status()["generation"]
+    evil(r, ms="1ms")
+    assert r.json("reload", "--hold", "50%")["held"] is True
+    seen = r.last_event()
+    back = r.ctl_start("rollback")
+    r.await_event("worker.forked", after=seen)
+    r.master_ends()
+    os.kill(r.master_pid(), signal.SIGKILL)
+    code, words = end_of(back)
+    assert code == 0, words
+    assert_all_of(r, old)
+    told, = [one for one in r.json("audit") if one["command"] == "rollback"]
+    assert (told["state"], told["result"]["rolled_back"]) == ("done", True), told
+    r.served()
+
+
 # ---- a roll for which no process can be had ---------------------------------------------------------
 
 FORKS = "clone3,clone,fork,vfork"

@@ -108,7 +108,7 @@ restart(struct model *m, uint16_t first, size_t count)
 	const uint16_t slots[MODEL_SLOTS] = { first, (uint16_t)(first + 1),
 		(uint16_t)(first + 2) };
 
-	trans_begin(&m->s, &m->trans, TRANS_RESTART);
+	trans_begin(&m->s, &m->trans, TRANS_RESTART, m->room);
 	trans_restart(&m->s, &m->trans, slots, count);
 }
 
@@ -117,7 +117,7 @@ scale(struct model *m, int by)
 {
 	unsigned size = (unsigned)((int)m->s.copy->pool[0].desired + by);
 
-	trans_begin(&m->s, &m->trans, TRANS_SCALE);
+	trans_begin(&m->s, &m->trans, TRANS_SCALE, m->room);
 	if (trans_scale(&m->s, &m->trans, 0, size, true) != 0)
 		model_fault(m, "no room in the tables");
 }
@@ -125,7 +125,7 @@ scale(struct model *m, int by)
 static void
 reload(struct model *m, enum trans_kind kind, enum trans_step step)
 {
-	trans_begin(&m->s, &m->trans, kind);
+	trans_begin(&m->s, &m->trans, kind, m->room);
 	m->trans.pools[0] = TRANS_POOL_ROLLS;
 	m->s.copy->globals.trans_generation = MODEL_COMING;
 	m->s.copy->globals.trans_step = step;
@@ -368,6 +368,7 @@ model_init(struct model *m, const struct model_rules *rules)
 {
 	memset(m, 0, sizeof(*m));
 	m->rules = rules;
+	m->trans.roll.slots = m->room;
 	m->memo = malloc(sizeof(*m->memo));
 	CHECK(m->memo != NULL);
 	state_init(m->memo);
@@ -379,7 +380,6 @@ model_init(struct model *m, const struct model_rules *rules)
 void
 model_done(struct model *m)
 {
-	roll_done(&m->trans.roll);
 	free(m->memo);
 }
 

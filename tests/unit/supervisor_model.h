@@ -78,6 +78,7 @@ struct model {
 	struct memo *memo;
 	struct supervisor s;
 	struct trans trans;
+	struct roll_slot room[MEMO_SLOTS];
 	/* of the step that is under way */
 	const char *fault;		/* a promise that was broken; NULL */
 	enum trial trial;

@@ -203,7 +203,7 @@ unpack_trans(struct model *m, const struct model_state *from)
 {
 	struct trans *t = &m->trans;
 
-	roll_done(&t->roll);
+	roll_clear(&t->roll);
 	t->pool = 0;
 	t->from = from->from;
 	t->to = from->to;
