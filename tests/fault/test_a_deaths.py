@@ -8,7 +8,7 @@ import struct
 import pytest
 
 from harness import http, processes, shows, slow, wait
-from harness.row import fds, zombies
+
 
 WORKERS = 4
 AT_ONCE = {"restart_burst": 10000, "restart_rate": 6000, "backoff_min": "10ms",
@@ -47,7 +47,7 @@ def test_two_hundred_deaths_leave_no_zombie(row):
     r.may_answer(503)
     r.allow_in_log("(abort+")
     die(r, 200)
-    wait.until(lambda: not zombies(r.keeper.pid), 10, "end of the zombies")
+    wait.until(lambda: not processes.zombies(r.keeper.pid), 10, "end of the zombies")
     assert r.pool()["restarts"] == 200
     r.served()
 
@@ -61,7 +61,7 @@ HEAP_NOISE = 32 << 10                   # numbers in texts get longer
 
 def memo_rows(r):
     """(pools, slots, workers) in use in the master's memo."""
-    for number, what in fds(r.keeper.pid).items():
+    for number, what in processes.fds(r.keeper.pid).items():
         if "clusterd-memo" in what:
             with open("/proc/%d/fd/%d" % (r.keeper.pid, number), "rb") as memo:
                 copy_size, current = struct.unpack("<12xII", memo.read(20))
@@ -85,10 +85,12 @@ def means(r, master):
     """What must not grow, but the heap of the master.  Nobody is asked: a client of
     the control socket would be counted."""
     return {
-        "files of the master": len(fds(master)), "files of the keeper": len(fds(r.pid())),
+        "files of the master": len(processes.fds(master)),
+        "files of the keeper": len(processes.fds(r.pid())),
         "rows of the memo": memo_rows(r), "pages mapped": pages(master),
         "heap of the keeper": heap_of_keeper(r),
-        "processes": len(processes.descendants(r.pid())), "zombies": zombies(r.pid()),
+        "processes": len(processes.descendants(r.pid())),
+        "zombies": processes.zombies(r.pid()),
     }
 
 

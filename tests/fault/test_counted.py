@@ -15,8 +15,7 @@ import subprocess
 
 import pytest
 
-from harness import config, http, inject, shows, slow, wait
-from harness.row import fds
+from harness import config, http, inject, processes, shows, slow, wait
 
 pytestmark = pytest.mark.skipif(os.environ.get("SANITIZED") == "yes",
                                 reason="a sanitizer wants to be the first library")
@@ -282,7 +281,7 @@ def numbers(count, most):
 
 def baseline(c):
     status = c.status()
-    return {pid: fds(pid) for pid in [c.keeper.pid, status["master"]["pid"]]}
+    return {pid: processes.fds(pid) for pid in [c.keeper.pid, status["master"]["pid"]]}
 
 
 @pytest.fixture(name="counted")

@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from harness import boxes, processes, refuse, row as rows, shows, wait
+from harness import boxes, processes, refuse, shows, wait
 
 @shows("J2")
 def test_suspended(row):
@@ -90,7 +90,7 @@ def test_a_call_that_the_system_refuses(row, call, error):
     assert r.ctl("reload").code == 0
     r.served()
     for pid in [r.pid()] + processes.descendants(r.pid()):
-        assert "/etc/passwd" not in rows.fds(pid).values(), processes.name(pid)
+        assert "/etc/passwd" not in processes.fds(pid).values(), processes.name(pid)
     said = versions(r)
     assert ("refused: %s " % call in said) == (call in WITHOUT), said
 
@@ -135,7 +135,7 @@ def test_as_pid_1(cluster):
             subprocess.run(["nsenter", "-t", str(first), "--pid", "sh", "-c", "(true &)"],
                            check=True)
         book.await_each()
-        wait.until(lambda: not rows.zombies(first), 5, "the end of the strangers")
+        wait.until(lambda: not processes.zombies(first), 5, "the end of the strangers")
     assert c.stop() == 0, "TERM is heard"
 
 

@@ -78,6 +78,26 @@ def children(of):
             if ppid == of and state != "Z"]
 
 
+def zombies(of):
+    """The children of pid `of` that nobody has waited for."""
+    return [pid for pid, (state, ppid) in table().items()
+            if ppid == of and state == "Z"]
+
+
+def fds(pid):
+    """{number: what} of a process's descriptors; {} when it is gone."""
+    found = {}
+    try:
+        for number in os.listdir("/proc/%d/fd" % pid):
+            try:
+                found[int(number)] = os.readlink("/proc/%d/fd/%s" % (pid, number))
+            except OSError:
+                continue
+    except OSError:
+        pass
+    return found
+
+
 def reap():
     """Collect the adopted ones that have ended (not those of Popen)."""
     for pid, (state, ppid) in table().items():

@@ -3,30 +3,13 @@
 and the oracle, which is asked at its end whatever the row was about."""
 
 import os
-import re
 import signal
-import sqlite3
 import time
 
-from harness import config, probe, processes, wait
+from harness import config, oracle, probe, processes, wait
 from harness.daemon import Daemon
 
 LOAD = {"keepalive": 2, "new": 1, "pause": 0.02}
-
-# Bounds what a row may leave in the master's heap: its events and deaths.
-HEAP_GROWTH = 4 << 20
-
-# What accepted configurations are kept in, by the keeper.
-SNAPSHOT = "memfd:clusterd-snapshot"
-
-# The master has a handle to write and one to read, each with the file and its log,
-# and the index.
-DATABASE, DATABASE_FDS = "/state/state.db", 5
-
-PREFIXED = re.compile(r"\S+T\S+ |<\d>|clusterd|==|  ")
-
-ONCE = ("worker.forked", "worker.online", "worker.listening", "worker.ready",
-        "worker.exited")
 
 
 class Row(Daemon):
@@ -121,7 +104,7 @@ class Row(Daemon):
         """The row stops the daemon: the oracle is asked now, with the load at rest,
         and at the end only of what is left behind."""
         self.rest()
-        wrong = self._ask_oracle()
+        wrong = oracle.ask(self)
         assert not wrong, "\n".join(wrong)
         self.before = None
 
@@ -162,7 +145,7 @@ class Row(Daemon):
         return {
             "keeper": self.keeper.pid, "master": status["master"],
             "workers": {row["worker"]: row for row in status["workers"]},
-            "fds": {pid: held(pid) for pid in
+            "fds": {pid: oracle.held(pid) for pid in
                     [self.keeper.pid, status["master"]["pid"]]
                     + [row["pid"] for row in status["workers"] if row["pid"]]},
             "heap": self.heap(),
@@ -230,7 +213,17 @@ class Row(Daemon):
     def reasons(self):
         return reasons(self.status())
 
-    # ---- the oracle -----------------------------------------------------------
+    def deaths(self):
+        if "safe_mode" in [r["reason"] for r in self.status()["reasons"]]:
+            return self.records_kept    # nobody can be asked for more
+        rows = self.json("deaths")
+        if isinstance(rows, dict) and "error" in rows and self.unrecorded:
+            rows = []
+        rows = rows if isinstance(rows, list) else [rows]
+        known = {row["id"] for row in rows}
+        return [row for row in self.records_kept if row["id"] not in known] + rows
+
+    # ---- the end --------------------------------------------------------------
 
     def rest(self):
         """End load and probe, each after its request."""
@@ -245,202 +238,17 @@ class Row(Daemon):
         self.rest()
         if self.before is not None and not self.keeper_ends:
             if self.alive():
-                wrong += self._ask_oracle()
+                wrong += oracle.ask(self)
             else:
                 wrong.append("the keeper has ended")
         self.before = None
         wrong += super().finish()
         if self.exits[self.looked_after:][-1:] == [0] and not self.keeper_ends:
-            wrong += self._after_the_stop()
+            wrong += oracle.after_the_stop(self)
         self.looked_after = len(self.exits)
-        return wrong
-
-    def _ask_oracle(self):
-        """What is wrong while it still runs, one line each."""
-        wrong = []
-        questions = (self._verdict, self._states, self._means, self._snapshots,
-                     self._database, self._log_lines)
-        if not self.judged_elsewhere:
-            questions += (self._processes, self._losses, self._late, self._deaths)
-        for look in questions:
-            try:
-                look()
-            # whatever it is: the daemon is still to be stopped
-            except Exception as error:  # pylint: disable=broad-exception-caught
-                wrong.append("oracle, %s: %s" % (look.__name__[1:], error or repr(error)))
-        return wrong
-
-    def _verdict(self):
-        self.await_state(lambda s: s["state"] == self.verdict_at_end and (
-            self.verdict_at_end != "ok" or all(p["ready"] >= p["desired"]
-                                               for p in s["pools"])), timeout=2 * self.patience)
-
-    def _processes(self):
-        status = self.status()
-        assert self.before["keeper"] == self.keeper.pid
-        ended = status["master"]["restarts"] - self.before["master"]["restarts"]
-        assert ended == self.masters_ended, \
-            "%d masters ended, not %d" % (ended, self.masters_ended)
-        if not ended:
-            assert status["master"]["pid"] == self.before["master"]["pid"]
-
-    def _blames(self, death):
-        return ("*" in self.blamed_slots or death["id"] in self.blamed
-                or "%s/%d" % (death["pool"], death["slot"]) in self.blamed_slots)
-
-    def _losses(self):
-        """What failed was taken by a worker that the row names."""
-        if self.book is None or not self.records_at_end:
-            return
-        deaths = {str(d["id"]): d for d in self.deaths() if self._blames(d)}
-        if self.unrecorded:                # all that a worker can have had
-            for number in self.blamed:
-                deaths.setdefault(str(number), {"connections_lost": len(self.load_keys)})
-        bad = self.book.failures()
-        if self.drains_cut:
-            left = {str(e["id"]) for e in self.events()
-                    if e["event"] == "worker.exited" and e["asked"]}
-            cut = [e for e in bad if e.owner is None or e.owner in left]
-            assert len(cut) <= self.drains_lost(), "%d cut: %r" % (len(cut), cut[:5])
-            bad = [e for e in bad if e not in cut]
-        stray = [e for e in bad if e.action == "connect" or "status" in e.outcome
-                 or (e.owner is not None and e.owner not in deaths)]
-        assert not stray, "%d failed that may not: %r" % (len(stray), stray[:5])
-        lost = self.in_hand + sum(d["connections_lost"] for d in deaths.values())
-        assert len(bad) <= lost, "%d failed, %d were taken by those who died: %r" % (
-            len(bad), lost, bad[:5])
-
-    def _late(self):
-        late = self.probe.late()
-        assert not late, "status was late: %r" % late[:5]
-        assert self.probe.answers, "status never answered"
-
-    def deaths(self):
-        if "safe_mode" in [r["reason"] for r in self.status()["reasons"]]:
-            return self.records_kept    # nobody can be asked for more
-        rows = self.json("deaths")
-        if isinstance(rows, dict) and "error" in rows and self.unrecorded:
-            rows = []
-        rows = rows if isinstance(rows, list) else [rows]
-        known = {row["id"] for row in rows}
-        return [row for row in self.records_kept if row["id"] not in known] + rows
-
-    def _deaths(self):
-        """`restarts` agree with the records, and no counter went back."""
-        if not self.records_at_end:
-            return
-
-        def agree():
-            counted = sum(p["restarts"] for p in self.status()["pools"])
-            # those that were to go have a record too, if they went by a signal
-            asked = {e["id"] for e in self.events()
-                     if e["event"] == "worker.exited" and e["asked"]}
-            missing = counted - len([d for d in self.deaths() if d["id"] not in asked])
-            return 0 <= missing <= self.unrecorded or counted > 90
-        wait.until(agree, self.patience, "as many records as restarts: %r" % [
-            (d["id"], d["cause"]) for d in self.deaths()])
-        assert all(d["cause"] != "none" and d["text"] for d in self.deaths())
-        for row in self.status()["workers"]:
-            was = self.before["workers"].get(row["worker"])
-            assert was is None or row["restarts"] >= was["restarts"], (was, row)
-
-    def _states(self):
-        """Each state of a process is told once, in order of seq."""
-        rows = self.events()
-        numbers = [row["seq"] for row in rows]
-        assert numbers == sorted(set(numbers)), "seq went back"
-        seen = set()
-        for row in rows:
-            if row["event"] in ONCE:
-                key = row["event"], row["id"]
-                assert key not in seen, "told twice: %r" % row
-                seen.add(key)
-
-    def _means(self):
-        """Descriptors, zombies, memory."""
-        alive = {row["pid"] for row in self.workers()} | {
-            self.keeper.pid, self.master_pid()}
-        last = {}
-
-        def settled():
-            last["now"] = {pid: held(pid) for pid in self.before["fds"] if pid in alive}
-            return all(len(now) <= len(self.before["fds"][pid])
-                       for pid, now in last["now"].items())
-        try:
-            wait.until(settled, self.patience, "descriptors as before")
-        except AssertionError:
-            more = {"%s, %d, then %d" % (processes.name(pid), len(self.before["fds"][pid]),
-                                         len(now)):
-                    sorted(set(now.items()) - set(self.before["fds"][pid].items()))
-                    for pid, now in last["now"].items()
-                    if len(now) > len(self.before["fds"][pid])}
-            raise AssertionError("more descriptors: %r" % more) from None
-        wait.until(lambda: not zombies(self.keeper.pid), self.patience, "end of the zombies")
-        grown = self.heap() - self.before["heap"]
-        assert self.masters_ended or grown < HEAP_GROWTH, "the heap grew by %d" % grown
-
-    def _snapshots(self):
-        """Of the generation in force and the one before, and of those that
-        workers began with."""
-        status = self.status()
-        generations = 2 + len({w["generation"] for w in status["workers"]})
-        kept = [what for what in fds(self.keeper.pid).values() if SNAPSHOT in what]
-        # the whole, its text, one for each pool
-        assert len(kept) <= generations * (2 + len(status["pools"])), \
-            "%d snapshots of %d generations" % (len(kept), generations)
-
-    def _database(self):
-        """Open as often as it is used, however often it had to be opened again."""
-        kept = [what for what in fds(self.master_pid()).values() if DATABASE in what]
-        assert len(kept) <= DATABASE_FDS, "the database is open too often: %r" % kept
-
-    def _log_lines(self):
-        bare = [line for line in self.log().splitlines()
-                if line and not PREFIXED.match(line)]
-        assert not bare, "lines without a prefix: %r" % bare[:3]
-
-    def _after_the_stop(self):
-        wrong = []
-        left = [name for name in os.listdir(self.dir + "/run")
-                if name not in ("lock", "workers.lock")]
-        if left:
-            wrong.append("left in run_dir: %r" % left)
-        path = self.dir + "/state/state.db"
-        if os.path.exists(path):
-            with sqlite3.connect(path) as db:
-                said = db.execute("PRAGMA integrity_check").fetchone()[0]
-            db.close()
-            if said != "ok":
-                wrong.append("state.db: " + said)
         return wrong
 
 
 def reasons(status):
     """The words of what is wrong."""
     return [reason["reason"] for reason in status["reasons"]]
-
-
-def fds(pid):
-    """{number: what} of a process's descriptors; {} when it is gone."""
-    found = {}
-    try:
-        for number in os.listdir("/proc/%d/fd" % pid):
-            try:
-                found[int(number)] = os.readlink("/proc/%d/fd/%s" % (pid, number))
-            except OSError:
-                continue
-    except OSError:
-        pass
-    return found
-
-
-def held(pid):
-    """The same without snapshots, of which a reload brings some, and without the
-    database, which may be closed for a while: they are looked at by themselves."""
-    return {number: what for number, what in fds(pid).items()
-            if SNAPSHOT not in what and DATABASE not in what}
-
-
-def zombies(of):
-    return [pid for pid, (state, ppid) in processes.table().items()
-            if ppid == of and state == "Z"]
