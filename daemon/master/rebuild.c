@@ -149,8 +149,8 @@ sort(struct master *m, struct process *found)
 static bool
 is_recorded(const struct store_loaded *loaded, uint64_t id)
 {
-	for (size_t i = 0; i < loaded->death_count; i++)
-		if (loaded->deaths[i].worker_id == id)
+	for (size_t i = 0; i < loaded->dead_count; i++)
+		if (loaded->dead[i] == id)
 			return true;
 	return false;
 }

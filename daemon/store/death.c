@@ -10,11 +10,6 @@
 #define WHERE " FROM deaths WHERE id >= ?1 AND time >= ?2 AND " \
 	"(?3 = '' OR pool = ?3 OR pool || '/' || slot = ?3) "
 
-const char death_sql_newest[] = "SELECT id"
-#define DEATH NAME
-#include "daemon/store/rows.def"
-    " FROM deaths ORDER BY id DESC LIMIT 100";
-
 const char death_sql_first[] = "SELECT id"
 #define DEATH NAME
 #include "daemon/store/rows.def"

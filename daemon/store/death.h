@@ -10,7 +10,6 @@
 #include "daemon/store/rows.h"
 
 /* Columns: id and those of rows.def, as death_get() wants them. */
-extern const char death_sql_newest[];	/* newest first, no parameter */
 /* ?1 id, ?2 time, ?3 worker or pool, ?4 limit */
 extern const char death_sql_first[];
 extern const char death_sql_last[];

@@ -5,7 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "daemon/store/death.h"
 #include "daemon/store/read.h"
 #include "daemon/store/sql.h"
 
@@ -35,9 +34,9 @@ get_pool(sqlite3_stmt *stmt, void *out)
 }
 
 static void
-get_death(sqlite3_stmt *stmt, void *out)
+get_id(sqlite3_stmt *stmt, void *out)
 {
-	death_get(stmt, out);
+	*(uint64_t *)out = (uint64_t)sql_get_number(stmt, 0);
 }
 
 /* All rows of a statement, at most limit, as an array. */
@@ -88,6 +87,9 @@ static const char pools_sql[] = "SELECT NULL"
 #include "daemon/store/rows.def"
     " FROM pools ORDER BY pool";
 
+static const char dead_sql[] =
+    "SELECT worker_id FROM deaths ORDER BY id DESC";
+
 /* Numbers that are never used again: by their marks, and by what was written
  * after the last mark (there is nothing, unless a mark was lost). */
 static const struct { const char *sql; size_t member; } numbers[] = {
@@ -135,12 +137,12 @@ read_loaded(sqlite3 *db, struct store_loaded *loaded, struct errmsg *err)
 		    STORE_SLOTS_MAX, get_slot, &rows[1], &found.slot_count,
 		    err);
 	if (rc == 0)
-		rc = load_rows(db, death_sql_newest, sizeof(*found.deaths),
-		    STORE_LOADED_DEATHS, get_death, &rows[2],
-		    &found.death_count, err);
+		rc = load_rows(db, dead_sql, sizeof(*found.dead),
+		    STORE_LOADED_DEATHS, get_id, &rows[2],
+		    &found.dead_count, err);
 	found.pools = rows[0];
 	found.slots = rows[1];
-	found.deaths = rows[2];
+	found.dead = rows[2];
 	if (rc == 0)
 		*loaded = found;
 	else
@@ -153,6 +155,6 @@ read_loaded_done(struct store_loaded *loaded)
 {
 	free(loaded->pools);
 	free(loaded->slots);
-	free(loaded->deaths);
+	free(loaded->dead);
 	memset(loaded, 0, sizeof(*loaded));
 }

@@ -75,8 +75,8 @@ struct store_loaded {
 	size_t pool_count;
 	struct store_slot *slots;
 	size_t slot_count;
-	struct store_death *deaths;	/* newest first, at most 100 */
-	size_t death_count;
+	uint64_t *dead;		/* workers that have a record, newest first, of 100 */
+	size_t dead_count;
 };
 const struct store_loaded *store_load(const struct store *store);
 

@@ -93,12 +93,11 @@ test_remembers(void **state)
 	assert_int_equal(loaded->slots[0].restarts, 1);
 	assert_int_equal(loaded->slots[1].id, 101);
 	assert_int_equal(loaded->slots[1].n, 2);
-	assert_int_equal(loaded->death_count, 1);
-	assert_int_equal(loaded->deaths[0].signal, 11);
-	assert_int_equal(loaded->deaths[0].code, -1);
-	assert_int_equal(loaded->deaths[0].rss_kb, -1);
+	assert_int_equal(loaded->dead_count, 1);
+	assert_int_equal(loaded->dead[0], 100);
 	assert_int_equal(fixture_number(fixture,
-	    "SELECT signal FROM deaths WHERE code IS NULL"), 11);
+	    "SELECT signal FROM deaths WHERE code IS NULL AND rss_kb IS NULL"),
+	    11);
 }
 
 static void
