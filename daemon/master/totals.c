@@ -227,6 +227,8 @@ add_store(struct master *m, struct buf *out)
 	    "Records written to the database", status.stored);
 	add_single(out, "store_lost_total", "counter",
 	    "Records that did not fit into memory", status.lost);
+	add_single(out, "store_memory_bytes", "gauge",
+	    "Part of the master's heap that the database has", status.memory);
 }
 
 void

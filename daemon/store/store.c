@@ -338,6 +338,7 @@ store_status(const struct store *store, struct store_status *status)
 	status->waiting = queue_waiting(&store->queue);
 	status->lost = store->queue.lost;
 	pthread_mutex_unlock(&mine->lock);
+	status->memory = (uint64_t)sqlite3_memory_used();
 }
 
 /* ---- jobs -------------------------------------------------------------------------- */

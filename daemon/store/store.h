@@ -127,6 +127,7 @@ struct store_status {
 	uint64_t stored;	/* records written since the start */
 	uint64_t lost_behind;	/* dropped since store.behind */
 	uint64_t wal_bytes;
+	uint64_t memory;	/* bytes that SQLite has in use */
 	unsigned moved_aside;	/* files replaced because they were unusable */
 	char reason[512];	/* why behind or newer; "" when ok */
 	char note[512];		/* "" or what was moved aside, and where to */
