@@ -150,6 +150,7 @@ STARTS = ["init_error", "init_segv", "init_hang"]
 @pytest.mark.parametrize("mode", STARTS)
 def test_a_start_that_fails_in_a_reload(row, mode):
     r = row(start_timeout="1s")
+    r.starts_may_fail()
     before = ids(r)
     r.plugins["evil"] = {"mode": mode}
     r.write_config()
@@ -169,6 +170,7 @@ def test_a_start_that_fails_in_a_reload(row, mode):
 @pytest.mark.parametrize("mode", STARTS)
 def test_a_start_that_fails_at_first(row, mode):
     r = row(start=False, start_timeout="1s", plugins={"evil": {"mode": mode}})
+    r.starts_may_fail()
     r.start(ready=False)
     r.await_state(lambda s: s["state"] == "failed")
     assert r.ctl("status").code == 2
@@ -332,6 +334,7 @@ def test_a_plugin_that_dies_after_every_start(row, seconds):
     healthy = {name: id for name, id in ids(r).items() if name.startswith("web/")}
     os.close(os.open(cause, os.O_CREAT))
     for name in ("sick/0", "sick/1"):
+        r.blame(name)
         os.kill(r.worker(name)["pid"], KILL)
     loops = r.await_state(lambda s: {one["worker"] for one in s["reasons"] if one["reason"] ==
                                      "crash_loop"} == {"sick/0", "sick/1"})

@@ -129,6 +129,7 @@ def test_edited_between_check_and_use(row, point, whose):
 def test_new_workers_are_never_ready(row, mode, slot, reason):
     """Slot and reason at the terminal, in the history and in the database."""
     r = row(start_timeout="1s")
+    r.starts_may_fail()
     before, seen = r.status(), r.last_event()
     evil(r, mode=mode)
     result = r.ctl("reload")

@@ -28,10 +28,10 @@ GRACE_S = 2
 def end_keeper(r):
     """SIGKILL; (when, its family)"""
     family = [processes.Process(pid) for pid in processes.descendants(r.pid())]
-    r.keeper_may_end()
-    r.expect_exit(-signal.SIGKILL)
     r.signal(signal.SIGKILL)
-    return time.monotonic(), family
+    began = time.monotonic()
+    r.process.await_end()
+    return began, family
 
 
 def all_gone(began, family):
@@ -66,7 +66,6 @@ def test_keeper_killed(row, what):
         assert client.sock.recv(9 + 3) == b"HTTP/1.1 200"
     r.status()                          # by now the worker has it
     began, family = end_keeper(r)
-    r.await_exit()
     if "sleep" in what:
         answer = client.response()
         assert answer.text == "slept\n" and answer.closes, "it is finished"
@@ -81,6 +80,8 @@ def test_keeper_killed(row, what):
     assert not_accepted(address)
     all_gone(began, family)
     client.close()
+    assert not [e for e in r.book.failures() if e.ended < began]
+    r.keeper_killed()
     r.start()
     r.served()
     assert r.get("/").status == 200
@@ -568,6 +569,7 @@ def test_size_from_two_sources(row):
     result = r.ctl("reload")
     assert result.code == 0, result
     assert r.pool()["desired"] == 5
+    r.note_means()                      # of one more
     r.await_log("5 workers by the configuration, no longer 3 by command")
     assert r.ctl("scale", "web", "2").code == 0
     assert r.ctl("scale", "web", "auto").code == 0

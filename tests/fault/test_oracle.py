@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from harness import wait
+from harness import control, oracle, wait
 
 
 def objections(r):
@@ -56,6 +56,30 @@ def test_a_request_of_another_than_the_blamed(row):
     assert "oracle, losses: " in objections(r)
 
 
+def test_a_death_that_nobody_is_blamed_for(row):
+    """At rest: no request is lost by it."""
+    r = row()
+    r.rest()
+    victim = r.worker("web/2")
+    os.kill(victim["pid"], signal.SIGKILL)
+    r.await_event("worker.exited", id=victim["id"])
+    assert "oracle, deaths: 1 died that may not" in objections(r)
+
+
+def test_starts_beyond_the_policy(row):
+    """Ten deaths at once, each replaced at once, where two tokens were to be had."""
+    r = row(workers=10, restart_burst=10)
+    r.blame_all()
+    seen, victims = r.last_event(), r.workers()
+    for victim in victims:
+        os.kill(victim["pid"], signal.SIGKILL)
+    for victim in victims:
+        r.await_event("worker.ready", after=seen, worker=victim["worker"])
+    assert "starts too many" not in "\n".join(oracle.ask(r))
+    r.pools["web"][0].update(restart_burst=2, restart_rate=12)
+    assert "oracle, starts: " in objections(r)
+
+
 def test_a_status_that_may_not_be_answered(row):
     r = row(load={"keepalive": 1, "path": "/status?503", "pause": 0.01}, start=False)
     r.may_answer(503)
@@ -97,7 +121,7 @@ def test_a_death_without_its_record(row):
     with sqlite3.connect(r.dir + "/state/state.db", timeout=10) as db:
         db.execute("DELETE FROM deaths")
     db.close()
-    assert "oracle, deaths: " in objections(r)
+    assert "oracle, records: " in objections(r)
 
 
 def test_a_descriptor_too_many(row):
@@ -108,6 +132,26 @@ def test_a_descriptor_too_many(row):
     for _ in range(8):
         r.get("/leakfd")
     assert leaker and "oracle, means: " in objections(r)
+
+
+def test_a_descriptor_too_many_of_the_next_master(row):
+    r = row()
+    r.served()
+    r.kill_master()
+    held = [control.Client(r.socket) for _ in range(8)]
+    assert all(one.ask("ping")["ok"] for one in held)
+    assert "oracle, means: " in objections(r)
+
+
+def test_a_heap_that_grew(row):
+    """By half a line of each of four clients."""
+    r = row(scale=1)
+    r.served()
+    held = [control.Client(r.socket) for _ in range(4)]
+    for one in held:
+        one.sock.sendall(b"a" * 60000)
+    wait.until(lambda: oracle.heap(r) - r.before["heap"] > 3 * 60000, 5, "half lines")
+    assert "oracle, heap: the heap grew by " in objections(r)
 
 
 @pytest.mark.parametrize("how, said", [

@@ -2,14 +2,19 @@
 """The oracle: what is asked of a Row while its daemon still runs and after its
 stop, whatever the row was about."""
 
+import json
 import os
 import re
 import sqlite3
 
-from harness import processes, wait
+from harness import processes, starts, wait
 
-# Bounds what a row may leave in the master's heap: its events and deaths.
-HEAP_GROWTH = 4 << 20
+# What a row may leave in the master's heap: verdicts of its commands, a generation to
+# go back to.  Not counted are the last events, which are kept for followers
+# (JOURNAL_RING), and what the database has in memory.
+HEAP_GROWTH, RING = 64 << 10, 4096
+# SQLite keeps pages of 2,000 KiB for each of the two handles, and has some more.
+STORE_MEMORY = 5 << 20
 
 # What accepted configurations are kept in, by the keeper.
 SNAPSHOT = "memfd:clusterd-snapshot"
@@ -17,6 +22,9 @@ SNAPSHOT = "memfd:clusterd-snapshot"
 # The master has a handle to write and one to read, each with the file and its log,
 # and the index.
 DATABASE, DATABASE_FDS = "/state/state.db", 5
+
+# What the database keeps of a slot's deaths.
+SLOT_RECORDS = 100
 
 PREFIXED = re.compile(r"\S+T\S+ |<\d>|clusterd|==|  ")
 
@@ -27,9 +35,10 @@ ONCE = ("worker.forked", "worker.online", "worker.listening", "worker.ready",
 def ask(r):
     """What is wrong while it still runs, one line each."""
     wrong = []
-    questions = (_verdict, _states, _means, _snapshots, _database, _log_lines)
+    questions = (_verdict, _states, _starts, _means, _heap, _snapshots, _database,
+                 _log_lines)
     if not r.judged_elsewhere:
-        questions += (_processes, _losses, _late, _deaths)
+        questions += (_processes, _losses, _late, _deaths, _records)
     for look in questions:
         try:
             look(r)
@@ -62,25 +71,37 @@ def _blames(r, death):
 
 def _losses(r):
     """What failed was taken by a worker that the row names."""
-    if r.book is None or not r.records_at_end:
+    if r.book is None:
         return
-    deaths = {str(d["id"]): d for d in r.deaths() if _blames(r, d)}
-    if r.unrecorded:                # all that a worker can have had
-        for number in r.blamed:
-            deaths.setdefault(str(number), {"connections_lost": len(r.load_keys)})
+    lost = _lost_by_the_blamed(r)
     bad = r.book.failures()
     if r.drains_cut:
-        left = {str(e["id"]) for e in r.events()
-                if e["event"] == "worker.exited" and e["asked"]}
+        left = {str(e["id"]) for e in _exits(r) if e["asked"]}
         cut = [e for e in bad if e.owner is None or e.owner in left]
         assert len(cut) <= r.drains_lost(), "%d cut: %r" % (len(cut), cut[:5])
         bad = [e for e in bad if e not in cut]
     stray = [e for e in bad if e.action == "connect" or "status" in e.outcome
-             or (e.owner is not None and e.owner not in deaths)]
+             or (e.owner is not None and e.owner not in lost)]
     assert not stray, "%d failed that may not: %r" % (len(stray), stray[:5])
-    lost = r.in_hand + sum(d["connections_lost"] for d in deaths.values())
-    assert len(bad) <= lost, "%d failed, %d were taken by those who died: %r" % (
-        len(bad), lost, bad[:5])
+    most = r.in_hand + sum(lost.values())
+    assert len(bad) <= most, "%d failed, %d were taken by those who died: %r" % (
+        len(bad), most, bad[:5])
+
+
+def _lost_by_the_blamed(r):
+    """{id: how many connections ended with it}, by its record, or by the event
+    where there are no records; where there is neither, all that there can be."""
+    lost = {str(d["id"]): d["connections_lost"]
+            for d in _exits(r) + (r.deaths() if r.records_at_end else [])
+            if _blames(r, d)}
+    if r.unrecorded:
+        for number in r.blamed:
+            lost.setdefault(str(number), len(r.book.clients()))
+    return lost
+
+
+def _exits(r):
+    return [e for e in r.events() if e["event"] == "worker.exited"]
 
 
 def _late(r):
@@ -90,23 +111,39 @@ def _late(r):
 
 
 def _deaths(r):
-    """`restarts` agree with the records, and no counter went back."""
+    """Nobody died but those whom the row names, and no counter went back."""
+    ready = {e["id"] for e in r.events() if e["event"] == "worker.ready"}
+    stray = [e for e in _exits(r) if not e["asked"] and not _blames(r, e)
+             and not (r.starts_fail and e["id"] not in ready)]
+    assert not stray, "%d died that may not: %r" % (len(stray), stray[:5])
+    for row in r.status()["workers"]:
+        was = r.before["workers"].get(row["worker"])
+        assert was is None or row["restarts"] >= was["restarts"], (was, row)
+
+
+def _records(r):
+    """`restarts` agree with the records that are kept, each with its cause."""
     if not r.records_at_end:
         return
 
     def agree():
-        counted = sum(p["restarts"] for p in r.status()["pools"])
         # those that were to go have a record too, if they went by a signal
-        asked = {e["id"] for e in r.events()
-                 if e["event"] == "worker.exited" and e["asked"]}
-        missing = counted - len([d for d in r.deaths() if d["id"] not in asked])
-        return 0 <= missing <= r.unrecorded or counted > 90
+        asked = {e["id"] for e in _exits(r) if e["asked"]}
+        records = [d for d in r.deaths() if d["id"] not in asked]
+        counted = sum(p["restarts"] for p in r.status()["pools"])
+        return 0 <= counted - len(records) - _trimmed(r, counted, records) <= r.unrecorded
     wait.until(agree, r.patience, "as many records as restarts: %r" % [
         (d["id"], d["cause"]) for d in r.deaths()])
     assert all(d["cause"] != "none" and d["text"] for d in r.deaths())
-    for row in r.status()["workers"]:
-        was = r.before["workers"].get(row["worker"])
-        assert was is None or row["restarts"] >= was["restarts"], (was, row)
+
+
+def _trimmed(r, counted, records):
+    """How many deaths have no record any more, since so many followed."""
+    of_slots = sum(max(0, w["restarts"] - SLOT_RECORDS) for w in r.workers() if w["current"])
+    in_all = int(r.daemon_keys.get("keep_deaths", 1000))
+    gone = max(of_slots, counted - in_all)
+    # they go a while after
+    return min(gone, counted - len(records))
 
 
 def _states(r):
@@ -122,27 +159,43 @@ def _states(r):
             seen.add(key)
 
 
+def _starts(r):
+    """None beyond the restart policy."""
+    more = starts.beyond_the_policy(r.events(), lambda pool: r.pools[pool][0])
+    assert not more, "%d starts too many: %r" % (len(more), more[:3])
+
+
 def _means(r):
-    """Descriptors, zombies, memory."""
-    alive = {row["pid"] for row in r.workers()} | {r.keeper.pid, r.master_pid()}
+    """The descriptors of all that were there before, a master's successor for the
+    master; and zombies."""
     last = {}
 
-    def settled():
-        last["now"] = {pid: held(pid) for pid in r.before["fds"] if pid in alive}
-        return all(len(now) <= len(r.before["fds"][pid])
-                   for pid, now in last["now"].items())
+    def grown():
+        now = descriptors(r, r.status())
+        last.update((who, (r.before["fds"][who], held)) for who, held in now.items()
+                    if who in r.before["fds"])
+        return [who for who, (before, held) in last.items() if len(held) > len(before)]
     try:
-        wait.until(settled, r.patience, "descriptors as before")
+        wait.until(lambda: not grown(), r.patience, "descriptors as before")
     except AssertionError:
-        more = {"%s, %d, then %d" % (
-                    processes.name(pid), len(r.before["fds"][pid]), len(now)):
-                sorted(set(now.items()) - set(r.before["fds"][pid].items()))
-                for pid, now in last["now"].items()
-                if len(now) > len(r.before["fds"][pid])}
+        more = {"%s, %d, then %d" % (who, *map(len, last[who])):
+                sorted(set(last[who][1].items()) - set(last[who][0].items()))
+                for who in grown()}
         raise AssertionError("more descriptors: %r" % more) from None
     wait.until(lambda: not processes.zombies(r.keeper.pid), r.patience, "end of the zombies")
-    grown = r.heap() - r.before["heap"]
-    assert r.masters_ended or grown < HEAP_GROWTH, "the heap grew by %d" % grown
+
+
+def _heap(r):
+    """What the master, or its successor, has in use is what it had before."""
+    grown = []
+
+    def settled():
+        grown.append(heap(r) - r.before["heap"])
+        return grown[-1] < HEAP_GROWTH
+    try:
+        wait.until(settled, r.patience)
+    except AssertionError:
+        raise AssertionError("the heap grew by %d" % grown[-1]) from None
 
 
 def _snapshots(r):
@@ -157,9 +210,11 @@ def _snapshots(r):
 
 
 def _database(r):
-    """Open as often as it is used, however often it had to be opened again."""
+    """Open as often as it is used, however often it had to be opened again, and with
+    bounded memory."""
     kept = [what for what in processes.fds(r.master_pid()).values() if DATABASE in what]
     assert len(kept) <= DATABASE_FDS, "the database is open too often: %r" % kept
+    assert r.metric("store_memory_bytes") < STORE_MEMORY
 
 
 def _log_lines(r):
@@ -175,14 +230,27 @@ def after_the_stop(r):
             if name not in ("lock", "workers.lock")]
     if left:
         wrong.append("left in run_dir: %r" % left)
+    return wrong + database_is_whole(r)
+
+
+def database_is_whole(r):
+    """What is wrong with it, if it is there."""
     path = r.dir + "/state/state.db"
-    if os.path.exists(path):
-        with sqlite3.connect(path) as db:
-            said = db.execute("PRAGMA integrity_check").fetchone()[0]
-        db.close()
-        if said != "ok":
-            wrong.append("state.db: " + said)
-    return wrong
+    if not os.path.exists(path):
+        return []
+    # to read only: the next start finds what was left to it
+    db = sqlite3.connect("file:%s?mode=ro" % path, uri=True)
+    said = db.execute("PRAGMA integrity_check").fetchone()[0]
+    db.close()
+    return [] if said == "ok" else ["state.db: " + said]
+
+
+def descriptors(r, status):
+    """{who: {number: what}} of keeper, master and the workers."""
+    pids = {"keeper": r.keeper.pid, "master": status["master"]["pid"]}
+    pids.update(("%s, %d" % (w["worker"], w["id"]), w["pid"])
+                for w in status["workers"] if w["pid"])
+    return {who: held(pid) for who, pid in pids.items()}
 
 
 def held(pid):
@@ -190,3 +258,28 @@ def held(pid):
     the database, which may be closed for a while: they are looked at by themselves."""
     return {number: what for number, what in processes.fds(pid).items()
             if SNAPSHOT not in what and DATABASE not in what}
+
+
+def heap(r):
+    """Bytes in use on the master's heap, but for the last events and the database."""
+    return (r.metric("master_heap_bytes") - r.metric("store_memory_bytes")
+            - sum(map(_size_in_memory, _last_events(r))))
+
+
+def _last_events(r):
+    """Those that the master has in memory."""
+    last, rows = r.last_event(), []
+    while not rows or rows[-1]["seq"] != last:  # one more would be asked of the disk
+        rows = r.events(last - RING + 1)
+        last = rows[-1]["seq"]
+    for at in range(len(rows) - 1, 0, -1):
+        if rows[at - 1]["seq"] != rows[at]["seq"] - 1:
+            return rows[at:]            # a master's numbers begin with a gap
+    return rows
+
+
+def _size_in_memory(event):
+    event = {key: value for key, value in event.items() if key != "api"}
+    text = json.dumps(event, ensure_ascii=False, separators=(",", ":")).encode()
+    # its end; the allocator's own word, and 16 bytes for a unit
+    return max(32, len(text) + 1 + 8 + 15 & ~15)

@@ -11,6 +11,10 @@ from harness.daemon import Daemon
 
 LOAD = {"keepalive": 2, "new": 1, "pause": 0.02}
 
+# What has been freed is not kept by the thread that did it: it would count as memory
+# in use.
+ENV = {"GLIBC_TUNABLES": "glibc.malloc.tcache_count=0"}
+
 
 class Row(Daemon):
     """A Daemon with the keys of the fault suite, four workers of plugin evil,
@@ -23,13 +27,13 @@ class Row(Daemon):
 
     def __init__(self, build, plugin_dirs, load=None, **how):
         keys = dict(config.FAULT, routes={"/": "evil"})
-        keys.update(how)
+        keys.update(how, env=dict(ENV, **how.get("env", {})))
         self.load_keys = LOAD if load is None else load
         self.book = self.probe = self.before = None
         self.blamed, self.blamed_slots = set(), set()
         self.looked_after = 0           # of the runs that have ended
         self.masters_ended = self.in_hand = self.unrecorded = 0
-        self.drains_cut = self.keeper_ends = self.judged_elsewhere = False
+        self.drains_cut = self.starts_fail = self.judged_elsewhere = False
         self.verdict_at_end = "ok"
         self.records_at_end = True
         self.records_kept = []
@@ -67,6 +71,10 @@ class Row(Daemon):
         """The load may be answered with these as well."""
         self.statuses |= set(statuses)
 
+    def starts_may_fail(self):
+        """Workers that were never ready may die: what is started is no good."""
+        self.starts_fail = True
+
     def may_lose(self, count):
         """So many connections may end without an answer and without a worker to
         blame: what a master had in its hand."""
@@ -77,23 +85,28 @@ class Row(Daemon):
         them, or the store is closed."""
         self.unrecorded = count
 
-    def keeper_may_end(self):
-        """The row ends the keeper: only what is left behind is looked at."""
-        self.keeper_ends = True
-
     def lasts(self):
         """Its requests, deaths and masters are judged by whoever runs it: many
         faults at once, of which one may hide another (chaos.py)."""
         self.judged_elsewhere = True
 
-    def keeper_killed(self, timeout=10):
-        """The row has killed the keeper: everybody leaves by himself, and the next
-        start is looked at like any other."""
+    def keeper_killed(self, timeout=10, but=()):
+        """The row has killed the keeper: everybody leaves by himself (but these), the
+        database is whole, and the next start is looked at like any other."""
         self.rest()
         self.expect_exit(-signal.SIGKILL)
         self.await_exit(timeout)
-        wait.until(lambda: not self._family(), timeout, "end of the last process")
+        wait.until(lambda: set(self._family()) <= set(but), timeout,
+                   "end of the last process")
+        wrong = oracle.database_is_whole(self)
+        assert not wrong, wrong
+        self._end_of_life()
+
+    def _end_of_life(self):
+        """What was noted and declared is of this one."""
         self.before = None
+        self.masters_ended = self.in_hand = 0
+        self.verdict_at_end, self.records_at_end = "ok", True
 
     def _family(self):
         """All processes of this daemon that live, whoever is their parent now."""
@@ -106,11 +119,11 @@ class Row(Daemon):
         self.rest()
         wrong = oracle.ask(self)
         assert not wrong, "\n".join(wrong)
-        self.before = None
+        self._end_of_life()
 
     def ends_as(self, state, records=True):
-        """`status` says this at the end, since the fault stays.  Without
-        records: there is no database that could tell of deaths."""
+        """`status` says this at the end of this life, since the fault stays.
+        Without records: there is no database that could tell of deaths."""
         self.verdict_at_end = state
         self.records_at_end = records
 
@@ -145,15 +158,8 @@ class Row(Daemon):
         return {
             "keeper": self.keeper.pid, "master": status["master"],
             "workers": {row["worker"]: row for row in status["workers"]},
-            "fds": {pid: oracle.held(pid) for pid in
-                    [self.keeper.pid, status["master"]["pid"]]
-                    + [row["pid"] for row in status["workers"] if row["pid"]]},
-            "heap": self.heap(),
+            "fds": oracle.descriptors(self, status), "heap": oracle.heap(self),
         }
-
-    def heap(self):
-        """Bytes in use on the master's heap."""
-        return self.metric("master_heap_bytes")
 
     def drains_lost(self):
         """Connections that were cut at the end of a drain, or crossed it."""
@@ -175,10 +181,9 @@ class Row(Daemon):
         raise AssertionError("%r takes nothing" % worker)
 
     def restart_daemon(self):
-        """The second run is another keeper: what was noted is noted anew."""
-        self.rest()
-        super().stop()
-        self.start()
+        """Each of the two runs is looked at."""
+        self.last_look()
+        super().restart_daemon()
 
     def freeze(self, seconds):
         """The machine stands still for so long: nobody of the daemon runs."""
@@ -236,14 +241,14 @@ class Row(Daemon):
     def finish(self):
         wrong = []
         self.rest()
-        if self.before is not None and not self.keeper_ends:
+        if self.before is not None:
             if self.alive():
                 wrong += oracle.ask(self)
             else:
                 wrong.append("the keeper has ended")
         self.before = None
         wrong += super().finish()
-        if self.exits[self.looked_after:][-1:] == [0] and not self.keeper_ends:
+        if self.exits[self.looked_after:][-1:] == [0]:
             wrong += oracle.after_the_stop(self)
         self.looked_after = len(self.exits)
         return wrong
