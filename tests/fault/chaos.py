@@ -141,10 +141,17 @@ def run(build, plan):
         wrong += end
         wrong += left_behind()
         if wrong:
-            with open("/tmp/chaos.%d.log" % os.getpid(), "w", encoding="utf-8") as f:
-                f.write(row.log())
+            print("its log: " + keep_log(row), flush=True)
         row.remove()
     return wrong, summary
+
+
+def keep_log(row):
+    """A copy that outlives the row; its name."""
+    path = "/tmp/chaos.%d.log" % os.getpid()
+    with open(path, "w", encoding="utf-8") as f:
+        f.write(row.log())
+    return path
 
 
 def left_behind():

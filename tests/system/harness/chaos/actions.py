@@ -32,7 +32,6 @@ class Actions:
         self.verdicts = []              # (command, exit status)
         self.skipped = 0                # there was nobody to do it to
         self._threads = []
-        self._locks = []
         row.plugins.setdefault("evil", {})
 
     # ---- processes ------------------------------------------------------------
