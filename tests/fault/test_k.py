@@ -5,7 +5,6 @@ import collections
 import os
 import random
 import signal
-import socket
 import struct
 import time
 

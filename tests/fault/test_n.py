@@ -8,8 +8,6 @@ import pwd
 import re
 import shutil
 import signal
-import sqlite3
-import subprocess
 
 import pytest
 
@@ -18,7 +16,6 @@ from harness.row import reasons
 from harness.tracer import Tracer
 
 needs_strace = pytest.mark.skipif(shutil.which("strace") is None, reason="needs strace")
-as_user = pytest.mark.skipif(os.geteuid() == 0, reason="of a daemon not started as root")
 needs_root = boxes.needs_root
 
 

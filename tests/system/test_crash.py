@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from harness import http, processes, shows, wait
+from harness import processes, shows, wait
 from harness.config import LOAD
 
 EVIL = {"/": "evil"}

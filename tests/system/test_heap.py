@@ -7,8 +7,6 @@ import shutil
 
 import pytest
 
-from harness import http
-
 pytestmark = pytest.mark.skipif(os.environ.get("SANITIZED") == "yes",
                                 reason="sanitizers have a heap of their own")
 

@@ -15,11 +15,6 @@ def pids(c):
     return sorted(row["pid"] for row in c.workers())
 
 
-def await_new_master(c, old):
-    return c.await_state(lambda s: s["master"]["pid"] != old
-                         and all(p["ready"] == p["desired"] for p in s["pools"]))
-
-
 @shows("P9")
 def test_keeper_is_killed(cluster):
     """Everything leaves in orphan_grace, and the next start is clean."""

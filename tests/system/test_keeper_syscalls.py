@@ -5,7 +5,6 @@ says why not; it never hangs, crashes or leaves anybody behind."""
 import os
 import shutil
 import signal
-import socket
 
 import pytest
 

@@ -11,7 +11,6 @@ import time
 import pytest
 
 from harness import http, memo, processes, shows, wait
-from harness.config import LOAD
 
 EVIL = {"/": "evil"}
 
@@ -42,17 +41,6 @@ def locked_store(c):
     yield
     lock.execute("ROLLBACK")
     lock.close()
-
-
-def works_afterwards(c, size):
-    """Commands, history and verdict of the master that is there now."""
-    seen = c.last_event()
-    assert c.ctl("scale", "web", size).code == 0
-    c.await_event("pool.scaled", after=seen)
-    status = c.await_state(lambda s: s["pools"][0]["ready"] == size)
-    assert status["pools"][0]["desired"] == size
-    assert "pool.scaled" in c.ctl("events", "--since", seen)
-    assert c.ctl("status").code == (0 if status["state"] == "ok" else 1)
 
 
 @shows("K4")

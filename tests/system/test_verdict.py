@@ -69,9 +69,8 @@ class Checker:
             contents = None
             for fd in fds:
                 assert fcntl.fcntl(fd, fcntl.F_GET_SEALS) == SEALS
-                with os.fdopen(fd, "rb") as file:
+                with os.fdopen(fd, "rb"):
                     contents = os.pread(fd, os.fstat(fd).st_size, 0)
-                    del file
             yield kind, data[8:], contents
 
     def finish(self):

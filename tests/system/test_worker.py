@@ -7,7 +7,7 @@ import signal
 
 import pytest
 
-from harness import http, processes, wait
+from harness import http, wait
 
 EVIL = ["closefd", "listener", "spin", "sleep", "leakfd", "disconnect"]
 
