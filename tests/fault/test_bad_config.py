@@ -6,9 +6,13 @@ import os
 
 import pytest
 
+from harness import shows
 
+
+@shows("B1")
 @pytest.mark.parametrize("how", ["segv", "exit0"])
 def test_first_start_with_a_bad_constructor(cluster, how):
+    """Refused; nobody serves, so there is no load."""
     c = cluster(start=False, plugins={"bad": {"module": "evil_ctor_%s.so" % how}})
     result = c.clusterd()
     assert result.code == 78
@@ -16,7 +20,7 @@ def test_first_start_with_a_bad_constructor(cluster, how):
 
 
 def test_check_only(cluster):
-    """clusterd -t and -T, and that they make nothing."""
+    """clusterd -t and -T, and that they make nothing: no load, as no daemon runs."""
     c = cluster(start=False)
     result = c.clusterd("-t")
     assert (result.code, result.out) == (0, "")

@@ -273,7 +273,11 @@ def test_term_during_start(row):
     r = row(start=False, **HELD)
     r.arm("worker.before_ready:sleep=20000/web/2", "worker.before_ready:sleep=20000/web/3")
     r.start(ready=False)
-    r.await_state(lambda s: s["pools"] and s["pools"][0]["ready"] == 2)
+    status = r.await_state(lambda s: s["pools"] and s["pools"][0]["ready"] == 2)
+    r.begin()
+    r.served()
+    r.ends_as(status["state"])
+    r.last_look()
     clients = hold_requests(r, 500)
     assert r.stop() == 0
     assert answers(clients) == [b"HTTP/1.1 200"] * 4

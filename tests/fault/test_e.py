@@ -169,7 +169,7 @@ def test_a_worker_without_memory(faulty, schedule):
 @pytest.mark.parametrize("error", ["ENOSPC", "EIO", "EDQUOT"])
 def test_a_worker_that_cannot_write(faulty, error):
     """It writes lines, and nothing else: they are counted as lost, not waited for."""
-    r = faulty(workers=1, load={})
+    r = faulty(workers=1)
     before = r.worker("web/0")
     r.fi.arm("worker", "write:%s" % error)
     for number in range(5):
@@ -383,7 +383,7 @@ def test_no_more_processes(row):
     """Of two that are killed one can be started again; the other is said to want a
     process, is tried again, and is not taken for sick."""
     with control_group("pids", "pids.max") as group:
-        r = row(load={})
+        r = row()
         join(group, r.keeper.pid, r.master_pid(), *[w["pid"] for w in r.workers()])
         with open(group + "/pids.current", encoding="ascii") as f:
             used = int(f.read())

@@ -281,7 +281,7 @@ def test_both_die_at_once(row):
 @pytest.mark.parametrize("event", ["worker.forked", "worker.ready"])
 def test_the_canary_dies(row, event):
     """It is on trial, so that refuses the generation."""
-    r = row(env=STARTS_SLOWLY, canary_hold="20s", load={})
+    r = row(env=STARTS_SLOWLY, canary_hold="20s")
     before = r.status()["generation"]
     r.blame("web/0")
     seen, reload = begin_reload(r)

@@ -142,10 +142,13 @@ def assert_shut_everywhere(c, seen):
     assert not deaths(c, seen)
 
 
-def test_a_shut_route_stays_shut_when_the_master_dies(cluster):
-    c = poisoned(cluster, scale=2)
+@shows("B23")
+def test_a_shut_route_stays_shut_when_the_master_dies(row):
+    c = poisoned(row, scale=2)
+    c.blame_all()
     shut = close(c)
     seen = c.last_event()
+    c.master_ends()
     os.kill(c.master_pid(), signal.SIGKILL)
     c.await_event("master.adopted", after=seen)
     # those that there are, and one that this master starts
@@ -161,9 +164,11 @@ def test_a_shut_route_stays_shut_when_the_master_dies(cluster):
     assert lifted["time"] - shut["time"] >= 30000 / c.scale - 2
 
 
-def test_leave_that_is_not_used_is_given_to_another(cluster):
+@shows("B23")
+def test_leave_that_is_not_used_is_given_to_another(row):
     """The one client that comes again is served by another worker each time."""
-    c = poisoned(cluster, scale=20)
+    c = poisoned(row, scale=20)
+    c.blame_all()
     shut = close(c)
     os.unlink(c.cause)
 
@@ -177,9 +182,11 @@ def test_leave_that_is_not_used_is_given_to_another(cluster):
     wait.until(lambda: c.get(c.poison).status == 200, 10, "another probe")
 
 
-def test_what_opens_a_shut_route(cluster):
+@shows("B23")
+def test_what_opens_a_shut_route(row):
     """The key, a command, a reload of its pool: no waiting for a probe."""
-    c = poisoned(cluster, scale=1)
+    c = poisoned(row, scale=1)
+    c.blame_all()
     for act in (lambda: c.ctl("retry", "web"), lambda: change(c, max_uri_size="4k"),
                 lambda: change(c, quarantine="report"), lambda: change(c, quarantine="off")):
         shut = close(c)

@@ -1,5 +1,9 @@
 # SPDX-License-Identifier: MIT
-"""`why' names plugin, method, path, signal or verdict, and where it was."""
+"""`why' names plugin, method, path, signal or verdict, and where it was.
+
+By a worker alone, without load: all that it was at and lost is told, to the letter.
+The rows of these deaths (A2, A8, B7 and so on) have load and oracle.
+"""
 
 import contextlib
 import os

@@ -75,11 +75,6 @@ def _losses(r):
         return
     lost = _lost_by_the_blamed(r)
     bad = r.book.failures()
-    if r.drains_cut:
-        left = {str(e["id"]) for e in _exits(r) if e["asked"]}
-        cut = [e for e in bad if e.owner is None or e.owner in left]
-        assert len(cut) <= r.drains_lost(), "%d cut: %r" % (len(cut), cut[:5])
-        bad = [e for e in bad if e not in cut]
     stray = [e for e in bad if e.action == "connect" or "status" in e.outcome
              or (e.owner is not None and e.owner not in lost)]
     assert not stray, "%d failed that may not: %r" % (len(stray), stray[:5])

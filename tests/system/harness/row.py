@@ -33,7 +33,7 @@ class Row(Daemon):
         self.blamed, self.blamed_slots = set(), set()
         self.looked_after = 0           # of the runs that have ended
         self.masters_ended = self.in_hand = self.unrecorded = 0
-        self.drains_cut = self.starts_fail = self.judged_elsewhere = False
+        self.starts_fail = self.judged_elsewhere = False
         self.verdict_at_end = "ok"
         self.records_at_end = True
         self.records_kept = []
@@ -57,11 +57,6 @@ class Row(Daemon):
     def blame_all(self):
         """Every worker that dies may lose what it had taken."""
         self.blamed_slots.add("*")
-
-    def may_cut_drains(self):
-        """Workers that leave have not all the time they want: what they had may
-        fail when they have counted it."""
-        self.drains_cut = True
 
     def master_ends(self, times=1):
         """The row ends so many masters."""
@@ -132,10 +127,13 @@ class Row(Daemon):
         self.records_kept = self.deaths()
 
     def note_means(self):
-        """Only now the daemon has all that it holds from here on: a database that
-        is open, the snapshot that a rollback wants."""
-        now = self.snapshot()
-        self.before.update(fds=now["fds"], heap=now["heap"])
+        """Only now the daemon has all that it holds from here on: the generation
+        that a rollback wants.  The most of some looks, as a worker that takes a
+        connection of the load is without its spare descriptor for a moment."""
+        now = [self.snapshot() for _ in range(3)]
+        fds = {who: max((one["fds"].get(who, {}) for one in now), key=len)
+               for who in now[-1]["fds"]}
+        self.before.update(fds=fds, heap=now[-1]["heap"])
 
     # ---- life -----------------------------------------------------------------
 
@@ -160,11 +158,6 @@ class Row(Daemon):
             "workers": {row["worker"]: row for row in status["workers"]},
             "fds": oracle.descriptors(self, status), "heap": oracle.heap(self),
         }
-
-    def drains_lost(self):
-        """Connections that were cut at the end of a drain, or crossed it."""
-        return (self.metric("drain_aborted_total")
-                + self.metric("drain_race_lost_total"))
 
     def served(self, each=2, timeout=20):
         """The load is served on: every client had so many more answers."""
