@@ -75,6 +75,8 @@ def test_killed_for_want_of_memory(memory_group, row):
         assert record["rss_kb"] > 100 << 10
     r.served()
     assert r.pool()["restarts"] == 3
+
+
 @shows("A2")
 @pytest.mark.parametrize("path", ["/sleep?5000", "/stream?2000"])
 def test_killed_in_a_request(row, path):

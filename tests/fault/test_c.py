@@ -50,7 +50,7 @@ def test_the_machine_stands_still(row, how, seconds):
 
 def hang(r, path, verdict):
     """A worker hangs in a request: stalled, hung by that name, ended; its death record
-    and how long each step took, in s."""
+    and how long each step took, in ms."""
     victim = r.blame(r.worker("web/1"))
     with r.connection_to(victim) as client:
         seen = r.last_event()

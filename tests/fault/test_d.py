@@ -528,8 +528,6 @@ def assert_adopted_as(r, seen, before, rebuilt):
 
 # ---- D15: between deciding and doing -------------------------------------------------------
 
-
-
 def restart(r, arm):
     """Spawn, then drain."""
     arm()

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Clients that misbehave on the network: slow, silent, resetting, dead."""
 
+import contextlib
 import ctypes
 import heapq
 import resource
@@ -17,11 +18,15 @@ RESET = struct.pack("ii", 1, 0)         # SO_LINGER: on, 0 s
 DROP_ALL = struct.pack("HBBI", 0x06, 0, 0, 0)
 
 
+@contextlib.contextmanager
 def many_sockets(count):
-    """Allow this process so many descriptors, as far as it may."""
+    """In this block our process may have so many descriptors, as far as it may."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if soft < count:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (min(count, hard), hard))
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, min(count, hard)), hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
 def reset(sock):
