@@ -119,6 +119,10 @@ note_connections(struct master *m, struct process *process,
 		    (process->has_report ?
 		    (int64_t)report->counters[METRIC_FINISHED] : 0);
 	death->lost = lost > 0 ? lost : 0;
+	/* What it cut itself, as its time was over, it has closed. */
+	if (process->has_report)
+		death->lost +=
+		    (int64_t)report->counters[METRIC_DRAIN_ABORTED];
 	m->pool[process->pool].lost += (uint64_t)death->lost;
 }
 

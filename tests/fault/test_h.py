@@ -346,7 +346,7 @@ def test_long_answers_during_a_reload(row):
     r = row()
     short, endless = streams(r, 50, 200), streams(r, 50, 1000000)
     evil(r, ms="1ms")
-    before = r.status()["generation"]
+    before, seen = r.status()["generation"], r.last_event()
     assert r.ctl("reload").code == 0
     assert_current_of(r, before + 1)
     bodies, _ = ends(short)
@@ -360,6 +360,8 @@ def test_long_answers_during_a_reload(row):
     assert took < 10 * 2, "drain_timeout"
     r.await_state(lambda s: len(s["workers"]) == 4)
     assert r.metric("drain_aborted_total") == 50
+    exits = [e for e in r.events(seen) if e["event"] == "worker.exited"]
+    assert sum(e["connections_lost"] for e in exits) == 50, exits
     assert r.log().count(" connections cut at the end of the drain") >= 1
 
 
