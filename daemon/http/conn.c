@@ -385,11 +385,18 @@ settle(struct conn *conn)
 /* ---- turns ------------------------------------------------------------------------ */
 
 static void
+note_time(struct http *http)
+{
+	http->now_ns = clock_now_ns();
+	board_wake(http->board, http->now_ns);
+}
+
+static void
 turn(struct conn *conn, bool may_read)
 {
 	conn->in_turn = true;
 	conn->again = false;
-	conn->http->now_ns = clock_now_ns();
+	note_time(conn->http);
 	if (conn->state == CONN_LINGER) {
 		if (may_read)
 			receiving_discard(conn);
@@ -455,6 +462,7 @@ on_writable(evutil_socket_t fd, short what, void *arg)
 	(void)fd;
 	(void)what;
 	conn->in_turn = true;
+	note_time(http);
 	sending_write(conn);
 	if (!conn->dead && conn->state == CONN_HANDLE &&
 	    conn->exchange->was_full &&
@@ -478,7 +486,7 @@ on_timer(evutil_socket_t fd, short what, void *arg)
 	(void)fd;
 	(void)what;
 	conn->in_turn = true;
-	conn->http->now_ns = clock_now_ns();
+	note_time(conn->http);
 	if (conn->dead || conn->deadline == DEADLINE_NONE ||
 	    deadline_expire(conn))
 		run_turn(conn, false);

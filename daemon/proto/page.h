@@ -38,7 +38,8 @@ struct page_head {
 
 struct page_beat {
 	uint64_t beat_ns;	/* monotonic, every 250 ms */
-	uint64_t loops, busy_ns;
+	uint64_t loops;
+	uint64_t busy_ns;	/* time of the loop not spent waiting, till the beat */
 	uint64_t callback_since_ns;	/* 0: not in a callback */
 	uint32_t number;	/* the master's page: WELCOME.number */
 	uint32_t stopping;	/* the master's page: enum stop_kind */

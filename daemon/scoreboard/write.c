@@ -44,13 +44,16 @@ board_add_latency(struct board *board, uint64_t ns)
 }
 
 void
-board_beat(struct board *board, uint64_t now_ns, uint64_t loops,
-    uint64_t busy_ns)
+board_beat(struct board *board, uint64_t now_ns, uint64_t loops)
 {
 	struct page_beat *beat = &board->page->beat;
+	uint64_t busy_ns = board->busy_ns;
+
+	if (board->awake_ns != 0)
+		busy_ns += now_ns - board->awake_ns;
 
 	WORD_SET(beat->loops, WORD_GET(beat->loops) + loops);
-	WORD_SET(beat->busy_ns, WORD_GET(beat->busy_ns) + busy_ns);
+	WORD_SET(beat->busy_ns, busy_ns);
 	WORD_SET(beat->beat_ns, now_ns);
 }
 

@@ -18,6 +18,8 @@
 struct board {
 	struct page *page;
 	uint8_t path_words[PAGE_DOING];		/* in use, of each path */
+	uint64_t awake_ns;	/* the loop works since then; 0: it waits */
+	uint64_t busy_ns;	/* how long it has worked before that */
 };
 
 /* Begin with a mapped page, all but its head zero. */
@@ -37,13 +39,33 @@ void board_add_latency(struct board *board, uint64_t ns);
 unsigned board_bucket(uint64_t ns);
 uint64_t board_bucket_end_ns(unsigned bucket);
 
-/* busy_ns: time of the loop not spent waiting since the last beat. */
-void board_beat(struct board *board, uint64_t now_ns, uint64_t loops,
-    uint64_t busy_ns);
+/*
+ * Busy time is that of the loop not spent waiting, blocked or runnable as it
+ * may be.  Whoever does something in a pass says so, with the time that it has
+ * read anyway: the first one counts.  The end of the pass ends it.
+ */
+static inline void
+board_wake(struct board *board, uint64_t now_ns)
+{
+	if (board->awake_ns == 0)
+		board->awake_ns = now_ns;
+}
+
+static inline void
+board_rest(struct board *board, uint64_t now_ns)
+{
+	board->busy_ns += now_ns - board->awake_ns;
+	board->awake_ns = 0;
+}
+
+/* loops: passes since the last beat. */
+void board_beat(struct board *board, uint64_t now_ns, uint64_t loops);
 /* Into a callback (now), out of it (0). */
 static inline void
 board_set_callback(struct board *board, uint64_t now_ns)
 {
+	if (now_ns != 0)
+		board_wake(board, now_ns);
 	WORD_SET(board->page->beat.callback_since_ns, now_ns);
 }
 

@@ -10,7 +10,6 @@
 #include <stdalign.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "common/base/clock.h"
@@ -22,15 +21,6 @@ enum {
 	MASTER_STALE_MS = 1000, MASTER_FRESH_MS = 500,
 	FDS_EVERY = 8,			/* beats between two counts of fds */
 };
-
-static uint64_t
-thread_cpu_ns(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
-	return (uint64_t)now.tv_sec * NS_PER_S + (uint64_t)now.tv_nsec;
-}
 
 /* Without opendir(), which uses the heap: a warm worker does not. */
 static uint32_t
@@ -132,12 +122,11 @@ remember_descriptors(struct worker *worker)
 void
 beat_now(struct worker *worker)
 {
-	uint64_t now_ns = clock_now_ns(), cpu_ns = thread_cpu_ns();
+	uint64_t now_ns = clock_now_ns();
 
-	board_beat(&worker->board, now_ns, worker->loops,
-	    cpu_ns - worker->cpu_ns);
+	board_wake(&worker->board, now_ns);
+	board_beat(&worker->board, now_ns, worker->loops);
 	worker->loops = 0;
-	worker->cpu_ns = cpu_ns;
 	if (worker->host.http.table != NULL)
 		http_tick(&worker->host.http, now_ns);
 	if (worker->beats++ % FDS_EVERY == 0)

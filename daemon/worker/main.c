@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/base/clock.h"
 #include "common/base/failpoint.h"
 #include "common/base/stamp.h"
 #include "daemon/checker/checker.h"
@@ -16,12 +17,21 @@
 
 struct worker the_worker;
 
+/* From here on it waits. */
+static void
+rest(struct worker *worker)
+{
+	if (worker->board.awake_ns != 0)
+		board_rest(&worker->board, clock_now_ns());
+}
+
 static _Noreturn void
 run_worker(void)
 {
 	struct worker *worker = &the_worker;
 
 	start_worker(worker);
+	rest(worker);
 	for (;;) {
 		if (event_base_loop(worker->base, EVLOOP_ONCE) < 0) {
 			/* the poll set is gone: a plugin closed it */
@@ -29,6 +39,7 @@ run_worker(void)
 			abort();
 		}
 		worker->loops++;
+		rest(worker);
 	}
 }
 

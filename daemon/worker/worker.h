@@ -57,7 +57,6 @@ struct worker {
 	struct event lifeline_event, signal_event;
 	struct event beat_event, drain_event, retry_event;
 	uint64_t beats, loops;		/* loops: since the last beat */
-	uint64_t cpu_ns;		/* of the thread, at the last beat */
 
 	/* taking connections */
 	struct event connections_event;
