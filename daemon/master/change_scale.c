@@ -95,7 +95,7 @@ size_wanted(struct master *m, uint16_t pool, const struct change *change,
 	for (uint16_t i = 0; i < copy->pools; i++)
 		if (copy->pool[i].name[0] != '\0' && i != pool)
 			others += copy->pool[i].desired;
-	if (size + others > most) {
+	if (size > now && size + others > most) {
 		errmsg_set(err, ERR_FAILED, "%lld workers and %lld of "
 		    "other pools are more than max_workers = %lld",
 		    (long long)size, (long long)others, (long long)most);

@@ -68,6 +68,19 @@ def test_too_many_are_refused_with_the_numbers(cluster):
     assert c.pool()["desired"] == 1
 
 
+def test_fewer_are_never_too_many(cluster):
+    """Also when all together are more than a new max_workers allows."""
+    c = cluster(workers=1, daemon={"max_workers": 8})
+    assert c.ctl("scale", "web", "5").code == 0
+    c.daemon_keys["max_workers"] = 3
+    c.write_config()
+    assert c.ctl("reload").code == 0
+    result = c.ctl("scale", "web", "-1")
+    assert result.code == 0, result
+    assert c.pool()["desired"] == 4
+    assert c.ctl("scale", "web", "+1").code == 1
+
+
 def test_more_than_descriptors_are_for_is_refused_with_the_numbers(cluster):
     c = cluster(workers=2, daemon={"max_workers": 64}, max_connections=300,
                 rlimit_nofile=600, start=False)
