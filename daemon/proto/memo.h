@@ -67,7 +67,8 @@ struct memo_globals {
 	int64_t reload_begun_ms;	/* wall clock, of the last one */
 	int64_t change_begun_ms;	/* when the last other one that began
 					 * was asked for */
-	uint8_t reserved[32];
+	uint32_t trans_was_by_operator;	/* scale: whose the old size was */
+	uint8_t reserved[28];
 };
 
 /* A route of which requests have ended workers. */

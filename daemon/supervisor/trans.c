@@ -55,6 +55,7 @@ trans_scale(struct supervisor *s, struct trans *t, uint16_t pool,
 	t->from = row->desired;
 	t->to = size;
 	t->was_by_operator = row->desired_by_operator != 0;
+	s->copy->globals.trans_was_by_operator = t->was_by_operator;
 	s->copy->globals.trans_pool = pool;
 	s->copy->globals.trans_from = t->from;
 	s->copy->globals.trans_to = t->to;
@@ -439,7 +440,7 @@ trans_adopt(struct supervisor *s, struct trans *t, bool has_target)
 		t->pool = (uint16_t)globals->trans_pool;
 		t->from = globals->trans_from;
 		t->to = globals->trans_to;
-		t->was_by_operator = true;
+		t->was_by_operator = globals->trans_was_by_operator != 0;
 		return TRANS_GOES_ON;
 	}
 	if (!is_reload(globals))

@@ -110,6 +110,19 @@ def test_a_size_survives_the_daemon(cluster):
     assert c.pool()["desired"] == 2, "the file has another number, and wins"
 
 
+def test_a_size_that_is_taken_back_is_whose_it_was(cluster):
+    """Also by the next master: what the file says stays what the file says."""
+    c = cluster(workers=1, start_timeout="1s",
+                env={"CLUSTERD_FP": "worker.before_ready:sleep=30000/web/1"})
+    c.allow_in_log("abort")
+    scaling = c.ctl_start("scale", "web", "2")
+    c.await_state(lambda s: [w["state"] for w in s["workers"]] == ["ready", "starting"])
+    os.kill(c.master_pid(), SIGKILL)
+    assert scaling.wait(20) == 1
+    c.await_state(lambda s: s["pools"][0]["desired"] == 1)
+    assert c.pool()["automatic"] is True
+
+
 def test_restart_replaces_every_worker(cluster):
     c = cluster(workers=3, routes={"/": "evil"})
     before = {row["worker"]: row["id"] for row in c.workers()}

@@ -243,6 +243,7 @@ model_unpack(struct model *m, struct memo_copy *copy, const struct model_state *
 	globals->trans_pool = 0;
 	globals->trans_from = from->from;
 	globals->trans_to = from->to;
+	globals->trans_was_by_operator = from->was_by_operator;
 	globals->stopping = from->stopping;
 	memcpy(pool->name, "web", 4);
 	pool->generation = MODEL_IN_FORCE;
