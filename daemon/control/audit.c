@@ -25,16 +25,19 @@ static void
 audit_put(const struct control_call *call, const char *state, int64_t ended,
     const char *code, const char *text, const char *result)
 {
+	char whose[sizeof(call->who) + 2];
 	const struct store_command row = {
 		.command_id = call->id, .time = call->time_ms, .ended = ended,
 		.command = call->command->name, .args = call->args,
 		.uid = call->peer.pid != 0 ? (int64_t)call->peer.uid : -1,
 		.gid = call->peer.pid != 0 ? (int64_t)call->peer.gid : -1,
 		.pid = call->peer.pid != 0 ? (int64_t)call->peer.pid : -1,
-		.exe = call->peer.exe[0] != '\0' ? call->peer.exe : NULL,
+		.exe = call->peer.exe[0] != '\0' ? call->peer.exe :
+		    call->peer.pid == 0 && call->who[0] != '\0' ? whose : NULL,
 		.state = state, .code = code, .text = text, .result = result,
 	};
 
+	snprintf(whose, sizeof(whose), "[%s]", call->who);
 	if (call->control->store != NULL)
 		store_put_command(call->control->store, &row);
 }

@@ -5,6 +5,7 @@
  * cmd_change.c: every command that changes something, as a struct change for
  * the master, and the two that run the checker.  The master answers.
  */
+#include <jansson.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -324,6 +325,24 @@ command_config_diff(struct control_call *call,
 
 /* ---- changes without a client ------------------------------------------------- */
 
+/* As a client would have said it. */
+static char *
+scale_arguments(const struct change *change)
+{
+	const char *sign = change->how == SCALE_UP ? "+" :
+	    change->how == SCALE_DOWN ? "-" : "";
+	char size[16];
+	json_t *args;
+	char *text;
+
+	snprintf(size, sizeof(size), "%s%u", sign, change->number);
+	args = json_pack("{s:s,s:s}", "pool", change->target.pool,
+	    "workers", size);
+	text = args != NULL ? json_dumps(args, JSON_COMPACT) : NULL;
+	json_decref(args);
+	return text;
+}
+
 void
 control_submit(struct control *control, const struct change *change)
 {
@@ -338,6 +357,8 @@ control_submit(struct control *control, const struct change *change)
 	}
 	memcpy(call->who, change->who, sizeof(call->who));
 	memcpy(call->wanted_id, change->id, sizeof(call->wanted_id));
+	if (change->command == COMMAND_SCALE)
+		call->args = scale_arguments(change);
 	change_begin(call, &copy, false);
 }
 
