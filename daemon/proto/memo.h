@@ -86,8 +86,9 @@ struct memo_pool {
 	char name[MEMO_NAME];		/* "": free */
 	uint32_t desired;		/* slots wanted */
 	uint32_t desired_by_operator;	/* 1: scale, 0: the file */
-	uint32_t file_workers;		/* what the file said then */
-	uint32_t first_slot, slots;	/* unused; slots are found by pool */
+	uint32_t file_workers;		/* what the file said then: least */
+	uint32_t file_workers_max;	/* and most */
+	uint32_t slots;			/* unused; slots are found by pool */
 	uint32_t last_slot;		/* round robin: last used number */
 	uint32_t drained;		/* by `drain POOL` */
 	uint32_t flags;
@@ -104,7 +105,9 @@ struct memo_pool {
 	uint64_t counters[MEMO_COUNTERS];
 	uint64_t histogram[MEMO_BUCKETS];
 	struct memo_poison poison[MEMO_POISONS];
-	uint8_t reserved[48];
+	uint64_t hold_from_ns;		/* scale_hold counts from then: the
+					 * size was another before; 0: never */
+	uint8_t reserved[40];
 };
 
 struct memo_slot {

@@ -60,6 +60,7 @@ trans_scale(struct supervisor *s, struct trans *t, uint16_t pool,
 	s->copy->globals.trans_from = t->from;
 	s->copy->globals.trans_to = t->to;
 	row->desired_by_operator = by_operator;
+	row->hold_from_ns = s->now_ns;
 	rc = slots_resize(s, pool, size);
 	if (rc != 0)
 		trans_scale_back(s, t);
@@ -107,6 +108,7 @@ void
 trans_scale_back(struct supervisor *s, struct trans *t)
 {
 	s->copy->pool[t->pool].desired_by_operator = t->was_by_operator;
+	s->copy->pool[t->pool].hold_from_ns = s->now_ns;
 	slots_resize(s, t->pool, t->from);
 }
 
