@@ -44,6 +44,22 @@ text_width(const char *text)
 	return width;
 }
 
+/* Of the name of a member without its unit, which the value shows. */
+static size_t
+label_length(const char *name)
+{
+	static const char *const units[] = { "_ms", "_kb", "_percent" };
+	size_t len = strlen(name);
+
+	for (size_t i = 0; i < sizeof(units) / sizeof(units[0]); i++) {
+		size_t unit = strlen(units[i]);
+
+		if (len > unit && strcmp(name + len - unit, units[i]) == 0)
+			return len - unit;
+	}
+	return len;
+}
+
 /* "uptime_ms" is headed UPTIME. */
 static size_t
 columns_read(const char *text, struct column *columns)
@@ -58,10 +74,7 @@ columns_read(const char *text, struct column *columns)
 		column->right = true;
 		snprintf(column->name, sizeof(column->name), "%.*s", (int)len,
 		    text);
-		head = strlen(column->name);
-		if (head > 3 && (strcmp(column->name + head - 3, "_ms") == 0 ||
-		    strcmp(column->name + head - 3, "_kb") == 0))
-			head -= 3;
+		head = label_length(column->name);
 		for (size_t i = 0; i < head; i++)
 			column->head[i] = column->name[i] == '_' ? ' ' :
 			    (char)toupper((unsigned char)column->name[i]);
@@ -220,15 +233,11 @@ print_members(FILE *out, const json_t *object, const char *between)
 
 	json_object_foreach((json_t *)object, name, value) {
 		char label[NAME_MAX_LEN], *text;
-		size_t len;
 
 		if (!is_shown(name, value) || json_is_array(value))
 			continue;
-		snprintf(label, sizeof(label), "%s", name);
-		len = strlen(label);
-		if (len > 3 && (strcmp(label + len - 3, "_ms") == 0 ||
-		    strcmp(label + len - 3, "_kb") == 0))
-			label[len - 3] = '\0';
+		snprintf(label, sizeof(label), "%.*s",
+		    (int)label_length(name), name);
 		text = show_value(name, value);
 		fprintf(out, "%s%s %s", before, label, text);
 		free(text);

@@ -3,7 +3,7 @@
 
 /*
  * value.c: a member of an answer as people read it.  The name tells the unit:
- * `_ms' is a duration, `_kb' a size, a few names are times.
+ * `_ms' is a duration, `_kb' a size, `_percent' a share, a few names are times.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -27,7 +27,7 @@ static bool
 is_time(const char *name)
 {
 	static const char *const times[] = { "time", "started", "ended",
-	    "next", "previous_time" };
+	    "next", "next_step", "previous_time" };
 
 	for (size_t i = 0; i < sizeof(times) / sizeof(times[0]); i++) {
 		if (strcmp(name, times[i]) == 0)
@@ -112,6 +112,8 @@ add_number(struct buf *buf, const char *name, int64_t number)
 		add_duration(buf, number);
 	else if (ends_with(name, "_kb"))
 		add_size(buf, number);
+	else if (ends_with(name, "_percent"))
+		buf_printf(buf, "%lld%%", (long long)number);
 	else if (is_time(name))
 		add_time(buf, number);
 	else

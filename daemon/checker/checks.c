@@ -72,12 +72,6 @@ derive_workers(struct pool_check *check)
 	}
 	CHECK(text_parse_range(&keys[KEY_POOL_WORKERS], pool->workers,
 	    &pool->workers_min, &pool->workers_max, NULL) == 0);
-	if (pool->workers_min != pool->workers_max)
-		report_warning(check->schema->report,
-		    place_of(check, KEY_POOL_WORKERS),
-		    schema_pool_title(check->schema, check->index), "workers",
-		    "a range does not scale by itself in this version: %"
-		    PRId64 " are started", pool->workers_min);
 }
 
 static void

@@ -50,12 +50,14 @@ struct change {
 	bool plan;			/* RELOAD --plan: nothing is stored */
 	int hold_percent;		/* RELOAD --hold: 0..100; -1: none */
 	bool go_on;			/* RELOAD --continue */
-	bool automatic;			/* ROLLBACK of a generation that fails */
+	bool automatic;			/* nobody gave it: ROLLBACK of a generation
+					 * that fails, SCALE by how busy it is */
 	bool now;			/* STOP --now */
 	int signal;			/* KILL: number, SIGKILL if not given */
 	const char *text;		/* LOG_LEVEL level, SEND message, UPGRADE
-					 * path; for the call of
-					 * start() only.  NULL: not given */
+					 * path, an automatic SCALE's reason;
+					 * for the call of start() only.
+					 * NULL: not given */
 };
 
 /*

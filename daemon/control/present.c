@@ -81,6 +81,10 @@ present_add_pool(struct writer *w, const struct view_pool *pool)
 	add_texts(w, "listen", pool->listen, pool->listen_count);
 	writer_add_known(w, "desired", pool->desired);
 	writer_add_known(w, "ready", pool->ready);
+	writer_add_known(w, "min", pool->min);
+	writer_add_known(w, "max", pool->max);
+	writer_add_known(w, "busy_percent", pool->busy_percent);
+	writer_add_known(w, "next_step", pool->next_step);
 	writer_add_known(w, "generation", pool->generation);
 	writer_add_bool(w, "automatic", pool->automatic);
 	writer_add_text(w, "drained_by", pool->drained_by);

@@ -75,6 +75,9 @@ struct view_pool {
 	size_t listen_count;
 	int64_t desired;	/* slots wanted now */
 	int64_t ready;		/* current workers in `ready' */
+	int64_t min, max;	/* bounds of `desired' by the file */
+	int64_t busy_percent;	/* of the time of its workers, of late */
+	int64_t next_step;	/* it scales by itself: not before then */
 	int64_t generation;
 	bool automatic;		/* size from the file, not from `scale' */
 	const char *drained_by;	/* NULL: not drained */

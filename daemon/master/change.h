@@ -17,8 +17,10 @@
 #include "daemon/control/host.h"
 #include "daemon/supervisor/trans.h"
 
+struct autoscale_rules;
 struct change_run;
 struct check;
+struct conf_pool;
 struct control_call;
 struct generation;
 struct master;
@@ -56,6 +58,7 @@ struct change_run {
 	struct trans trans;		/* what it does to the slots */
 	uint64_t began_ns;
 	size_t told;			/* scale, roll: the last progress */
+	char why[80];			/* scale: what an automatic one is for */
 	/* reload */
 	bool failing;			/* ends as failed when undone */
 	struct errmsg err;
@@ -99,6 +102,16 @@ void scale_start(struct master *m, struct control_call *call,
     const struct change *change);
 void scale_follow(struct master *m);
 void scale_adopt(struct master *m);
+
+/* change_autoscale.c; who gave a scale that nobody gave: */
+#define AUTOSCALE_BY "autoscale"
+/* Each tick: how busy the pools are, and whether one is to have another size. */
+void autoscale_look(struct master *m);
+/* What is configured; a pool that left the configuration keeps its size. */
+void autoscale_rules_of(const struct conf_pool *conf,
+    struct autoscale_rules *rules);
+void autoscale_rules(struct master *m, uint16_t pool,
+    struct autoscale_rules *rules);
 
 /* change_roll.c */
 void restart_start(struct master *m, struct control_call *call,

@@ -28,6 +28,7 @@
 #include "daemon/master/start.h"
 #include "daemon/master/turn.h"
 #include "daemon/store/store.h"
+#include "daemon/supervisor/autoscale.h"
 #include "daemon/supervisor/state.h"
 
 static void begin_canary(struct master *m);
@@ -283,20 +284,27 @@ commit_pool(struct master *m, uint16_t index, const struct conf *before,
 	struct memo_pool *pool = &s.copy->pool[index];
 	const struct conf_pool *old = conf_pool_by_name(before, pool->name);
 	const struct conf_pool *new = conf_pool_by_name(after, pool->name);
+	struct autoscale_rules rules;
+	uint32_t size;
 
 	if (new == NULL)
 		return;		/* drained when its addresses have left */
 	trans_commit_pool(&s, index);
-	if (old != NULL && old->workers_min == new->workers_min)
+	if (old != NULL && old->workers_min == new->workers_min &&
+	    old->workers_max == new->workers_max)
 		return;
+	autoscale_rules_of(new, &rules);
+	size = autoscale_bound(&rules, pool->desired);
 	/* The file wins when it says another number. */
 	if (pool->desired_by_operator)
-		log_notice("pool %s: %lld workers by the configuration, no "
-		    "longer %u by command", pool->name,
-		    (long long)new->workers_min, pool->desired);
+		log_notice("pool %s: %u workers by the configuration, no "
+		    "longer %u by command", pool->name, size, pool->desired);
 	pool->desired_by_operator = 0;
 	pool->file_workers = (uint32_t)new->workers_min;
-	slots_resize(&s, index, (unsigned)new->workers_min);
+	pool->file_workers_max = (uint32_t)new->workers_max;
+	if (size != pool->desired)
+		pool->hold_from_ns = s.now_ns;
+	slots_resize(&s, index, size);
 }
 
 static void

@@ -17,22 +17,27 @@
 #include "daemon/master/master.h"
 #include "daemon/master/process.h"
 #include "daemon/master/turn.h"
+#include "daemon/supervisor/autoscale.h"
 #include "daemon/supervisor/capacity.h"
 #include "daemon/supervisor/state.h"
 
+/* why: words, or "" where whoever gave it knows. */
 static void
-tell_scaled(struct master *m, uint16_t pool, unsigned from, unsigned to)
+tell_scaled(struct master *m, unsigned from, unsigned to, const char *why)
 {
-	char text[80];
+	const struct change_run *run = m->change;
+	char text[200];
 	const struct event_member more[] = {
-		EVENT_NUMBER("from", from), EVENT_NUMBER("to", to), EVENT_END
+		EVENT_NUMBER("from", from), EVENT_NUMBER("to", to),
+		EVENT_TEXT("who", run->change.who), EVENT_END
 	};
 	struct event_fields fields = {
-		.pool = turn_look(m)->pool[pool].name, .text = text,
-		.more = more,
+		.pool = turn_look(m)->pool[run->trans.pool].name,
+		.text = text, .more = more,
 	};
 
-	snprintf(text, sizeof(text), "%u -> %u workers", from, to);
+	snprintf(text, sizeof(text), "%u -> %u workers%s%s", from, to,
+	    why[0] != '\0' ? ": " : "", why);
 	turn_tell(m, EVENT_POOL_SCALED, &fields);
 }
 
@@ -71,10 +76,9 @@ size_wanted(struct master *m, uint16_t pool, const struct change *change,
     struct errmsg *err)
 {
 	const struct memo_copy *copy = turn_look(m);
-	const struct conf_pool *conf = conf_pool_by_name(m->conf,
-	    copy->pool[pool].name);
 	int64_t now = copy->pool[pool].desired, size = now, others = 0;
 	int64_t most = conf_max_workers(m->conf);
+	struct autoscale_rules rules;
 
 	switch (change->how) {
 	case SCALE_TO:
@@ -87,7 +91,8 @@ size_wanted(struct master *m, uint16_t pool, const struct change *change,
 		size = now - (int64_t)change->number;
 		break;
 	case SCALE_AUTO:
-		size = conf != NULL ? conf->workers_min : now;
+		autoscale_rules(m, pool, &rules);
+		size = autoscale_bound(&rules, (uint32_t)now);
 		break;
 	}
 	if (size < 0)
@@ -127,15 +132,17 @@ scale_start(struct master *m, struct control_call *call,
 		return;
 	}
 	run = change_begin(m, call, change, TRANS_SCALE);
+	if (change->automatic && change->text != NULL)
+		snprintf(run->why, sizeof(run->why), "%s", change->text);
 	s = life_now(m);
 	if (trans_scale(&s, &run->trans, pool, (unsigned)size,
-	    change->how != SCALE_AUTO) != 0) {
+	    change->how != SCALE_AUTO && !change->automatic) != 0) {
 		errmsg_set(&err, ERR_FULL, "no room for %d slots", size);
 		change_fail(m, &err, NULL);
 		return;
 	}
 	if (run->trans.from != run->trans.to)
-		tell_scaled(m, pool, run->trans.from, run->trans.to);
+		tell_scaled(m, run->trans.from, run->trans.to, run->why);
 	(void)FP("scale.roll");
 }
 
@@ -146,13 +153,14 @@ give_up(struct master *m, struct supervisor *s)
 	struct trans *trans = &run->trans;
 	uint16_t slot = trans_scale_fault(s->copy, trans);
 	struct errmsg err;
-	char name[64];
+	char name[64], why[100];
 
+	state_slot_name(s->copy, slot, name, sizeof(name));
 	errmsg_set(&err, ERR_FAILED, "%s does not start (`clusterctl why "
-	    "%s'); %u workers again", state_slot_name(s->copy, slot, name,
-	    sizeof(name)), name, trans->from);
+	    "%s'); %u workers again", name, name, trans->from);
+	snprintf(why, sizeof(why), "%s does not start", name);
 	trans_scale_back(s, trans);
-	tell_scaled(m, trans->pool, trans->to, trans->from);
+	tell_scaled(m, trans->to, trans->from, why);
 	change_fail(m, &err, NULL);
 }
 
@@ -170,6 +178,29 @@ tell_progress(struct change_run *run, unsigned ready, unsigned wanted)
 		control_progress(run->call, text);
 }
 
+/* What an operator may not expect of it, or "". */
+static void
+add_words(struct master *m, char *out, size_t size)
+{
+	const struct trans *trans = &m->change->trans;
+	const struct memo_pool *pool = &turn_look(m)->pool[trans->pool];
+	struct autoscale_rules rules;
+
+	*out = '\0';
+	autoscale_rules(m, trans->pool, &rules);
+	if (pool->drained)
+		snprintf(out, size, ",\"drained\":true,\"text\":"
+		    "\"%u workers, but the pool is drained until `resume'\"",
+		    trans->to);
+	else if (rules.min < rules.max && !autoscale_is_on(pool, &rules))
+		snprintf(out, size, ",\"text\":\"%u workers, and no longer "
+		    "%u..%u by load until `scale %s auto'\"", trans->to,
+		    rules.min, rules.max, pool->name);
+	else if (m->change->why[0] != '\0')
+		snprintf(out, size, ",\"text\":\"%u workers: %s\"", trans->to,
+		    m->change->why);
+}
+
 void
 scale_follow(struct master *m)
 {
@@ -179,7 +210,7 @@ scale_follow(struct master *m)
 	enum trans_verdict verdict = trans_follow(&s, &run->trans);
 	const struct memo_pool *pool = &s.copy->pool[trans->pool];
 	unsigned wanted, ready = trans_scale_ready(s.copy, trans, &wanted);
-	char text[300], words[120] = "";
+	char text[400], words[200];
 
 	if (verdict == TRANS_FAILED) {
 		give_up(m, &s);
@@ -189,10 +220,7 @@ scale_follow(struct master *m)
 	if (!change_is_stored(m) || verdict != TRANS_DONE)
 		return;
 	(void)FP("scale.after_store");
-	if (pool->drained)
-		snprintf(words, sizeof(words), ",\"drained\":true,\"text\":"
-		    "\"%u workers, but the pool is drained until `resume'\"",
-		    trans->to);
+	add_words(m, words, sizeof(words));
 	snprintf(text, sizeof(text), "{\"pool\":\"%s\",\"from\":%u,\"to\":%u,"
 	    "\"stored\":%s%s}", pool->name, trans->from, trans->to,
 	    run->stored ? "true" : "false", words);
@@ -212,6 +240,7 @@ scale_adopt(struct master *m)
 	snprintf(change.id, sizeof(change.id), "%.32s",
 	    globals.trans_command);
 	memcpy(change.who, globals.trans_who, sizeof(change.who));
+	change.automatic = strcmp(change.who, AUTOSCALE_BY) == 0;
 	call = m->control != NULL ? control_adopt(m->control, COMMAND_SCALE,
 	    change.id, change.who) : NULL;
 	run = change_begin(m, call, &change, TRANS_SCALE);

@@ -19,6 +19,7 @@
 #include "daemon/proto/connection.h"
 #include "daemon/proto/keeper.h"
 #include "daemon/proto/memo.h"
+#include "daemon/supervisor/busy.h"
 #include "daemon/supervisor/oom.h"
 
 struct change_run;
@@ -63,6 +64,7 @@ struct pool_run {
 	bool was_ready;
 	uint64_t recycle_after_ns;	/* a failed recycle is tried again then */
 	int verdict;			/* enum view_state */
+	struct busy_mean busy;
 };
 
 /* An accepted configuration; its snapshots are with the keeper, or soon. */

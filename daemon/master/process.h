@@ -22,6 +22,7 @@
 #include "daemon/proto/messages.h"
 #include "daemon/proto/page.h"
 #include "daemon/scoreboard/read.h"
+#include "daemon/supervisor/busy.h"
 
 struct event;
 struct master;
@@ -63,6 +64,7 @@ struct process {
 	const struct page *page;	/* NULL: could not be mapped */
 	struct page_report report;	/* what was last read of it */
 	bool has_report;
+	struct busy_mark busy;		/* how far its busy time is counted */
 	uint64_t rss_kb, cpu_ms;	/* from /proc, every few seconds */
 	struct process_pipe output, log;
 	struct log_frame_reader frames;	/* of the log pipe */

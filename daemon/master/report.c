@@ -71,6 +71,7 @@ put_pool(struct master *m, const struct memo_copy *copy, uint16_t index)
 		.desired = pool->desired,
 		.scaled = pool->desired_by_operator != 0,
 		.file_workers = pool->file_workers,
+		.file_workers_max = pool->file_workers_max,
 		.bucket_milli = pool->tokens_milli,
 		.bucket_time = wall_of(pool->tokens_ns),
 		.restarts = pool->retired_restarts,

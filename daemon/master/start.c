@@ -39,6 +39,7 @@
 #include "daemon/master/turn.h"
 #include "daemon/proto/page.h"
 #include "daemon/store/store.h"
+#include "daemon/supervisor/autoscale.h"
 #include "daemon/supervisor/state.h"
 
 enum { EXIT_CONFIG = 78, EXIT_NEWER = 5 };
@@ -109,6 +110,40 @@ start_open_store(struct master *m, const char *state_dir, struct errmsg *err)
 
 /* -- first start ---------------------------------------------------------------------- */
 
+/* A size of a pool, and what the file said then. */
+struct pool_size {
+	uint32_t desired;
+	bool by_operator;
+	uint32_t file_least, file_most;
+};
+
+/* The file says the same as when that size was found. */
+static bool
+is_same_file(const struct conf_pool *conf, uint32_t least, uint32_t most)
+{
+	return conf->workers_min == (int64_t)least &&
+	    conf->workers_max == (int64_t)(most != 0 ? most : least);
+}
+
+/* What `scale' said holds until the file says another; a size by load goes on
+ * from where it was, as far as the file allows it. */
+static void
+pool_resume_size(struct master *m, uint16_t index,
+    const struct conf_pool *conf, const struct pool_size *was)
+{
+	struct memo_pool *pool = &turn_change(m)->pool[index];
+	struct autoscale_rules rules;
+
+	if (was->by_operator &&
+	    is_same_file(conf, was->file_least, was->file_most)) {
+		pool->desired = was->desired;
+		pool->desired_by_operator = 1;
+		return;
+	}
+	autoscale_rules(m, index, &rules);
+	pool->desired = autoscale_bound(&rules, was->desired);
+}
+
 static void
 pool_remember(struct master *m, uint16_t index, const struct conf_pool *conf)
 {
@@ -130,11 +165,10 @@ pool_remember(struct master *m, uint16_t index, const struct conf_pool *conf)
 			snprintf(pool->drained_by, sizeof(pool->drained_by),
 			    "%s", row->drained_by);
 		}
-		/* What `scale' said holds until the file says another. */
-		if (row->scaled && row->file_workers == conf->workers_min) {
-			pool->desired = row->desired;
-			pool->desired_by_operator = 1;
-		}
+		if (row->scaled || !m->attached)
+			pool_resume_size(m, index, conf, &(struct pool_size){
+			    row->desired, row->scaled != 0, row->file_workers,
+			    row->file_workers_max });
 	}
 }
 
@@ -202,11 +236,10 @@ pool_salvage(struct master *m, uint16_t index, const struct conf_pool *conf)
 	memcpy(pool->histogram, was->histogram, sizeof(pool->histogram));
 	pool->drained = was->drained;
 	memcpy(pool->drained_by, was->drained_by, sizeof(pool->drained_by));
-	if (was->desired_by_operator && was->desired <= MEMO_SLOTS &&
-	    was->file_workers == (uint32_t)conf->workers_min) {
-		pool->desired = was->desired;
-		pool->desired_by_operator = 1;
-	}
+	if (was->desired <= MEMO_SLOTS)
+		pool_resume_size(m, index, conf, &(struct pool_size){
+		    was->desired, was->desired_by_operator != 0,
+		    was->file_workers, was->file_workers_max });
 }
 
 static void
@@ -249,7 +282,11 @@ start_add_pool(struct master *m, const struct conf_pool *conf,
 		return ERR_FULL;
 	copy->pool[pool].generation = generation;
 	copy->pool[pool].file_workers = (uint32_t)conf->workers_min;
+	copy->pool[pool].file_workers_max = (uint32_t)conf->workers_max;
 	copy->pool[pool].desired = (uint32_t)conf->workers_min;
+	/* The memo that is gone may have held it from now on at the latest. */
+	if (m->adopted)
+		copy->pool[pool].hold_from_ns = clock_now_ns();
 	m->pool[pool].started_ns = clock_now_ns();
 	pool_remember(m, pool, conf);
 	pool_salvage(m, pool, conf);

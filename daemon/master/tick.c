@@ -123,6 +123,7 @@ on_tick(evutil_socket_t fd, short what, void *arg)
 	}
 	verdict_look(m);
 	rollback_look(m);
+	autoscale_look(m);
 	sorry_look(m);
 	/* What waits for time to pass (a canary) has its turn. */
 	if (m->change != NULL)

@@ -15,6 +15,7 @@
 #include "common/base/clock.h"
 #include "common/table/worker.h"
 #include "daemon/control/view.h"
+#include "daemon/master/change.h"
 #include "daemon/master/listeners.h"
 #include "daemon/master/master.h"
 #include "daemon/master/process.h"
@@ -22,6 +23,7 @@
 #include "daemon/master/sources.h"
 #include "daemon/master/turn.h"
 #include "daemon/master/verdict.h"
+#include "daemon/supervisor/autoscale.h"
 #include "daemon/supervisor/state.h"
 
 /* Everything a view points to is in blocks that are freed by the next. */
@@ -239,6 +241,26 @@ sum_pool(struct master *m, uint16_t index, struct view_pool *row)
 }
 
 static void
+fill_size(struct master *m, uint16_t index, struct view_pool *row)
+{
+	const struct memo_pool *pool = &turn_look(m)->pool[index];
+	const struct busy_mean *busy = &m->pool[index].busy;
+	uint64_t now = clock_now_ns();
+	struct autoscale_rules rules;
+
+	autoscale_rules(m, index, &rules);
+	row->desired = state_count_wanted(turn_look(m), index);
+	row->ready = state_count_ready(turn_look(m), index);
+	row->min = rules.min;
+	row->max = rules.max;
+	row->busy_percent = busy->measured_ns == 0 ? VIEW_UNKNOWN :
+	    (busy->share + BUSY_ALL / 200) / (BUSY_ALL / 100);
+	row->next_step = !autoscale_is_on(pool, &rules) ? VIEW_UNKNOWN :
+	    wall_of(autoscale_next_ns(pool, &rules, busy, now));
+	row->automatic = !pool->desired_by_operator;
+}
+
+static void
 fill_pool(struct master *m, uint16_t index, struct view_pool *row)
 {
 	static const char *const protocols[] = { "http", "tcp", "udp" };
@@ -262,10 +284,8 @@ fill_pool(struct master *m, uint16_t index, struct view_pool *row)
 				addresses[row->listen_count++] =
 				    text(l->address);
 	row->listen = addresses;
-	row->desired = state_count_wanted(copy, index);
-	row->ready = state_count_ready(copy, index);
+	fill_size(m, index, row);
 	row->generation = (int64_t)pool->generation;
-	row->automatic = !pool->desired_by_operator;
 	row->drained_by = !pool->drained ? NULL :
 	    pool->drained_by[0] != '\0' ? text(pool->drained_by) :
 	    "an operator";

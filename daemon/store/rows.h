@@ -57,7 +57,8 @@ struct store_pool {
 	char pool[STORE_NAME];
 	unsigned desired;
 	int scaled;		/* desired comes from `scale', not from the file */
-	unsigned file_workers;	/* what the file said then */
+	unsigned file_workers;	/* what the file said then: least */
+	unsigned file_workers_max;	/* and most; 0: as many */
 	uint64_t bucket_milli;	/* level of the token bucket, thousandths */
 	int64_t bucket_time;	/* when that was */
 	uint64_t restarts;	/* of retired slots, all below too */

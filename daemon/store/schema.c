@@ -79,6 +79,8 @@ static const char *const migrations[] = {
 	    TEXT_OR_NULL("result") ") @;",
 	/* 2: who drained a pool */
 	"ALTER TABLE pools ADD COLUMN " TEXT_OR_NULL("drained_by") ";",
+	/* 3: a range of workers */
+	"ALTER TABLE pools ADD COLUMN " INT_OR_NULL("file_workers_max") ";",
 };
 
 int

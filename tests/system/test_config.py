@@ -248,12 +248,10 @@ FILES = [
      ["c.ini:8: [plugin hello] greeting: is there already, in line 7"]),
     ("[daemon]\ninclude = c.ini\n" + GOOD, ["c.ini:2: [daemon] include: DIR/c.ini includes itself"]),
     (pool("scale_up_busy = 20%"),
-     ["c.ini:4: warning: [pool web] scale_up_busy: has no effect in this version",
-      "c.ini:4: [pool web] scale_up_busy: scale_down_busy (25%) must be less than "
+     ["c.ini:4: [pool web] scale_up_busy: scale_down_busy (25%) must be less than "
       "scale_up_busy (20%)"]),
     (pool("scale_down_busy = 60"),
-     ["c.ini:4: warning: [pool web] scale_down_busy: has no effect in this version",
-      "c.ini:4: [pool web] scale_down_busy: scale_down_busy (60%) must be less than "
+     ["c.ini:4: [pool web] scale_down_busy: scale_down_busy (60%) must be less than "
       "scale_up_busy (50%)"]),
     # all of them in one run, in the order of the lines
     ("[daemon]\nlog = x\n[pool web]\nlisten = 1\nwrokers = 2\nroute = / nobody\n",
@@ -390,8 +388,7 @@ def test_constructor_that_does_not_return(check, how, words):
 
 @pytest.mark.parametrize("line, words", [
     ("access_log = /tmp/x", "has no effect in this version"),
-    ("scale_hold = 40s", "has no effect in this version"),
-    ("workers = 1..3", "a range does not scale by itself in this version: 1 are started")])
+    ("max_children = 3", "has no effect in this version")])
 def test_what_does_nothing_yet_is_said(check, line, words):
     status, _, errors = check("@DIRS\n" + pool(line))
     assert status == 0
@@ -400,7 +397,7 @@ def test_what_does_nothing_yet_is_said(check, line, words):
 
 
 def test_a_default_that_is_written_is_no_reason_for_words(check):
-    status, _, errors = check("@DIRS\n" + pool("access_log = off\nscale_hold = 30000ms"))
+    status, _, errors = check("@DIRS\n" + pool("access_log = off\nmax_children = 64"))
     assert (status, errors) == (0, ["c.ini: the configuration is good"])
 
 

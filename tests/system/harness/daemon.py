@@ -306,6 +306,15 @@ class Daemon:
         except AssertionError as error:
             raise AssertionError("%s; status is %r" % (error, last["status"])) from None
 
+    def commands(self, name, count, timeout=5):
+        """So many commands of this name (at least) that have ended, the first one
+        first, as soon as they are stored; `time` is when they were given."""
+        def stored():
+            rows = [row for row in self.json("audit")
+                    if row["command"] == name and row["ended"]]
+            return len(rows) >= count and sorted(rows, key=lambda row: row["time"])
+        return wait.until(stored, timeout, "records of %d x %s" % (count, name))
+
     def death(self, worker_id, timeout=5):
         """The death record of a process, as soon as it is stored."""
         def stored():
