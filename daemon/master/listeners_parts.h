@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: MIT
+ * Copyright (c) 2026 the clusterd authors */
+
+/* listeners_parts.h: what the files of the listeners share; see listeners.h. */
+#ifndef CLUSTERD_MASTER_LISTENERS_PARTS_H
+#define CLUSTERD_MASTER_LISTENERS_PARTS_H
+
+#include <stdint.h>
+
+struct listener;
+struct master;
+
+/* listeners.c: one that is not bound yet, and its end; the one of a pool with
+ * that address as it is written, or NULL. */
+struct listener *listener_new(struct master *m, const char *pool,
+    const char *configured);
+void listener_free(struct listener *listener);
+struct listener *listener_of(struct master *m, const char *pool,
+    const char *configured);
+/* The same for the same pool and address in each life of the master. */
+uint32_t listener_id(const char *pool, const char *configured);
+/* Keeper, workers and we let go of it. */
+void listener_unbind(struct master *m, struct listener *listener);
+
+/* listeners_bind.c: it is served on until nobody waits there. */
+void listener_leave(struct listener *listener);
+
+#endif
