@@ -22,6 +22,7 @@
 #include <string.h>
 
 #include "common/base/check.h"
+#include "daemon/supervisor/owner.h"
 #include "tests/unit/supervisor_model_set.h"
 #include "tests/unit/worker_table.h"
 
@@ -98,6 +99,49 @@ generation_fault(const struct model_state *state, const struct model_slot *slot)
 	return NULL;
 }
 
+/* The workers of the pool as owners of sockets; the id is the row's number. */
+static size_t
+list_owners(const struct model_state *state, struct owner_worker *list)
+{
+	size_t count = 0;
+
+	for (uint32_t i = 0; i < MODEL_SLOTS; i++)
+		for (int which = 0; which < 2; which++) {
+			const struct model_row *row =
+			    &state->slot[i].row[which];
+
+			if (state->slot[i].used && row->used)
+				list[count++] = (struct owner_worker){
+				    .slot = i, .id = 1 + 2u * i + (unsigned)which,
+				    .ready = row->state == WS_READY,
+				    .paused = row->paused };
+		}
+	return count;
+}
+
+/* One socket a slot, made once: each is polled if anybody may. */
+static const char *
+owner_fault(const struct model_state *state)
+{
+	struct owner_worker list[MODEL_ROWS];
+	bool may[MODEL_ROWS + 1] = { false }, any = false;
+	size_t count = list_owners(state, list);
+
+	for (size_t i = 0; i < count; i++)
+		if (list[i].ready && !list[i].paused)
+			any = may[list[i].id] = true;
+	count = owner_choose(list, count);
+	for (uint32_t socket = 0; socket < MODEL_SLOTS; socket++) {
+		uint64_t owner = owner_of(socket, list, count);
+
+		if (any && (owner == 0 || owner > MODEL_ROWS || !may[owner]))
+			return "a socket that nobody polls who serves";
+		if (!any && owner != 0)
+			return "a socket is polled by one who does not serve";
+	}
+	return NULL;
+}
+
 static const char *
 state_fault(const struct exploration *x, const struct model_state *state)
 {
@@ -119,7 +163,7 @@ state_fault(const struct exploration *x, const struct model_state *state)
 	}
 	if (state->tokens > x->model.rules->burst)
 		return "more tokens than the bucket holds";
-	return NULL;
+	return owner_fault(state);
 }
 
 /* -- what holds on every step -------------------------------------------------- */
