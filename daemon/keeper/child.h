@@ -16,8 +16,9 @@
 
 #include "daemon/keeper/images.h"
 #include "daemon/proto/checker.h"
+#include "daemon/proto/keeper.h"
 
-enum { CHILD_FDS_MAX = 80 };
+enum { CHILD_FDS_MAX = WORKER_FD_LISTENERS + KEEPER_SPAWN_LISTENERS };
 
 enum child_step { STEP_NONE, STEP_CLONE, STEP_SESSION, STEP_FDS, STEP_SIGNALS,
 	STEP_BOUNDING, STEP_GROUPS, STEP_GID, STEP_UID, STEP_DROPPED,

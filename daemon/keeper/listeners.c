@@ -310,12 +310,33 @@ bind_path(int fd, const struct sockaddr_un *un, struct listener *listener)
 	return 0;
 }
 
+/* Are there others of ours at the address of this one? */
 static int
-bind_inet(int fd, union address *address, struct listener *listener)
+is_one_of_several(const struct keeper *k, const struct listener *listener)
+{
+	for (unsigned i = 0; i < KEEPER_LISTENERS_MAX; i++) {
+		const struct listener *other = &k->listeners[i];
+
+		if (other->fd >= 0 && other->id != listener->id &&
+		    other->flags & BIND_REUSEPORT &&
+		    other->address_len == listener->address_len &&
+		    memcmp(other->address, listener->address,
+		    listener->address_len) == 0)
+			return 1;
+	}
+	return 0;
+}
+
+/* With SO_REUSEPORT whoever has our uid may join an address, and may have been
+ * there before us: the first one binds without, so that it is refused then. */
+static int
+bind_inet(const struct keeper *k, int fd, union address *address,
+    struct listener *listener)
 {
 	int rc = set_option(fd, SOL_SOCKET, SO_REUSEADDR, 1);
+	int joins = is_one_of_several(k, listener);
 
-	if (rc == 0 && (listener->flags & BIND_REUSEPORT))
+	if (rc == 0 && listener->flags & BIND_REUSEPORT && joins)
 		rc = set_option(fd, SOL_SOCKET, SO_REUSEPORT, 1);
 	if (rc == 0 && address->any.sa_family == AF_INET6)
 		rc = set_option(fd, IPPROTO_IPV6, IPV6_V6ONLY, 1);
@@ -323,6 +344,8 @@ bind_inet(int fd, union address *address, struct listener *listener)
 		rc = tune_stream(fd);
 	if (rc == 0 && bind(fd, &address->any, listener->address_len) < 0)
 		rc = -errno;
+	if (rc == 0 && listener->flags & BIND_REUSEPORT && !joins)
+		rc = set_option(fd, SOL_SOCKET, SO_REUSEPORT, 1);
 	if (rc == 0 && listener->type == BIND_STREAM &&
 	    listen(fd, (int)listener->backlog) < 0)
 		rc = -errno;
@@ -330,7 +353,7 @@ bind_inet(int fd, union address *address, struct listener *listener)
 }
 
 static int
-make_socket(struct listener *listener, int *made)
+make_socket(const struct keeper *k, struct listener *listener, int *made)
 {
 	union address address = address_of(listener);
 	int type = listener->type == BIND_DGRAM ? SOCK_DGRAM : SOCK_STREAM;
@@ -347,7 +370,7 @@ make_socket(struct listener *listener, int *made)
 		return -errno;
 	rc = address.any.sa_family == AF_UNIX ?
 	    bind_path(fd, &address.un, listener) :
-	    bind_inet(fd, &address, listener);
+	    bind_inet(k, fd, &address, listener);
 	if (rc != 0)
 		fd_close(&fd);
 	else
@@ -445,6 +468,54 @@ change(struct listener *listener, const struct keeper_msg_bind *request)
 	return set_rights(listener, request->mode, request->gid);
 }
 
+/* One more socket of an address is bound to what the first one is: that has a
+ * port where 0 was asked for. */
+static int
+join_address(struct keeper *k, struct listener *made)
+{
+	const struct listener *first;
+
+	if (KEEPER_LISTENER_SOCKET(made->id) == 0)
+		return 0;
+	first = listener_find(k, KEEPER_LISTENER_ADDRESS(made->id));
+	if (first == NULL || first->flags != made->flags ||
+	    !(made->flags & BIND_REUSEPORT))
+		return -EINVAL;
+	made->address_len = first->address_len;
+	memcpy(made->address, first->address, sizeof(made->address));
+	return 0;
+}
+
+/* From the service manager where it has one, else one of our own. */
+static int
+get_socket(struct keeper *k, struct listener *made)
+{
+	int rc = join_address(k, made);
+
+	if (rc != 0)
+		return rc;
+	made->fd = take_inherited(k, made);
+	if (made->fd >= 0 && is_our_unix_socket(made->fd, made) &&
+	    find_path(made) != 0)
+		fd_close(&made->fd);	/* nobody can reach it */
+	if (made->fd < 0)
+		return made->flags & BIND_INHERITED ? -ENOENT :
+		    make_socket(k, made, &made->fd);
+	tune_stream(made->fd);		/* no matter if it is not of TCP */
+	if (made->flags & BIND_REUSEPORT)
+		rc = set_option(made->fd, SOL_SOCKET, SO_REUSEPORT, 1);
+	return rc == 0 ? fd_set_nonblock(made->fd) : rc;
+}
+
+static struct listener *
+find_free(struct keeper *k)
+{
+	for (unsigned i = 0; i < KEEPER_LISTENERS_MAX; i++)
+		if (k->listeners[i].fd < 0)
+			return &k->listeners[i];
+	return NULL;
+}
+
 int
 listener_bind(struct keeper *k, const struct keeper_msg_bind *request,
     struct listener **listener, struct errmsg *err)
@@ -461,28 +532,14 @@ listener_bind(struct keeper *k, const struct keeper_msg_bind *request,
 		rc = change(row, request);
 		return rc == 0 ? 0 : explain(row, rc, err);
 	}
-	for (unsigned i = 0; row == NULL && i < KEEPER_LISTENERS_MAX; i++)
-		if (k->listeners[i].fd < 0)
-			row = &k->listeners[i];
-	if (row == NULL) {
+	if ((row = find_free(k)) == NULL) {
 		errmsg_set(err, ERR_FULL, "more than %d listeners",
 		    KEEPER_LISTENERS_MAX);
 		return -ENOSPC;
 	}
 	memcpy(made.address, request->address, sizeof(made.address));
 	made.address[sizeof(made.address) - 1] = 0;
-	made.fd = take_inherited(k, &made);
-	if (made.fd >= 0 && is_our_unix_socket(made.fd, &made) &&
-	    find_path(&made) != 0)
-		fd_close(&made.fd);	/* nobody can reach it */
-	if (made.fd >= 0) {
-		tune_stream(made.fd);	/* no matter if it is not of TCP */
-		rc = fd_set_nonblock(made.fd);
-	} else {
-		rc = made.flags & BIND_INHERITED ? -ENOENT :
-		    make_socket(&made, &made.fd);
-	}
-	if (rc != 0) {
+	if ((rc = get_socket(k, &made)) != 0) {
 		fd_close(&made.fd);
 		return explain(&made, rc, err);
 	}
@@ -506,7 +563,7 @@ listener_remake(struct keeper *k, struct listener *listener,
 		return -EOPNOTSUPP;
 	}
 	shutdown(listener->fd, SHUT_RDWR);
-	rc = make_socket(listener, &fd);
+	rc = make_socket(k, listener, &fd);
 	if (rc != 0)
 		return explain(listener, rc, err);
 	notify_forget_listener(k, listener);

@@ -279,9 +279,14 @@ request_spawn_fds(struct keeper *k, const struct request *request)
 		answer_error(k, request, -ENOSPC, NULL);
 		return;
 	}
+	if (body->count > KEEPER_SPAWN_LISTENERS - row->count) {
+		answer_error(k, request, -ENOSPC, NULL);
+		return;
+	}
 	row->id = body->id;
-	row->count = body->count;
-	memcpy(row->listeners, body->listeners, sizeof(row->listeners));
+	memcpy(row->listeners + row->count, body->listeners,
+	    body->count * sizeof(body->listeners[0]));
+	row->count += body->count;
 	answer_ok(k, request, 0);
 }
 
@@ -357,7 +362,7 @@ request_spawn(struct keeper *k, const struct request *request)
 	    spawn_worker(k, body, listeners, &process) :
 	    spawn_checker(k, body, &process);
 	if (listeners != NULL)
-		listeners->id = 0;
+		memset(listeners, 0, sizeof(*listeners));
 	if (rc == -ENOENT || rc == -ENOSPC) {
 		answer_error(k, request, rc, rc == -ENOENT ?
 		    "no such snapshot or listener" : NULL);

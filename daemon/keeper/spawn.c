@@ -210,7 +210,7 @@ start_worker(struct keeper *k, const struct keeper_msg_spawn *request,
 	struct child_plan plan = { .image = &k->images.worker,
 	    .account = keeper_account(k, request->account),
 	    .tuning = &tuning };
-	char title[96], ids[64 * 11 + 32];
+	char title[96], ids[KEEPER_SPAWN_LISTENERS * 11 + 32];
 	const char *argv[] = { title, NULL };
 	const char *envp[ENVIRONMENT_MAX + 3];
 	char master[48];

@@ -47,7 +47,7 @@ struct kept {
 struct spawn_fds {		/* SPAWN_FDS until its SPAWN */
 	uint64_t id;		/* 0: free */
 	uint32_t count;
-	uint32_t listeners[64];
+	uint32_t listeners[KEEPER_SPAWN_LISTENERS];
 };
 
 /* The socket to the master, and what it has not taken yet. */

@@ -17,7 +17,8 @@ enum {
 	KEEPER_MESSAGE_MAX = 512,
 	KEEPER_ACCOUNTS_MAX = 64,
 	KEEPER_PROCESSES_MAX = 2304,
-	KEEPER_LISTENERS_MAX = 256,
+	KEEPER_LISTENERS_MAX = 1024,	/* sockets */
+	KEEPER_SPAWN_LISTENERS = 256,	/* that one worker gets */
 	KEEPER_KEPT_MAX = 1024,
 	KEEPER_OPEN_MAX = 64,		/* requests without an answer */
 };
@@ -59,6 +60,14 @@ enum keeper_bind_flag {
 	BIND_REUSEPORT = 1, BIND_V6ONLY = 2, BIND_CONTROL = 4,
 	BIND_INHERITED = 8, BIND__ALL = 15,
 };
+/*
+ * The id of a listener is an address, from 1 on, and which of its sockets it is:
+ * 0, but for BIND_REUSEPORT, where an address has one for each slot.
+ */
+#define KEEPER_LISTENER(address, socket) \
+	((uint32_t)(socket) << 16 | (uint32_t)(address))
+#define KEEPER_LISTENER_ADDRESS(id) ((uint32_t)(id) & 0xffff)
+#define KEEPER_LISTENER_SOCKET(id) ((uint32_t)(id) >> 16)
 enum keeper_welcome_flag {
 	WELCOME_FIRST = 1,	/* first start: the checker is in the inventory */
 	WELCOME_REBUILD = 2,	/* do not trust the memo */
