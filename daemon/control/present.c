@@ -58,6 +58,7 @@ present_add_worker(struct writer *w, const struct view_worker *worker)
 	writer_add_known(w, "rss_kb", worker->rss_kb);
 	writer_add_known(w, "cpu_ms", worker->cpu_ms);
 	writer_add_known(w, "beat_age_ms", worker->beat_age_ms);
+	writer_add_known(w, "sockets", worker->sockets);
 	writer_add_known(w, "next", worker->next);
 	writer_add_text(w, "text", worker->text);
 	if (worker->has_doing) {
@@ -103,6 +104,8 @@ present_add_listener(struct writer *w, const struct view_listener *listener)
 	writer_add_text(w, "configured", listener->configured);
 	writer_add_text(w, "pool", listener->pool);
 	writer_add_text(w, "schedule", listener->schedule);
+	writer_add_known(w, "socket", listener->socket);
+	writer_add_text(w, "owner", listener->owner);
 	writer_add_known(w, "backlog", listener->backlog);
 	writer_add_known(w, "queued", listener->queued);
 	writer_add_known(w, "accepted", listener->accepted);

@@ -59,6 +59,7 @@ struct view_worker {
 	int64_t replacements;	/* of the slot: exits that were asked for */
 	int64_t connections, requests, rss_kb, cpu_ms;	/* of this process */
 	int64_t beat_age_ms;
+	int64_t sockets;	/* that it polls as their owner (reuseport) */
 	int64_t next;		/* `waiting', `failed': time of the next try */
 	const char *text;	/* `waiting', `failed': why; last words about it */
 	bool has_doing;
@@ -90,6 +91,9 @@ struct view_listener {
 	const char *configured;	/* as written, "127.0.0.1:0" */
 	const char *pool;
 	const char *schedule;
+	int64_t socket;		/* which of several (reuseport); VIEW_UNKNOWN:
+				 * the only one */
+	const char *owner;	/* who polls it, "web/2"; NULL: nobody alone */
 	int64_t backlog;
 	int64_t queued;		/* connections in the kernel's queue */
 	int64_t accepted;	/* total */

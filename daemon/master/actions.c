@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "common/base/check.h"
 #include "common/base/failpoint.h"
 #include "common/base/parse.h"
 #include "daemon/master/dispatch.h"
@@ -46,19 +47,28 @@ limit(int64_t value)
 	return value < 0 ? UINT64_MAX : (uint64_t)value;
 }
 
+/* The listeners of the next SPAWN, as many a message as it holds. */
 static void
-ask_fds(struct master *m, uint64_t id, const char *pool)
+ask_fds(struct master *m, uint64_t id, const struct conf_pool *pool)
 {
+	uint32_t ids[KEEPER_SPAWN_LISTENERS];
 	struct keeper_packet packet;
-	uint32_t ids[64];
+	struct keeper_msg_spawn_fds *fds = &packet.body.spawn_fds;
+	size_t count, sent = 0;
 
-	keeper_begin(&packet, KEEPER_SPAWN_FDS, 0);
-	packet.body.spawn_fds.id = id;
-	packet.body.spawn_fds.count = (uint32_t)listeners_of_pool(m, pool, ids,
-	    64);
-	memcpy(packet.body.spawn_fds.listeners, ids,
-	    packet.body.spawn_fds.count * sizeof(ids[0]));
-	link_request(m->link, &packet, NULL, 0, NULL, 0);
+	listeners_bind_slots(m, pool);
+	count = listeners_of_pool(m, pool->name, ids, COUNT(ids));
+	do {
+		size_t some = count - sent < COUNT(fds->listeners) ?
+		    count - sent : COUNT(fds->listeners);
+
+		keeper_begin(&packet, KEEPER_SPAWN_FDS, 0);
+		fds->id = id;
+		fds->count = (uint32_t)some;
+		memcpy(fds->listeners, ids + sent, some * sizeof(ids[0]));
+		link_request(m->link, &packet, NULL, 0, NULL, 0);
+		sent += some;
+	} while (sent < count);
 }
 
 static void
@@ -90,7 +100,7 @@ perform_spawn(struct master *m, uint16_t row)
 		turn_later(m, refuse_spawn, worker->id);
 		return;
 	}
-	ask_fds(m, worker->id, pool);
+	ask_fds(m, worker->id, conf);
 	keeper_begin(&packet, KEEPER_SPAWN, 0);
 	spawn->id = worker->id;
 	spawn->role = ROLE_WORKER;

@@ -183,7 +183,8 @@ somebody_waits(const struct process *process)
 	if (dispatch_is_balanced(m, process->pool))
 		return dispatch_waiting(m, process) > 0;
 	for (const struct listener *l = m->listeners; l != NULL; l = l->next)
-		if (strcmp(l->pool, pool) == 0 && listeners_queued(l, NULL) > 0)
+		if (strcmp(l->pool, pool) == 0 && (!l->reuseport ||
+		    l->owner == process->id) && listeners_queued(l, NULL) > 0)
 			return true;
 	return false;
 }

@@ -39,10 +39,18 @@ struct listener *
 listener_of(struct master *m, const char *pool, const char *configured)
 {
 	for (struct listener *l = m->listeners; l != NULL; l = l->next)
-		if (strcmp(l->pool, pool) == 0 &&
+		if (KEEPER_LISTENER_SOCKET(l->id) == 0 &&
+		    strcmp(l->pool, pool) == 0 &&
 		    strcmp(l->configured, configured) == 0)
 			return l;
 	return NULL;
+}
+
+bool
+listener_has_address_of(const struct listener *l, const struct listener *first)
+{
+	return KEEPER_LISTENER_ADDRESS(l->id) ==
+	    KEEPER_LISTENER_ADDRESS(first->id);
 }
 
 uint32_t
@@ -79,21 +87,40 @@ address_text(const uint8_t *address, uint32_t len, char *out, size_t size)
 	}
 }
 
-struct listener *
-listener_new(struct master *m, const char *pool, const char *configured)
+static struct listener *
+add(struct master *m, uint32_t id, const char *pool, const char *configured)
 {
 	struct listener *l = memory_new(sizeof(*l));
 
 	l->master = m;
+	l->id = id;
 	l->fd = -1;
 	snprintf(l->pool, sizeof(l->pool), "%s", pool);
 	snprintf(l->configured, sizeof(l->configured), "%s", configured);
 	snprintf(l->address, sizeof(l->address), "%s", configured);
-	l->id = listener_id(pool, configured);
-	while (listeners_find(m, l->id) != NULL)
-		l->id = 1 + l->id % (LISTENER_CONTROL - 1);
 	l->next = m->listeners;
 	m->listeners = l;
+	return l;
+}
+
+struct listener *
+listener_new(struct master *m, const char *pool, const char *configured)
+{
+	uint32_t id = listener_id(pool, configured);
+
+	while (listeners_find(m, id) != NULL)
+		id = 1 + id % (LISTENER_CONTROL - 1);
+	return add(m, id, pool, configured);
+}
+
+struct listener *
+listener_new_socket(const struct listener *first, uint32_t number)
+{
+	struct listener *l = add(first->master, KEEPER_LISTENER(first->id,
+	    number), first->pool, first->configured);
+
+	l->adding = first->adding;
+	l->reuseport = true;
 	return l;
 }
 
@@ -155,7 +182,8 @@ listeners_of_pool(struct master *m, const char *pool, uint32_t *ids, size_t max)
 	size_t count = 0;
 
 	for (struct listener *l = m->listeners; l != NULL; l = l->next)
-		if (l->fd >= 0 && strcmp(l->pool, pool) == 0 && count < max)
+		if ((l->fd >= 0 || (KEEPER_LISTENER_SOCKET(l->id) != 0 &&
+		    !l->adding)) && strcmp(l->pool, pool) == 0 && count < max)
 			ids[count++] = l->id;
 	return count;
 }
@@ -180,6 +208,7 @@ listeners_own(struct listener *l, const struct link_packet *packet,
 	l->fd = packet->fds[0];
 	packet->fds[0] = -1;
 	l->armed = false;
+	l->owner = 0;
 	address_text(address, len, l->address, sizeof(l->address));
 	l->readable = event_new(l->master->base, l->fd, EV_READ | EV_PERSIST,
 	    on_readable, l);
@@ -211,7 +240,7 @@ arm_worker(struct process *process, bool on)
 	const char *name = turn_look(m)->pool[process->pool].name;
 
 	for (struct listener *l = m->listeners; l != NULL; l = l->next)
-		if (l->fd >= 0 && strcmp(l->pool, name) == 0)
+		if (l->fd >= 0 && !l->reuseport && strcmp(l->pool, name) == 0)
 			process_say_listener(process, l->id, on ?
 			    LISTENER_ARM : LISTENER_DISARM, -1);
 }

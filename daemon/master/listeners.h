@@ -4,7 +4,9 @@
 /*
  * listeners.h: the addresses of the pools.  The sockets are the keeper's; the
  * master has copies, arms those it accepts from itself, and heals them.  An id
- * is made of pool and address, so that the next master finds them again.
+ * is made of pool and address, so that the next master finds them again.  With
+ * schedule = reuseport an address has a socket for each slot, from the slot's
+ * first worker on; each is a row, and owners.c says who polls it.
  */
 #ifndef CLUSTERD_MASTER_LISTENERS_H
 #define CLUSTERD_MASTER_LISTENERS_H
@@ -34,6 +36,8 @@ struct listener {
 	int64_t backlog;		/* what the keeper was told of it */
 	uint32_t mode, gid;
 	bool adopted;			/* by a master before us */
+	bool reuseport;			/* one of several of its address */
+	uint64_t owner;			/* the worker that was told to poll it */
 	struct event *readable;
 	bool armed;
 	bool adding;			/* bound for a change not committed */
@@ -68,12 +72,15 @@ void listeners_adopt(struct master *m, const struct conf *conf);
 /* Close all; for the end. */
 void listeners_free(struct master *m);
 
-/* Ids of a pool's listeners; returns how many (at most max). */
+/* Ask for what the slots that there are need: before a slot's first worker. */
+void listeners_bind_slots(struct master *m, const struct conf_pool *pool);
+/* Ids of a pool's listeners; returns how many (at most max).  Whoever is started
+ * from here on can have those that were asked for, too. */
 size_t listeners_of_pool(struct master *m, const char *pool, uint32_t *ids,
     size_t max);
 
-/* Where workers accept for themselves: may this one, or not?  A pool that the
- * master accepts for is left alone. */
+/* Where workers share a socket: may this one accept, or not?  A pool that the
+ * master accepts for is left alone, and one whose sockets have owners. */
 void listeners_tell_worker(struct process *process, bool on);
 /* Who accepts for this pool is another by now. */
 void listeners_tell_schedule(struct master *m, uint16_t pool);

@@ -26,10 +26,21 @@ listeners_have(struct master *m, const struct link_packet *packet)
 	}
 	l = listener_new(m, "", "");
 	l->id = have->listener;
+	l->reuseport = (have->flags & BIND_REUSEPORT) != 0;
 	listeners_own(l, packet, have->address, have->address_len);
 }
 
-/* One of the inventory becomes this address; NULL: it is not there. */
+static void
+take(struct listener *l, const struct conf_pool *pool,
+    const struct conf_listen *at)
+{
+	snprintf(l->pool, sizeof(l->pool), "%s", pool->name);
+	snprintf(l->configured, sizeof(l->configured), "%s", at->text);
+	l->backlog = pool->backlog;
+	l->adopted = true;
+}
+
+/* What the inventory has of this address; the first socket of it, or NULL. */
 static struct listener *
 adopt(struct master *m, const struct conf_pool *pool,
     const struct conf_listen *at)
@@ -43,10 +54,9 @@ adopt(struct master *m, const struct conf_pool *pool,
 	}
 	if (l == NULL)
 		return NULL;
-	snprintf(l->pool, sizeof(l->pool), "%s", pool->name);
-	snprintf(l->configured, sizeof(l->configured), "%s", at->text);
-	l->backlog = pool->backlog;
-	l->adopted = true;
+	for (struct listener *s = m->listeners; s != NULL; s = s->next)
+		if (listener_has_address_of(s, l))
+			take(s, pool, at);
 	return l;
 }
 

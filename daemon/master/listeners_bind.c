@@ -6,6 +6,7 @@
  * what it changes is changed, what it lacks leaves.
  */
 #include <errno.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -15,6 +16,8 @@
 #include "daemon/master/listeners.h"
 #include "daemon/master/listeners_parts.h"
 #include "daemon/master/master.h"
+#include "daemon/master/turn.h"
+#include "daemon/supervisor/state.h"
 
 enum { LEAVE_MS = 5000 };
 
@@ -37,6 +40,27 @@ batch_end(struct master *m)
 	done(m, batch.code, batch.text);
 }
 
+/* The first thing that is wrong counts. */
+static void
+batch_refuse(int code, const char *fmt, ...)
+{
+	va_list args;
+
+	if (batch.code != 0)
+		return;
+	batch.code = code;
+	va_start(args, fmt);
+	vsnprintf(batch.text, sizeof(batch.text), fmt, args);
+	va_end(args);
+}
+
+static const char *
+why_not(const struct keeper_packet *p)
+{
+	return p->header.type == KEEPER_ERROR && p->body.error.text[0] !=
+	    '\0' ? p->body.error.text : strerror((int)p->header.code);
+}
+
 static void
 on_bound(struct master *m, uint64_t id, const struct link_packet *answer)
 {
@@ -48,15 +72,9 @@ on_bound(struct master *m, uint64_t id, const struct link_packet *answer)
 		listeners_own(l, answer, p->body.bound.address,
 		    p->body.bound.address_len);
 	} else if (l != NULL) {
-		if (batch.code == 0) {
-			batch.code = (int)p->header.code;
-			snprintf(batch.text, sizeof(batch.text),
-			    "[pool %.32s] listen: %.80s: %.150s", l->pool, l->configured,
-			    p->header.type == KEEPER_ERROR &&
-			    p->body.error.text[0] != '\0' ?
-			    p->body.error.text :
-			    strerror((int)p->header.code));
-		}
+		batch_refuse((int)p->header.code,
+		    "[pool %.32s] listen: %.80s: %.150s", l->pool,
+		    l->configured, why_not(p));
 		listener_free(l);
 	}
 	batch_end(m);
@@ -78,7 +96,8 @@ fill_bind(struct keeper_packet *packet, struct listener *l,
 	bind->backlog = (uint32_t)l->backlog;
 	bind->mode = l->mode;
 	bind->gid = l->gid;
-	if (pool->schedule == SCHEDULE_REUSEPORT)
+	l->reuseport = pool->schedule == SCHEDULE_REUSEPORT;
+	if (l->reuseport)
 		bind->flags |= BIND_REUSEPORT;
 	if (listen->family == AF_INET6)
 		bind->flags |= BIND_V6ONLY;
@@ -94,15 +113,90 @@ fill_bind(struct keeper_packet *packet, struct listener *l,
 }
 
 static void
-ask_bind(struct master *m, struct listener *l, const struct conf_pool *pool,
-    const struct conf_listen *listen)
+ask_bind(struct listener *l, const struct conf_pool *pool,
+    const struct conf_listen *listen, link_answer answer)
 {
 	struct keeper_packet packet;
 
 	fill_bind(&packet, l, pool, listen);
-	batch.open++;
-	link_request(m->link, &packet, NULL, 0, on_bound, l->id);
+	link_request(l->master->link, &packet, NULL, 0, answer, l->id);
 }
+
+/* -- sockets of an address: schedule = reuseport ------------------------------- */
+
+/* Slots that there are, or will be at the start. */
+static uint32_t
+count_slots(struct master *m, const struct conf_pool *conf)
+{
+	const struct memo_copy *copy = turn_look(m);
+	uint16_t pool = state_find_pool(copy, conf->name);
+	uint32_t count = 1;
+
+	if (pool == MEMO_NONE && conf->workers_min > 1)
+		return (uint32_t)conf->workers_min;
+	for (uint16_t i = 0; pool != MEMO_NONE && i < copy->slots; i++)
+		if (copy->slot[i].pool == pool && copy->slot[i].number >= count)
+			count = copy->slot[i].number + 1u;
+	return count;
+}
+
+/* Ask for those that are missing; returns how many.  They stay when their slots
+ * are gone. */
+static unsigned
+ask_slots(const struct listener *first, const struct conf_pool *pool,
+    const struct conf_listen *listen, link_answer answer)
+{
+	struct master *m = first->master;
+	uint32_t slots = first->reuseport ? count_slots(m, pool) : 1;
+	unsigned asked = 0;
+
+	for (uint32_t n = 1; n < slots; n++)
+		if (listeners_find(m, KEEPER_LISTENER(first->id, n)) == NULL) {
+			ask_bind(listener_new_socket(first, n), pool, listen,
+			    answer);
+			asked++;
+		}
+	return asked;
+}
+
+/* The worker of its slot, which was asked for next, has it; the others need it
+ * for when there is no master. */
+static void
+on_slot_bound(struct master *m, uint64_t id, const struct link_packet *answer)
+{
+	const struct keeper_packet *p = answer->packet;
+	struct listener *l = listeners_find(m, (uint32_t)id);
+
+	if (l == NULL)
+		return;
+	if (p->header.type != KEEPER_BOUND) {
+		/* Nor does that worker start: its next try is ours. */
+		log_error("[pool %s] listen: %s: %s", l->pool, l->configured,
+		    why_not(p));
+		listener_free(l);
+		return;
+	}
+	listeners_own(l, answer, p->body.bound.address,
+	    p->body.bound.address_len);
+	if (!l->adding)
+		listeners_tell(l, LISTENER_ADD, l->fd);
+	turn_change(m);			/* it has no owner yet */
+}
+
+void
+listeners_bind_slots(struct master *m, const struct conf_pool *pool)
+{
+	for (size_t i = 0; i < pool->listen_count; i++) {
+		const struct listener *first = listener_of(m, pool->name,
+		    pool->listens[i].text);
+
+		if (first != NULL && !first->leaving)
+			ask_slots(first, pool, &pool->listens[i],
+			    on_slot_bound);
+	}
+}
+
+/* -- what is new, what changes, what leaves ------------------------------------ */
 
 static void
 on_changed(struct master *m, uint64_t id, const struct link_packet *answer)
@@ -154,33 +248,90 @@ owner_of(struct master *m, const char *pool, const struct conf_listen *at)
 static void
 refuse_to_move(const char *pool, const char *address, const char *owner)
 {
-	if (batch.code != 0)
-		return;
-	batch.code = EADDRINUSE;
-	snprintf(batch.text, sizeof(batch.text), "[pool %.31s] listen: %.80s "
+	batch_refuse(EADDRINUSE, "[pool %.31s] listen: %.80s "
 	    "belongs to [pool %.31s]; take it out there first, in a reload of "
 	    "its own, and add it here when it has left (`listeners')", pool,
 	    address, owner);
 }
 
-void
-listener_leave(struct listener *l)
+/* It was another pool of that name, which has not left yet. */
+static bool
+is_of_another_kind(const struct listener *l, const struct conf_pool *pool)
 {
-	l->leaving = true;
-	l->revived = false;
-	l->empty_since_ns = 0;
-	l->leave_by_ns = clock_now_ns() +
-	    clock_scaled_ms(LEAVE_MS) * NS_PER_MS;
+	if (l->reuseport == (pool->schedule == SCHEDULE_REUSEPORT))
+		return false;
+	batch_refuse(EADDRINUSE, "[pool %.31s] listen: %.80s is still there "
+	    "with another kind of sockets (reuseport); add it when it has "
+	    "left (`listeners')", l->pool, l->configured);
+	return true;
+}
+
+/* Each worker holds all, so that somebody polls each when there is no master. */
+static bool
+has_too_many(struct master *m, const struct conf_pool *pool)
+{
+	uint32_t slots = pool->schedule == SCHEDULE_REUSEPORT ?
+	    count_slots(m, pool) : 0;
+
+	if (slots * pool->listen_count <= KEEPER_SPAWN_LISTENERS)
+		return false;
+	batch_refuse(ENOSPC, "[pool %.31s] listen: %zu addresses with a socket "
+	    "for each of %u slots (reuseport) are more than %d sockets",
+	    pool->name, pool->listen_count, slots, KEEPER_SPAWN_LISTENERS);
+	return true;
+}
+
+void
+listener_leave(struct listener *first)
+{
+	uint64_t by_ns = clock_now_ns() + clock_scaled_ms(LEAVE_MS) * NS_PER_MS;
+
+	for (struct listener *l = first->master->listeners; l != NULL;
+	    l = l->next) {
+		if (!listener_has_address_of(l, first))
+			continue;
+		l->leaving = true;
+		l->revived = false;
+		l->empty_since_ns = 0;
+		l->leave_by_ns = by_ns;
+	}
 }
 
 /* Its address is wanted again before it has left. */
 static void
-revive(struct listener *l, bool adding)
+revive(struct listener *first, bool adding)
 {
-	if (!l->leaving)
+	for (struct listener *l = first->master->listeners; l != NULL;
+	    l = l->next) {
+		if (!listener_has_address_of(l, first) || !l->leaving)
+			continue;
+		l->leaving = false;
+		l->revived = adding;
+	}
+}
+
+static void
+bind_address(struct master *m, const struct conf_pool *pool,
+    const struct conf_listen *at, bool adding)
+{
+	struct listener *l = listener_of(m, pool->name, at->text);
+	const char *owner = l != NULL ? NULL : owner_of(m, pool->name, at);
+
+	if (owner != NULL) {
+		refuse_to_move(pool->name, at->text, owner);
 		return;
-	l->leaving = false;
-	l->revived = adding;
+	}
+	if (l == NULL) {
+		l = listener_new(m, pool->name, at->text);
+		l->adding = adding;
+		batch.open++;
+		ask_bind(l, pool, at, on_bound);
+	} else if (is_of_another_kind(l, pool)) {
+		return;
+	} else {
+		revive(l, adding);
+	}
+	batch.open += ask_slots(l, pool, at, on_bound);
 }
 
 void
@@ -193,24 +344,9 @@ listeners_bind(struct master *m, const struct conf *conf, bool adding,
 	for (size_t p = 0; p < conf->pool_count; p++) {
 		const struct conf_pool *pool = &conf->pools[p];
 
-		for (size_t i = 0; i < pool->listen_count; i++) {
-			const struct conf_listen *at = &pool->listens[i];
-			struct listener *l = listener_of(m, pool->name, at->text);
-			const char *owner = l != NULL ? NULL :
-			    owner_of(m, pool->name, at);
-
-			if (l != NULL) {
-				revive(l, adding);
-				continue;
-			}
-			if (owner != NULL) {
-				refuse_to_move(pool->name, at->text, owner);
-				continue;
-			}
-			l = listener_new(m, pool->name, at->text);
-			l->adding = adding;
-			ask_bind(m, l, pool, at);
-		}
+		for (size_t i = 0; i < pool->listen_count &&
+		    !has_too_many(m, pool); i++)
+			bind_address(m, pool, &pool->listens[i], adding);
 	}
 	batch.open--;
 	batch_end(m);

@@ -5,24 +5,29 @@
 #ifndef CLUSTERD_MASTER_LISTENERS_PARTS_H
 #define CLUSTERD_MASTER_LISTENERS_PARTS_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 struct listener;
 struct master;
 
-/* listeners.c: one that is not bound yet, and its end; the one of a pool with
- * that address as it is written, or NULL. */
+/* listeners.c: an address that is not bound yet, one more socket of it, and their
+ * end; the first socket of a pool with that address as it is written, or NULL. */
 struct listener *listener_new(struct master *m, const char *pool,
     const char *configured);
+struct listener *listener_new_socket(const struct listener *first,
+    uint32_t number);
 void listener_free(struct listener *listener);
 struct listener *listener_of(struct master *m, const char *pool,
     const char *configured);
+bool listener_has_address_of(const struct listener *listener,
+    const struct listener *first);
 /* The same for the same pool and address in each life of the master. */
 uint32_t listener_id(const char *pool, const char *configured);
 /* Keeper, workers and we let go of it. */
 void listener_unbind(struct master *m, struct listener *listener);
 
-/* listeners_bind.c: it is served on until nobody waits there. */
+/* listeners_bind.c: its address is served on until nobody waits there. */
 void listener_leave(struct listener *listener);
 
 #endif

@@ -170,6 +170,9 @@ add_of_listener(struct buf *out, const char *name, const struct listener *l)
 {
 	buf_printf(out, "clusterd_%s{pool=\"%s\",address=\"", name, l->pool);
 	add_label(out, l->address);
+	if (l->reuseport)
+		buf_printf(out, "\",socket=\"%u",
+		    KEEPER_LISTENER_SOCKET(l->id));
 	buf_add_text(out, "\"} ");
 }
 

@@ -22,6 +22,7 @@
 #include "daemon/master/change.h"
 #include "daemon/master/life.h"
 #include "daemon/master/master.h"
+#include "daemon/master/owners.h"
 #include "daemon/master/report.h"
 #include "daemon/proto/page.h"
 #include "daemon/supervisor/policy.h"
@@ -328,4 +329,5 @@ turn_end(struct master *m)
 		turn_flip(m);
 	m->turn->ending = false;
 	life_arm_deadline(m);
+	owners_follow(m);
 }

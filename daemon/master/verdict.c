@@ -216,12 +216,16 @@ look_at_listeners(struct master *m)
 {
 	for (const struct listener *l = m->listeners; l != NULL; l = l->next) {
 		int64_t most = 0, queued = listeners_queued(l, &most);
+		char socket[32] = "";
 
-		if (l->overflow && queued >= 0)
-			add(VIEW_DEGRADED, REASON_QUEUE_OVERFLOW, l->pool, NULL,
-			    "%lld connections wait at %s, whose queue holds "
-			    "%lld", (long long)queued, l->address,
-			    (long long)most);
+		if (!l->overflow || queued < 0)
+			continue;
+		if (l->reuseport)
+			snprintf(socket, sizeof(socket), ", socket %u",
+			    KEEPER_LISTENER_SOCKET(l->id));
+		add(VIEW_DEGRADED, REASON_QUEUE_OVERFLOW, l->pool, NULL,
+		    "%lld connections wait at %s%s, whose queue holds %lld",
+		    (long long)queued, l->address, socket, (long long)most);
 	}
 }
 

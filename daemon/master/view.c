@@ -18,6 +18,7 @@
 #include "daemon/master/change.h"
 #include "daemon/master/listeners.h"
 #include "daemon/master/master.h"
+#include "daemon/master/owners.h"
 #include "daemon/master/process.h"
 #include "daemon/master/sample.h"
 #include "daemon/master/sources.h"
@@ -102,6 +103,15 @@ fill_doing(const struct process *process, struct view_worker *row)
 			    &open[row->requests_open_count++]);
 }
 
+static bool
+is_reuseport(const struct process *process)
+{
+	const struct conf_pool *conf = process->pool == MEMO_NONE ? NULL :
+	    master_pool_now(process->master, process->pool);
+
+	return conf != NULL && conf->schedule == SCHEDULE_REUSEPORT;
+}
+
 static void
 fill_process(struct process *process, struct view_worker *row)
 {
@@ -111,6 +121,8 @@ fill_process(struct process *process, struct view_worker *row)
 	sample_proc(process);
 	row->pid = process->pid;
 	row->stalled = process->stalled;
+	if (is_reuseport(process))
+		row->sockets = owners_count(process->master, process->id);
 	row->rss_kb = (int64_t)process->rss_kb;
 	row->cpu_ms = (int64_t)process->cpu_ms;
 	if (process->has_report) {
@@ -147,7 +159,7 @@ fill_worker(struct master *m, uint16_t slot_index, uint16_t index,
 	row->replacements = (int64_t)slot->replacements;
 	row->id = row->pid = row->uptime_ms = row->connections =
 	    row->requests = row->rss_kb = row->cpu_ms = row->beat_age_ms =
-	    row->next = VIEW_UNKNOWN;
+	    row->sockets = row->next = VIEW_UNKNOWN;
 	row->generation = (int64_t)slot->generation;
 	row->state = worker_state_name(worker == NULL ? WS_DOWN :
 	    worker->state);
@@ -279,6 +291,7 @@ fill_pool(struct master *m, uint16_t index, struct view_pool *row)
 	for (size_t i = 0; conf != NULL && i < conf->listen_count; i++)
 		for (struct listener *l = m->listeners; l != NULL; l = l->next)
 			if (strcmp(l->pool, pool->name) == 0 && !l->leaving &&
+			    KEEPER_LISTENER_SOCKET(l->id) == 0 &&
 			    row->listen_count < 256 && strcmp(l->configured,
 			    conf->listens[i].text) == 0)
 				addresses[row->listen_count++] =
@@ -309,6 +322,38 @@ fill_pools(struct master *m)
 /* -- listeners and plugins ------------------------------------------------------------ */
 
 static void
+fill_listener(const struct listener *l, struct view_listener *row)
+{
+	const char *owner = owners_name(l);
+
+	row->address = text(l->address);
+	row->configured = text(l->configured);
+	row->pool = text(l->pool);
+	row->socket = l->reuseport ? KEEPER_LISTENER_SOCKET(l->id) :
+	    VIEW_UNKNOWN;
+	row->owner = owner != NULL ? text(owner) : NULL;
+	row->backlog = l->backlog;
+	row->queued = listeners_queued(l, NULL);
+	row->accepted = (int64_t)l->accepted;
+	row->healed = (int64_t)l->healed;
+	for (size_t i = 0; i < view.pool_count; i++)
+		if (strcmp(view.pools[i].pool, l->pool) == 0)
+			row->schedule = view.pools[i].schedule;
+}
+
+static int
+by_address(const void *a, const void *b)
+{
+	const struct view_listener *x = a, *y = b;
+	int order = strcmp(x->pool, y->pool);
+
+	if (order == 0)
+		order = strcmp(x->configured, y->configured);
+	return order != 0 ? order : (x->socket > y->socket) -
+	    (x->socket < y->socket);
+}
+
+static void
 fill_listeners(struct master *m)
 {
 	struct view_listener *rows;
@@ -317,21 +362,12 @@ fill_listeners(struct master *m)
 	for (struct listener *l = m->listeners; l != NULL; l = l->next)
 		count++;
 	rows = take((count + 1) * sizeof(*rows));
+	count = 0;
+	for (struct listener *l = m->listeners; l != NULL; l = l->next)
+		fill_listener(l, &rows[count++]);
+	qsort(rows, count, sizeof(*rows), by_address);
 	view.listeners = rows;
-	for (struct listener *l = m->listeners; l != NULL; l = l->next) {
-		struct view_listener *row = &rows[view.listener_count++];
-
-		row->address = text(l->address);
-		row->configured = text(l->configured);
-		row->pool = text(l->pool);
-		row->backlog = l->backlog;
-		row->queued = listeners_queued(l, NULL);
-		row->accepted = (int64_t)l->accepted;
-		row->healed = (int64_t)l->healed;
-		for (size_t i = 0; i < view.pool_count; i++)
-			if (strcmp(view.pools[i].pool, l->pool) == 0)
-				row->schedule = view.pools[i].schedule;
-	}
+	view.listener_count = count;
 }
 
 static bool

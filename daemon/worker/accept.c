@@ -348,11 +348,25 @@ find_listener(struct worker *worker, uint32_t id)
 	return NULL;
 }
 
-int
-accept_add(struct worker *worker, uint32_t id, int fd, bool wanted)
+static bool
+is_same(const struct listener *listener, int fd)
 {
 	struct stat status;
 
+	return fstat(fd, &status) == 0 && status.st_dev == listener->dev &&
+	    status.st_ino == listener->ino;
+}
+
+int
+accept_add(struct worker *worker, uint32_t id, int fd)
+{
+	struct listener *held = find_listener(worker, id);
+	struct stat status;
+
+	if (held != NULL && is_same(held, fd)) {
+		close(fd);
+		return 0;
+	}
 	accept_drop(worker, id);
 	for (unsigned i = 0; i < WORKER_LISTENERS_MAX; i++) {
 		struct listener *listener = &worker->listeners[i];
@@ -363,7 +377,7 @@ accept_add(struct worker *worker, uint32_t id, int fd, bool wanted)
 			return -1;
 		listener->id = id;
 		listener->fd = fd;
-		listener->wanted = wanted;
+		listener->wanted = false;
 		listener->dev = status.st_dev;
 		listener->ino = status.st_ino;
 		event_assign(&listener->event, worker->base, fd,
@@ -391,6 +405,13 @@ accept_want(struct worker *worker, uint32_t id, bool wanted)
 
 	if (listener != NULL)
 		listener->wanted = wanted;
+}
+
+void
+accept_forget_wants(struct worker *worker)
+{
+	for (unsigned i = 0; i < WORKER_LISTENERS_MAX; i++)
+		worker->listeners[i].wanted = false;
 }
 
 void

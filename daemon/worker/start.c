@@ -359,7 +359,7 @@ take_listeners(struct worker *worker)
 		uint64_t id;
 
 		if (parse_number(at, len, &id) != 0 || id > UINT32_MAX ||
-		    accept_add(worker, (uint32_t)id, fd, false) != 0)
+		    accept_add(worker, (uint32_t)id, fd) != 0)
 			give_up(worker, FATAL_BIND, "",
 			    "the list of listeners does not add up");
 		check_listener(worker, fd++);

@@ -147,11 +147,10 @@ static void
 take_listener(struct worker *worker, const struct channel_msg_listener *told,
     int *fd)
 {
+	if (*fd >= 0 && accept_add(worker, told->listener, *fd) == 0)
+		*fd = -1;		/* its row has it now */
 	switch ((enum listener_op)told->op) {
 	case LISTENER_ADD:
-		if (*fd >= 0 &&
-		    accept_add(worker, told->listener, *fd, false) == 0)
-			*fd = -1;		/* its row has it now */
 		break;
 	case LISTENER_DROP:
 		accept_drop(worker, told->listener);
@@ -216,6 +215,9 @@ take_master_lost(struct worker *worker)
 	worker->alone = true;
 	worker->fresh_since_ns = 0;
 	worker->lost_number = page_read_number(worker->master_page);
+	/* which of the sockets is ours the next one thinks out anew */
+	if (worker->pool->schedule == SCHEDULE_REUSEPORT)
+		accept_forget_wants(worker);
 	accept_update(worker);
 }
 

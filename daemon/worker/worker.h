@@ -23,7 +23,7 @@
 #include "daemon/proto/page.h"
 
 enum {
-	WORKER_LISTENERS_MAX = 64,
+	WORKER_LISTENERS_MAX = KEEPER_SPAWN_LISTENERS,
 	WORKER_SPARES = 8,		/* descriptors kept for bad times */
 };
 
@@ -32,7 +32,7 @@ struct listener {
 	struct worker *worker;
 	uint32_t id;
 	int fd;				/* -1: free row */
-	bool wanted;			/* the master says: poll it (reuseport) */
+	bool wanted;			/* the master says: poll it */
 	bool armed;
 	dev_t dev;
 	ino_t ino;
@@ -93,10 +93,13 @@ void start_worker(struct worker *worker);
 /* ---- accept.c ---- */
 
 void accept_init(struct worker *worker);
-/* Add a listener (fd is ours), or give its row back. */
-int accept_add(struct worker *worker, uint32_t id, int fd, bool wanted);
+/* Add a listener (fd is ours; the same one again is no news), or give its row
+ * back. */
+int accept_add(struct worker *worker, uint32_t id, int fd);
 void accept_drop(struct worker *worker, uint32_t id);
 void accept_want(struct worker *worker, uint32_t id, bool wanted);
+/* Whoever said so is gone: the next one says it again. */
+void accept_forget_wants(struct worker *worker);
 /* Arm and disarm what should be, now. */
 void accept_update(struct worker *worker);
 unsigned accept_count_armed(const struct worker *worker);
