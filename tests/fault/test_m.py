@@ -1,12 +1,15 @@
 # SPDX-License-Identifier: MIT
 """Modes of work."""
 
+import collections
+import os
 import re
+import signal
 import time
 
 import pytest
 
-from harness import shows, slow, wait
+from harness import http, shows, slow, sockets, wait
 
 
 @shows("M6")
@@ -28,6 +31,171 @@ def test_recycling_under_load(row):
     assert len(set(ended)) > 1, "each has a limit of its own"
     assert all(a.ready >= 4 for a in r.probe.answers), "never fewer than wanted"
     assert r.pool()["restarts"] == 0
+
+
+# ---- M1, M2: reuseport --------------------------------------------------------------------------
+
+REQUEST = b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"
+
+
+def owners(r):
+    """{number of a socket: slot that polls it} of its first pool."""
+    return {row["socket"]: row["owner"] for row in r.json("listeners")}
+
+
+def await_owners(r, *slots):
+    """Socket by socket."""
+    wait.until(lambda: owners(r) == {number: "web/%d" % slot for number, slot in
+                                     enumerate(slots)}, 10, "owners %r" % (slots,))
+
+
+def await_polled_once(r):
+    """Each socket by one worker: asked of the kernel."""
+    def once():
+        workers = [w for w in r.workers() if w["state"] == "ready"]
+        counts = collections.Counter(inode for w in workers
+                                     for inode in sockets.polled(w["pid"]))
+        return {counts[inode] for inode in sockets.listening(r.address())} == {1}
+    wait.until(once, 10, "one worker for each socket")
+
+
+def queue_up(r, count=400):
+    """So many connections with a request each that nobody takes, in all queues."""
+    assert r.ctl("pause", "web").code == 0
+    address, clients = r.address(), []
+    for _ in range(count):
+        clients.append(http.connect(address, 20))
+        clients[-1].sendall(REQUEST)
+    assert not any(wait.readable(client, 0) for client in clients)
+    queues = [row["queued"] for row in r.json("listeners")]
+    assert sum(queues) == count and min(queues) > 0, queues
+    return clients
+
+
+def all_served(clients):
+    for client in clients:
+        assert client.recv(100).startswith(b"HTTP/1.1 200 ")
+        client.close()
+
+
+@shows("M1")
+def test_reuseport_a_worker_dies(row):
+    """Its neighbour polls its socket as long as its successor starts."""
+    r = row(schedule="reuseport", load={}, env={
+        "CLUSTERD_FP": "worker.before_ready:sleep=1000/web/2"})
+    await_owners(r, 0, 1, 2, 3)
+    clients = queue_up(r)
+    victim, seen = r.blame(r.worker("web/2")), r.last_event()
+    os.kill(victim["pid"], signal.SIGKILL)
+    r.await_event("worker.exited", after=seen, worker="web/2")
+    assert r.ctl("resume", "web").code == 0
+    await_owners(r, 0, 1, 3, 3)
+    all_served(clients)
+    assert not [e for e in r.events(seen) if e["event"] == "worker.ready"]
+    r.await_event("worker.ready", after=seen, worker="web/2")
+    await_owners(r, 0, 1, 2, 3)
+    await_polled_once(r)
+    assert r.death(victim["id"])["connections_lost"] == 0
+
+
+@shows("M1")
+def test_reuseport_a_worker_is_stopped(row):
+    """Its socket goes to the neighbour as soon as it is stalled, and comes back
+    with its successor."""
+    r = row(schedule="reuseport", load={})
+    clients = queue_up(r)
+    victim, seen = r.blame(r.worker("web/2")), r.last_event()
+    os.kill(victim["pid"], signal.SIGSTOP)
+    assert r.ctl("resume", "web").code == 0
+    stalled = r.await_event("worker.stalled", after=seen, worker="web/2")
+    await_owners(r, 0, 1, 3, 3)
+    all_served(clients)
+    hung = r.await_event("worker.hung", after=stalled, worker="web/2")
+    assert "stopped" in hung["text"], hung
+    r.await_event("worker.ready", after=hung, worker="web/2")
+    await_owners(r, 0, 1, 2, 3)
+    await_polled_once(r)
+    death = r.death(victim["id"])
+    assert (death["cause"], death["connections_lost"]) == ("hang", 0), death
+
+
+@shows("M1")
+def test_reuseport_a_worker_wakes_up(row):
+    """Stalled for a while: its socket goes and comes, and nobody starts."""
+    r = row(schedule="reuseport", load={}, handler_timeout="60s")
+    worker, seen = r.worker("web/1"), r.last_event()
+    os.kill(worker["pid"], signal.SIGSTOP)
+    r.await_event("worker.stalled", after=seen, worker="web/1")
+    await_owners(r, 0, 2, 2, 3)
+    os.kill(worker["pid"], signal.SIGCONT)
+    await_owners(r, 0, 1, 2, 3)
+    await_polled_once(r)
+    assert r.worker("web/1")["id"] == worker["id"]
+
+
+@shows("M1")
+def test_reuseport_a_worker_dies_without_a_master(row):
+    """Everybody polls everything until the next master has thought it out anew."""
+    r = row(schedule="reuseport", load={}, env={
+        "CLUSTERD_FP": "master.adopt:sleep=1500/2"})
+    clients = queue_up(r)
+    victim, seen = r.blame(r.worker("web/2")), r.last_event()
+    r.master_ends()
+    master = r.master_pid()
+    os.kill(master, signal.SIGSTOP)     # it does nothing about the death
+    os.kill(victim["pid"], signal.SIGKILL)
+    os.kill(master, signal.SIGKILL)     # from here on they poll what they hold
+    all_served(clients)
+    for _ in range(40):                 # whichever socket they come to
+        with http.connect(r.address()) as client:
+            client.sendall(REQUEST)
+            assert client.recv(100).startswith(b"HTTP/1.1 200 ")
+    r.await_event("master.adopted", after=seen)
+    r.await_event("worker.ready", after=seen, worker="web/2")
+    assert set(owners(r).values()) == {"web/2"}, "the others are paused still"
+    assert r.ctl("resume", "web").code == 0
+    await_owners(r, 0, 1, 2, 3)
+    await_polled_once(r)
+
+
+@shows("M1")
+@pytest.mark.parametrize("times", [2, pytest.param(6, marks=slow)])
+def test_reuseport_under_load_master_and_workers_die(row, times):
+    r = row(schedule="reuseport", load={"new": 3, "keepalive": 2, "pause": 0.01})
+    made = sockets.listening(r.address())
+    for number in range(times):
+        r.kill_worker("web/%d" % (number % 4))
+        r.kill_master()
+        await_owners(r, 0, 1, 2, 3)
+        await_polled_once(r)
+        r.served()
+    assert sockets.listening(r.address()) == made
+
+
+SIZES = (2, 4, 8)
+
+
+@shows("M2")
+def test_reuseport_another_size(row):
+    """Four, two, four, eight, and once more: then there is nothing to be made."""
+    r = row(schedule="reuseport", load={"new": 4, "keepalive": 1, "pause": 0.005})
+    made = sockets.listening(r.address())
+    assert len(made) == 4
+    for size in SIZES:
+        assert r.ctl("scale", "web", str(size)).code == 0
+        r.served()
+        await_owners(r, *[n % size for n in range(max(4, size))])
+        await_polled_once(r)
+        assert made <= sockets.listening(r.address()), "one was closed"
+    r.note_means()
+    made = sockets.listening(r.address())
+    assert len(made) == 8
+    for size in SIZES:
+        assert r.ctl("scale", "web", str(size)).code == 0
+        r.served()
+        await_owners(r, *[n % size for n in range(8)])
+        await_polled_once(r)
+        assert sockets.listening(r.address()) == made
 
 
 def square_wave(r, periods, seconds, **load):
