@@ -161,7 +161,8 @@ tell_workers(struct keeper *k)
 		struct channel_header header;
 		struct channel_msg_master_lost body;
 	} message = { .header = { .type = CHANNEL_MASTER_LOST,
-	    .length = sizeof(message.body) } };
+	    .length = sizeof(message.body) },
+	    .body = { .number = k->master.number } };
 
 	for (unsigned i = 0; i < k->table.used; i++) {
 		const struct process *process = &k->table.rows[i];

@@ -10,7 +10,6 @@
 #include "common/base/stamp.h"
 #include "common/table/keys.h"
 #include "daemon/proto/connection.h"
-#include "daemon/scoreboard/read.h"
 #include "daemon/worker/worker.h"
 
 /* ---- saying ---------------------------------------------------------------------- */
@@ -209,12 +208,13 @@ take_gate(struct worker *worker, const struct channel_msg_gate *told)
 	}
 }
 
+/* Heard late, there may be another one already. */
 static void
-take_master_lost(struct worker *worker)
+take_master_lost(struct worker *worker, uint32_t number)
 {
 	worker->alone = true;
 	worker->fresh_since_ns = 0;
-	worker->lost_number = page_read_number(worker->master_page);
+	worker->lost_number = number;
 	/* which of the sockets is ours the next one thinks out anew */
 	if (worker->pool->schedule == SCHEDULE_REUSEPORT)
 		accept_forget_wants(worker);
@@ -237,7 +237,7 @@ take_message(struct worker *worker, struct channel_packet *packet, int *fds)
 		take_key(worker, packet->body.set.key, packet->body.set.value);
 		break;
 	case CHANNEL_MASTER_LOST:
-		take_master_lost(worker);
+		take_master_lost(worker, packet->body.master_lost.number);
 		break;
 	case CHANNEL_GATE:
 		take_gate(worker, &packet->body.gate);

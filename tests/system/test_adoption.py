@@ -2,9 +2,9 @@
 """What a master was at when it died, and the next one goes on with."""
 
 import os
-from signal import SIGKILL
+from signal import SIGCONT, SIGKILL, SIGSTOP
 
-from harness import http, processes, wait
+from harness import http, processes, sockets, wait
 from harness.daemon import CELLS
 
 
@@ -68,3 +68,19 @@ def test_what_masters_step_on_is_noted(cluster):
     os.kill(c.master_pid(), SIGKILL)
     c.await_event("master.adopted")
     assert {"down: start", "starting: ready", "ready: exited"} <= c.cells() <= CELLS
+
+
+def test_a_worker_that_hears_late_that_the_master_is_lost(cluster):
+    """By then there is another one, and it accepts no more for itself than others."""
+    c = cluster(workers=2, handler_timeout="60s")
+    late, address = c.worker("web/1"), c.address()
+    os.kill(late["pid"], SIGSTOP)
+    os.kill(c.master_pid(), SIGKILL)
+    c.await_state(lambda status: status["master"]["restarts"] == 1)
+    os.kill(late["pid"], SIGCONT)
+
+    def nobody_accepts():
+        listener = sockets.listening(address)
+        return not [w for w in c.workers() if listener & sockets.polled(w["pid"])]
+    wait.until(nobody_accepts, 10, "end of accepting for themselves")
+    assert c.worker("web/1")["id"] == late["id"]
