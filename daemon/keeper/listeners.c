@@ -210,6 +210,17 @@ take_inherited(struct keeper *k, const struct listener *listener)
 	return -1;
 }
 
+uint32_t
+listener_count_more(const struct keeper *k, const struct listener *listener)
+{
+	uint32_t count = 0;
+
+	for (unsigned i = 0; i < k->inherited_count; i++)
+		count += k->inherited[i].fd >= 0 &&
+		    is_same_socket(k->inherited[i].fd, listener);
+	return count;
+}
+
 /* -- sockets of our own ---------------------------------------------------------- */
 
 static int
@@ -468,21 +479,22 @@ change(struct listener *listener, const struct keeper_msg_bind *request)
 	return set_rights(listener, request->mode, request->gid);
 }
 
-/* One more socket of an address is bound to what the first one is: that has a
- * port where 0 was asked for. */
+/* One more socket of an address is as the first one is, which has a port where 0
+ * was asked for. */
 static int
 join_address(struct keeper *k, struct listener *made)
 {
 	const struct listener *first;
+	uint32_t id = made->id;
 
-	if (KEEPER_LISTENER_SOCKET(made->id) == 0)
+	if (KEEPER_LISTENER_SOCKET(id) == 0)
 		return 0;
-	first = listener_find(k, KEEPER_LISTENER_ADDRESS(made->id));
-	if (first == NULL || first->flags != made->flags ||
-	    !(made->flags & BIND_REUSEPORT))
+	first = listener_find(k, KEEPER_LISTENER_ADDRESS(id));
+	if (first == NULL || !(first->flags & BIND_REUSEPORT))
 		return -EINVAL;
-	made->address_len = first->address_len;
-	memcpy(made->address, first->address, sizeof(made->address));
+	*made = *first;
+	made->fd = -1;
+	made->id = id;
 	return 0;
 }
 

@@ -22,7 +22,7 @@
 enum { EXIT_DONE, EXIT_FAILED, EXIT_USAGE, EXIT_RUNNING, EXIT_BIND,
 	EXIT_NEWER_STATE, EXIT_CONFIG = 78 };
 
-enum { ENVIRONMENT_MAX = 64, INHERITED_MAX = 64 };
+enum { ENVIRONMENT_MAX = 64, INHERITED_MAX = KEEPER_LISTENERS_MAX };
 
 /* A socket that a service manager gave us, until a BIND takes it. */
 struct inherited {

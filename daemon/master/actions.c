@@ -49,7 +49,7 @@ limit(int64_t value)
 
 /* The listeners of the next SPAWN, as many a message as it holds. */
 static void
-ask_fds(struct master *m, uint64_t id, const struct conf_pool *pool)
+ask_fds(struct master *m, uint64_t id, uint16_t pool)
 {
 	uint32_t ids[KEEPER_SPAWN_LISTENERS];
 	struct keeper_packet packet;
@@ -57,7 +57,8 @@ ask_fds(struct master *m, uint64_t id, const struct conf_pool *pool)
 	size_t count, sent = 0;
 
 	listeners_bind_slots(m, pool);
-	count = listeners_of_pool(m, pool->name, ids, COUNT(ids));
+	count = listeners_of_pool(m, turn_look(m)->pool[pool].name, ids,
+	    COUNT(ids));
 	do {
 		size_t some = count - sent < COUNT(fds->listeners) ?
 		    count - sent : COUNT(fds->listeners);
@@ -100,7 +101,7 @@ perform_spawn(struct master *m, uint16_t row)
 		turn_later(m, refuse_spawn, worker->id);
 		return;
 	}
-	ask_fds(m, worker->id, conf);
+	ask_fds(m, worker->id, copy->slot[worker->slot].pool);
 	keeper_begin(&packet, KEEPER_SPAWN, 0);
 	spawn->id = worker->id;
 	spawn->role = ROLE_WORKER;

@@ -119,6 +119,9 @@ listener_new_socket(const struct listener *first, uint32_t number)
 	struct listener *l = add(first->master, KEEPER_LISTENER(first->id,
 	    number), first->pool, first->configured);
 
+	l->backlog = first->backlog;
+	l->mode = first->mode;
+	l->gid = first->gid;
 	l->adding = first->adding;
 	l->reuseport = true;
 	return l;
@@ -136,6 +139,14 @@ listener_free(struct listener *listener)
 		event_free(listener->readable);
 	fd_close(&listener->fd);
 	memory_free(listener);
+}
+
+const char *
+listener_why_not(const struct keeper_packet *answer)
+{
+	return answer->header.type == KEEPER_ERROR &&
+	    answer->body.error.text[0] != '\0' ? answer->body.error.text :
+	    strerror((int)answer->header.code);
 }
 
 /* To all workers of its pool. */

@@ -73,7 +73,7 @@ void listeners_adopt(struct master *m, const struct conf *conf);
 void listeners_free(struct master *m);
 
 /* Ask for what the slots that there are need: before a slot's first worker. */
-void listeners_bind_slots(struct master *m, const struct conf_pool *pool);
+void listeners_bind_slots(struct master *m, uint16_t pool);
 /* Ids of a pool's listeners; returns how many (at most max).  Whoever is started
  * from here on can have those that were asked for, too. */
 size_t listeners_of_pool(struct master *m, const char *pool, uint32_t *ids,

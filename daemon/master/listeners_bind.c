@@ -16,12 +16,10 @@
 #include "daemon/master/listeners.h"
 #include "daemon/master/listeners_parts.h"
 #include "daemon/master/master.h"
-#include "daemon/master/turn.h"
-#include "daemon/supervisor/state.h"
 
 enum { LEAVE_MS = 5000 };
 
-/* What listeners_bind() waits for. */
+/* What listeners_bind() has asked for and waits for. */
 static struct {
 	listeners_done done;
 	unsigned open;
@@ -54,13 +52,6 @@ batch_refuse(int code, const char *fmt, ...)
 	va_end(args);
 }
 
-static const char *
-why_not(const struct keeper_packet *p)
-{
-	return p->header.type == KEEPER_ERROR && p->body.error.text[0] !=
-	    '\0' ? p->body.error.text : strerror((int)p->header.code);
-}
-
 static void
 on_bound(struct master *m, uint64_t id, const struct link_packet *answer)
 {
@@ -71,10 +62,14 @@ on_bound(struct master *m, uint64_t id, const struct link_packet *answer)
 	if (l != NULL && p->header.type == KEEPER_BOUND) {
 		listeners_own(l, answer, p->body.bound.address,
 		    p->body.bound.address_len);
+		/* of the keeper before this one, which had more slots */
+		if (KEEPER_LISTENER_SOCKET(l->id) == 0)
+			batch.open += listener_ask_sockets(l, 1 + p->body.bound.more,
+			    on_bound);
 	} else if (l != NULL) {
 		batch_refuse((int)p->header.code,
 		    "[pool %.32s] listen: %.80s: %.150s", l->pool,
-		    l->configured, why_not(p));
+		    l->configured, listener_why_not(p));
 		listener_free(l);
 	}
 	batch_end(m);
@@ -114,86 +109,13 @@ fill_bind(struct keeper_packet *packet, struct listener *l,
 
 static void
 ask_bind(struct listener *l, const struct conf_pool *pool,
-    const struct conf_listen *listen, link_answer answer)
+    const struct conf_listen *listen)
 {
 	struct keeper_packet packet;
 
 	fill_bind(&packet, l, pool, listen);
-	link_request(l->master->link, &packet, NULL, 0, answer, l->id);
-}
-
-/* -- sockets of an address: schedule = reuseport ------------------------------- */
-
-/* Slots that there are, or will be at the start. */
-static uint32_t
-count_slots(struct master *m, const struct conf_pool *conf)
-{
-	const struct memo_copy *copy = turn_look(m);
-	uint16_t pool = state_find_pool(copy, conf->name);
-	uint32_t count = 1;
-
-	if (pool == MEMO_NONE && conf->workers_min > 1)
-		return (uint32_t)conf->workers_min;
-	for (uint16_t i = 0; pool != MEMO_NONE && i < copy->slots; i++)
-		if (copy->slot[i].pool == pool && copy->slot[i].number >= count)
-			count = copy->slot[i].number + 1u;
-	return count;
-}
-
-/* Ask for those that are missing; returns how many.  They stay when their slots
- * are gone. */
-static unsigned
-ask_slots(const struct listener *first, const struct conf_pool *pool,
-    const struct conf_listen *listen, link_answer answer)
-{
-	struct master *m = first->master;
-	uint32_t slots = first->reuseport ? count_slots(m, pool) : 1;
-	unsigned asked = 0;
-
-	for (uint32_t n = 1; n < slots; n++)
-		if (listeners_find(m, KEEPER_LISTENER(first->id, n)) == NULL) {
-			ask_bind(listener_new_socket(first, n), pool, listen,
-			    answer);
-			asked++;
-		}
-	return asked;
-}
-
-/* The worker of its slot, which was asked for next, has it; the others need it
- * for when there is no master. */
-static void
-on_slot_bound(struct master *m, uint64_t id, const struct link_packet *answer)
-{
-	const struct keeper_packet *p = answer->packet;
-	struct listener *l = listeners_find(m, (uint32_t)id);
-
-	if (l == NULL)
-		return;
-	if (p->header.type != KEEPER_BOUND) {
-		/* Nor does that worker start: its next try is ours. */
-		log_error("[pool %s] listen: %s: %s", l->pool, l->configured,
-		    why_not(p));
-		listener_free(l);
-		return;
-	}
-	listeners_own(l, answer, p->body.bound.address,
-	    p->body.bound.address_len);
-	if (!l->adding)
-		listeners_tell(l, LISTENER_ADD, l->fd);
-	turn_change(m);			/* it has no owner yet */
-}
-
-void
-listeners_bind_slots(struct master *m, const struct conf_pool *pool)
-{
-	for (size_t i = 0; i < pool->listen_count; i++) {
-		const struct listener *first = listener_of(m, pool->name,
-		    pool->listens[i].text);
-
-		if (first != NULL && !first->leaving)
-			ask_slots(first, pool, &pool->listens[i],
-			    on_slot_bound);
-	}
+	batch.open++;
+	link_request(l->master->link, &packet, NULL, 0, on_bound, l->id);
 }
 
 /* -- what is new, what changes, what leaves ------------------------------------ */
@@ -271,7 +193,7 @@ static bool
 has_too_many(struct master *m, const struct conf_pool *pool)
 {
 	uint32_t slots = pool->schedule == SCHEDULE_REUSEPORT ?
-	    count_slots(m, pool) : 0;
+	    listener_count_slots(m, pool) : 0;
 
 	if (slots * pool->listen_count <= KEEPER_SPAWN_LISTENERS)
 		return false;
@@ -324,14 +246,13 @@ bind_address(struct master *m, const struct conf_pool *pool,
 	if (l == NULL) {
 		l = listener_new(m, pool->name, at->text);
 		l->adding = adding;
-		batch.open++;
-		ask_bind(l, pool, at, on_bound);
+		ask_bind(l, pool, at);
 	} else if (is_of_another_kind(l, pool)) {
 		return;
 	} else {
 		revive(l, adding);
 	}
-	batch.open += ask_slots(l, pool, at, on_bound);
+	batch.open += listener_ask_sockets(l, listener_count_slots(m, pool), on_bound);
 }
 
 void

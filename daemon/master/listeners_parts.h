@@ -8,6 +8,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "daemon/master/link.h"
+
+struct conf_pool;
 struct listener;
 struct master;
 
@@ -26,6 +29,14 @@ bool listener_has_address_of(const struct listener *listener,
 uint32_t listener_id(const char *pool, const char *configured);
 /* Keeper, workers and we let go of it. */
 void listener_unbind(struct master *m, struct listener *listener);
+/* Words for an answer that is not BOUND. */
+const char *listener_why_not(const struct keeper_packet *answer);
+
+/* listeners_slots.c: slots that a pool has, or will have at its start; ask for
+ * those of so many sockets that are missing, and how many those are. */
+uint32_t listener_count_slots(struct master *m, const struct conf_pool *conf);
+unsigned listener_ask_sockets(const struct listener *first, uint32_t wanted,
+    link_answer answer);
 
 /* listeners_bind.c: its address is served on until nobody waits there. */
 void listener_leave(struct listener *listener);
