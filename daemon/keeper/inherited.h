@@ -13,6 +13,11 @@
  */
 void inherited_init(struct keeper *k);
 
+/* The one for this listener, by name or by address, or -1. */
+int inherited_take(struct keeper *k, struct listener *listener);
+/* Those at its address that nobody has taken. */
+uint32_t inherited_count(const struct keeper *k,
+    const struct listener *listener);
 
 /* All is bound: what a keeper before us had stored and no address has wanted is
  * closed, for nobody would ever accept from it. */

@@ -24,10 +24,6 @@ int listener_remake(struct keeper *k, struct listener *listener,
 /* Close it; the path of a Unix socket that is still ours is removed. */
 void listener_close(struct listener *listener);
 
-/* Sockets of a service manager at its address that nobody has taken. */
-uint32_t listener_count_more(const struct keeper *k,
-    const struct listener *listener);
-
 /* Port in host order, 0 for a Unix socket. */
 uint32_t listener_port(const struct listener *listener);
 

@@ -180,7 +180,7 @@ answer_bound(struct keeper *k, const struct request *request,
 	keeper_begin(&packet, KEEPER_BOUND, request->ref);
 	body->listener = listener->id;
 	body->port = listener_port(listener);
-	body->more = listener_count_more(k, listener);
+	body->more = inherited_count(k, listener);
 	body->address_len = listener->address_len;
 	memcpy(body->address, listener->address, sizeof(body->address));
 	link_answer(k, &packet, 0, &listener->fd, 1);

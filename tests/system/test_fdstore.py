@@ -11,7 +11,7 @@ import sys
 import pytest
 
 from harness import keeper as ke
-from harness import processes
+from harness import processes, wait
 
 LAUNCH = """import fcntl, os, sys
 given = [int(word) for word in sys.argv[1].split(",")]
@@ -86,8 +86,8 @@ def start_from(manager, k):
     k.process = processes.Process(k.keeper.pid)
 
 
-def bind(master, listener, address):
-    return master.request("BIND", listener=listener, type=1, backlog=16, flags=0,
+def bind(master, listener, address, flags=0):
+    return master.request("BIND", listener=listener, type=1, backlog=16, flags=flags,
                           mode=0o666, gid=os.getgid(), address_len=len(address),
                           address=address)
 
@@ -125,4 +125,41 @@ def test_a_keeper_is_killed_and_started_again(keeper, manager):
     manager.told("FDSTOREREMOVE=1\nFDNAME=listener-5")
     assert not os.path.exists(path)
     waiting.close()
+    assert again.stop(master) == 0
+
+
+def test_several_sockets_of_one_address(keeper, manager):
+    """A pool that was larger once: in each of its sockets somebody may wait."""
+    def inet(port):
+        return struct.pack("=HH4s8s", socket.AF_INET, socket.htons(port),
+                           socket.inet_aton("127.0.0.1"), b"")
+    k = keeper()
+    master = k.serve()
+    port = bind(master, 9, inet(0), flags=1)["port"]
+    for number in (1, 2):
+        assert bind(master, number << 16 | 9, b"", flags=1)["port"] == port
+    while master.fds:
+        os.close(master.fds.pop())
+    manager.told("FDNAME=listener-%d" % (2 << 16 | 9))
+    waiting = [socket.create_connection(("127.0.0.1", port), 5) for _ in range(16)]
+    k.process.send(signal.SIGKILL)
+    k.await_exit()
+
+    again = keeper(directory=k.dir, start=False)
+    start_from(manager, again)
+    master = again.serve()
+    bound = [bind(master, 9, inet(port), flags=1)]
+    assert bound[0]["more"] == 2
+    bound += [bind(master, number << 16 | 9, b"", flags=1) for number in (1, 2, 3)]
+    assert [one["more"] for one in bound] == [2, 1, 0, 0], "the last is a new one"
+    served = 0
+    for one in bound:
+        with socket.socket(fileno=os.dup(one.fds[0])) as listener:
+            while wait.readable(listener, 0):
+                listener.accept()[0].close()
+                served += 1
+    assert served == len(waiting)
+    for client in waiting:
+        assert client.recv(1) == b""
+        client.close()
     assert again.stop(master) == 0

@@ -250,6 +250,52 @@ def test_listener_options(keeper):
     assert k.stop(master) == 0
 
 
+REUSEPORT, V6ONLY = 1, 2
+
+
+def inet6():
+    return struct.pack("=HHI16sI", socket.AF_INET6, 0, 0, socket.inet_pton(
+        socket.AF_INET6, "::1"), 0)
+
+
+@pytest.mark.parametrize("address, flags", [(inet(), REUSEPORT), (inet6(), REUSEPORT | V6ONLY)])
+def test_several_sockets_of_one_address(keeper, address, flags):
+    """The number of a socket is the high half of its id."""
+    k = keeper()
+    master = k.serve()
+    assert bind(master, 1 << 16 | 1, b"", kind=0).code == 22, "there is no first one"
+    port = bind(master, 1, address, flags=flags)["port"]
+    for number in range(1, 80):
+        assert bind(master, number << 16 | 1, b"", kind=0)["port"] == port
+    ids = [number << 16 | 1 for number in range(80)]
+    _, worker = spawn(k, master, 100, listeners=ids)
+    inodes = {int(worker.ask("os.fstat(%d).st_ino" % fd)) for fd in range(11, 91)}
+    assert len(inodes) == 80
+    # a new one joins the others
+    made = bind(master, 5 << 16 | 1, b"", kind=0).fds[0]
+    remade = master.request("REMAKE", listener=5 << 16 | 1)
+    assert remade["port"] == port
+    assert os.fstat(remade.fds[0]).st_ino != os.fstat(made).st_ino
+    assert bind(master, 2, inet(), flags=0).name == "BOUND"
+    assert bind(master, 1 << 16 | 2, b"", kind=0).code == 22, "it has one socket"
+    assert k.stop(master) == 0
+
+
+def test_the_first_of_several_sockets_joins_nobody(keeper):
+    """Who has our uid, and would let us."""
+    k = keeper()
+    master = k.serve()
+    with socket.socket() as other:
+        other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        port = other.getsockname()[1]
+        assert bind(master, 1, inet(port), flags=REUSEPORT).code == 98
+    assert bind(master, 1, inet(port), flags=REUSEPORT)["port"] == port
+    assert bind(master, 1 << 16 | 1, b"", kind=0)["port"] == port
+    assert k.stop(master) == 0
+
+
 def unix(path):
     return struct.pack("=H108s", socket.AF_UNIX, path.encode())
 

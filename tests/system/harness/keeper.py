@@ -262,9 +262,10 @@ def spawn(k, master, number, name="web/0", listeners=(), **values):
     fd = sealed_memfd()
     assert master.request("KEEP", [fd], number=7, kind=1).name == "OK"
     os.close(fd)
-    if listeners:
-        assert master.request("SPAWN_FDS", id=number, count=len(listeners),
-                              listeners=listeners).name == "OK"
+    for at in range(0, len(listeners), 64):
+        some = listeners[at:at + 64]
+        assert master.request("SPAWN_FDS", id=number, count=len(some),
+                              listeners=some).name == "OK"
     row = dict(id=number, role=1, account=1, snapshot=7, name=name,
                rlimit_nofile=NONE, rlimit_core=NONE, rlimit_as=NONE)
     row.update(values)
