@@ -12,6 +12,7 @@
 #include "common/base/errmsg.h"
 #include "daemon/checker/address.h"
 #include "daemon/checker/text_key.h"
+#include "daemon/proto/keeper.h"
 
 struct pool_check {
 	struct schema *schema;
@@ -124,7 +125,7 @@ static void
 check_sizes(struct pool_check *check)
 {
 	const struct conf_pool *pool = check->pool;
-	int64_t least = pool->max_connections + 192;
+	int64_t least = conf_least_nofile(pool);
 
 	if (pool->max_uri_size > pool->max_header_size)
 		FAULT(check, is_written(check, KEY_POOL_MAX_URI_SIZE) ?
@@ -135,8 +136,8 @@ check_sizes(struct pool_check *check)
 		    pool->max_header_size).text);
 	if (pool->rlimit_nofile != CONF_AUTO && pool->rlimit_nofile < least)
 		FAULT(check, KEY_POOL_RLIMIT_NOFILE, "must be at least "
-		    "max_connections + 192 = %" PRId64 ", not %" PRId64, least,
-		    pool->rlimit_nofile);
+		    "max_connections + %" PRId64 " = %" PRId64 ", not %" PRId64,
+		    least - pool->max_connections, least, pool->rlimit_nofile);
 	else if (conf_rlimit_nofile(pool) > check->machine->nofile)
 		FAULT(check, is_written(check, KEY_POOL_RLIMIT_NOFILE) ?
 		    KEY_POOL_RLIMIT_NOFILE : KEY_POOL_MAX_CONNECTIONS,
@@ -172,6 +173,12 @@ check_protocol(struct pool_check *check)
 		    pool->listens[i].family != AF_INET6)
 			LISTEN_FAULT(check, i, "%s is not possible with "
 			    "schedule = reuseport", pool->listens[i].text);
+	if (conf_sockets(pool, pool->workers_max) > KEEPER_SPAWN_LISTENERS)
+		FAULT(check, KEY_POOL_SCHEDULE, "%" PRId64 " slots x %zu "
+		    "addresses are %" PRId64 " sockets with reuseport, more "
+		    "than %d", pool->workers_max, pool->listen_count,
+		    conf_sockets(pool, pool->workers_max),
+		    KEEPER_SPAWN_LISTENERS);
 	if (pool->protocol != PROTOCOL_HTTP && pool->route_count > 1)
 		FAULT(check, KEY_POOL_ROUTE, "a pool of protocol %s has one "
 		    "route, not %zu", keys[KEY_POOL_PROTOCOL].list[

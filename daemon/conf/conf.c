@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "common/base/check.h"
+#include "daemon/proto/keeper.h"
 
 /* Texts live in chunks, freed with the configuration. */
 struct conf_chunk {
@@ -294,7 +295,21 @@ conf_rlimit_nofile(const struct conf_pool *pool)
 {
 	if (pool->rlimit_nofile != CONF_AUTO)
 		return pool->rlimit_nofile;
-	return larger(1024, pool->max_connections + 256);
+	return larger(1024, conf_least_nofile(pool) + 64);
+}
+
+int64_t
+conf_least_nofile(const struct conf_pool *pool)
+{
+	return pool->max_connections + 192 +
+	    (pool->schedule == SCHEDULE_REUSEPORT ? KEEPER_SPAWN_LISTENERS : 0);
+}
+
+int64_t
+conf_sockets(const struct conf_pool *pool, int64_t slots)
+{
+	return (int64_t)pool->listen_count *
+	    (pool->schedule == SCHEDULE_REUSEPORT ? larger(1, slots) : 1);
 }
 
 int64_t

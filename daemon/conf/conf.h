@@ -177,6 +177,10 @@ int conf_plugin_index(const struct conf *conf, const char *name);
 /* Values with auto resolved; slots: wanted size of the pool, at least 0. */
 int64_t conf_max_workers(const struct conf *conf);
 int64_t conf_rlimit_nofile(const struct conf_pool *pool);
+/* The least that rlimit_nofile may be. */
+int64_t conf_least_nofile(const struct conf_pool *pool);
+/* Listening sockets of the pool, all of which each of its workers holds. */
+int64_t conf_sockets(const struct conf_pool *pool, int64_t slots);
 int64_t conf_max_fds(const struct conf_pool *pool);	/* or CONF_OFF */
 int64_t conf_offload_threads(const struct conf *conf,
     const struct conf_pool *pool);

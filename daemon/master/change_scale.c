@@ -61,6 +61,10 @@ check_room(struct master *m, uint16_t pool, int64_t size, struct errmsg *err)
 		need.successors += (uint64_t)conf_max_surge(conf,
 		    (uint32_t)slots);
 		need.in_flight += slots * (uint64_t)conf->dispatch_window;
+		need.sockets += (uint64_t)conf_sockets(conf, (int64_t)slots);
+		if (i == pool)
+			need.shared_sockets = (uint64_t)conf_sockets(conf,
+			    (int64_t)slots);
 	}
 	for (const struct process *p = m->graves; p != NULL; p = p->next)
 		need.others++;

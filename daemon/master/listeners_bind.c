@@ -192,10 +192,9 @@ is_of_another_kind(const struct listener *l, const struct conf_pool *pool)
 static bool
 has_too_many(struct master *m, const struct conf_pool *pool)
 {
-	uint32_t slots = pool->schedule == SCHEDULE_REUSEPORT ?
-	    listener_count_slots(m, pool) : 0;
+	uint32_t slots = listener_count_slots(m, pool);
 
-	if (slots * pool->listen_count <= KEEPER_SPAWN_LISTENERS)
+	if (conf_sockets(pool, slots) <= KEEPER_SPAWN_LISTENERS)
 		return false;
 	batch_refuse(ENOSPC, "[pool %.31s] listen: %zu addresses with a socket "
 	    "for each of %u slots (reuseport) are more than %d sockets",

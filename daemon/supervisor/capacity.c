@@ -8,7 +8,8 @@
 
 enum {
 	WORKER_FDS = 8,		/* held of each, by master and keeper alike */
-	OWN_FDS = 128,		/* listeners, clients, files, those in hand */
+	OWN_FDS = 128,		/* clients, files, those in hand */
+	OWN_SOCKETS = 1,	/* of clusterctl */
 	OWN_PROCESSES = 2,	/* the master, and a checker */
 };
 
@@ -16,8 +17,15 @@ int
 capacity_check(const struct capacity *c, struct errmsg *err)
 {
 	uint64_t processes = c->workers + c->successors + c->others;
-	uint64_t fds = processes * WORKER_FDS + OWN_FDS;
+	uint64_t fds = processes * WORKER_FDS + c->sockets + OWN_FDS;
 
+	if (c->shared_sockets > KEEPER_SPAWN_LISTENERS ||
+	    c->sockets + OWN_SOCKETS > KEEPER_LISTENERS_MAX)
+		return errmsg_set(err, ERR_FAILED, "with a socket for each slot "
+		    "and address (reuseport) it has %llu, of %llu in all; there "
+		    "may be %d and %d", (unsigned long long)c->shared_sockets,
+		    (unsigned long long)c->sockets + OWN_SOCKETS,
+		    KEEPER_SPAWN_LISTENERS, KEEPER_LISTENERS_MAX);
 	if (processes + OWN_PROCESSES > KEEPER_PROCESSES_MAX)
 		return errmsg_set(err, ERR_FAILED, "%llu workers, %llu "
 		    "successors and %llu others are more processes than the "

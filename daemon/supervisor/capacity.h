@@ -17,6 +17,9 @@ struct capacity {
 	uint64_t workers;	/* wanted in all, all pools */
 	uint64_t successors;	/* that may be there beside them */
 	uint64_t others;	/* processes that belong to no slot any more */
+	uint64_t sockets;	/* that listen, all pools */
+	uint64_t shared_sockets;	/* of the pool that grows: each of its
+				 * workers holds them all */
 	uint64_t in_flight;	/* connections that may wait in their windows */
 	uint64_t nofile;	/* descriptors a process may have */
 };

@@ -219,6 +219,13 @@ FILES = [
      ['c.ini:7: [pool u] protocol: "udp" is not in this version',
       "c.ini:8: [pool u] schedule: round-robin is not possible with protocol = udp; "
       "use shared or reuseport"]),
+    ("[daemon]\nmax_workers = 200\n" + GOOD + "[pool u]\nlisten = 127.0.0.1:1\n"
+     "listen = 127.0.0.1:2\nworkers = 129\nschedule = reuseport\n",
+     ["c.ini:11: [pool u] schedule: 129 slots x 2 addresses are 258 sockets with reuseport, "
+      "more than 256"]),
+    (GOOD + "[pool u]\nlisten = 127.0.0.1:1\nschedule = reuseport\nrlimit_nofile = 1000\n",
+     ["c.ini:8: [pool u] rlimit_nofile: must be at least max_connections + 448 = 1472, "
+      "not 1000"]),
     (GOOD + "[pool u]\nlisten = unix:/tmp/x\nschedule = reuseport\n",
      ["c.ini:6: [pool u] listen: unix:/tmp/x is not possible with schedule = reuseport"]),
     ("[daemon]\nmax_workers = 4\n" + GOOD + "[pool b]\nlisten = 127.0.0.1:1\nworkers = 5\n",
