@@ -182,6 +182,7 @@ adopt_begin(struct master *m)
 	m->attached = true;
 	take_found(m);
 	miss_processes(m);
+	listeners_tell_untold(m);
 	actions_repeat(m);
 	quarantine_adopt(m);
 	if (m->control_fd >= 0)

@@ -17,6 +17,7 @@
 
 #include "common/base/check.h"
 #include "common/base/digest.h"
+#include "common/base/failpoint.h"
 #include "common/base/fd.h"
 #include "common/base/memory.h"
 #include "daemon/master/dispatch.h"
@@ -139,6 +140,18 @@ listener_free(struct listener *listener)
 		event_free(listener->readable);
 	fd_close(&listener->fd);
 	memory_free(listener);
+}
+
+void
+listener_bound(struct listener *l, const struct link_packet *answer)
+{
+	const struct keeper_msg_bound *bound = &answer->packet->body.bound;
+
+	(void)FP("listener.bound");
+	listeners_own(l, answer, bound->address, bound->address_len);
+	if (!l->adding)
+		listeners_tell(l, LISTENER_ADD, l->fd);
+	turn_change(l->master);		/* it has no owner yet */
 }
 
 const char *

@@ -38,6 +38,7 @@ struct listener {
 	bool adopted;			/* by a master before us */
 	bool reuseport;			/* one of several of its address */
 	uint64_t owner;			/* the worker that was told to poll it */
+	bool untold;			/* not all workers may have it */
 	struct event *readable;
 	bool armed;
 	bool adding;			/* bound for a change not committed */
@@ -69,6 +70,8 @@ void listeners_settle(struct master *m, const struct conf *conf);
 void listeners_have(struct master *m, const struct link_packet *packet);
 /* Give those of the inventory to the pools of conf. */
 void listeners_adopt(struct master *m, const struct conf *conf);
+/* Of some sockets the master before us may have told nobody. */
+void listeners_tell_untold(struct master *m);
 /* Close all; for the end. */
 void listeners_free(struct master *m);
 

@@ -94,4 +94,5 @@ listeners_adopt(struct master *m, const struct conf *conf)
 		if (l->pool[0] == '\0')
 			listener_unbind(m, l);
 	}
+	listener_adopt_sockets(m);
 }

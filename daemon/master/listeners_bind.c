@@ -60,8 +60,7 @@ on_bound(struct master *m, uint64_t id, const struct link_packet *answer)
 
 	batch.open--;
 	if (l != NULL && p->header.type == KEEPER_BOUND) {
-		listeners_own(l, answer, p->body.bound.address,
-		    p->body.bound.address_len);
+		listener_bound(l, answer);
 		/* of the keeper before this one, which had more slots */
 		if (KEEPER_LISTENER_SOCKET(l->id) == 0)
 			batch.open += listener_ask_sockets(l, 1 + p->body.bound.more,

@@ -29,6 +29,10 @@ bool listener_has_address_of(const struct listener *listener,
 uint32_t listener_id(const char *pool, const char *configured);
 /* Keeper, workers and we let go of it. */
 void listener_unbind(struct master *m, struct listener *listener);
+/* What the keeper was asked for is there, and everybody gets it: workers poll what
+ * they hold when there is no master. */
+void listener_bound(struct listener *listener,
+    const struct link_packet *answer);
 /* Words for an answer that is not BOUND. */
 const char *listener_why_not(const struct keeper_packet *answer);
 
@@ -37,6 +41,8 @@ const char *listener_why_not(const struct keeper_packet *answer);
 uint32_t listener_count_slots(struct master *m, const struct conf_pool *conf);
 unsigned listener_ask_sockets(const struct listener *first, uint32_t wanted,
     link_answer answer);
+/* Sockets of slots that had just begun when the master before us died. */
+void listener_adopt_sockets(struct master *m);
 
 /* listeners_bind.c: its address is served on until nobody waits there. */
 void listener_leave(struct listener *listener);

@@ -59,8 +59,6 @@ listener_ask_sockets(const struct listener *first, uint32_t wanted, link_answer 
 	return asked;
 }
 
-/* The worker of its slot, which was asked for next, has it; the others need it
- * for when there is no master. */
 static void
 on_slot_bound(struct master *m, uint64_t id, const struct link_packet *answer)
 {
@@ -76,11 +74,7 @@ on_slot_bound(struct master *m, uint64_t id, const struct link_packet *answer)
 		listener_free(l);
 		return;
 	}
-	listeners_own(l, answer, p->body.bound.address,
-	    p->body.bound.address_len);
-	if (!l->adding)
-		listeners_tell(l, LISTENER_ADD, l->fd);
-	turn_change(m);			/* it has no owner yet */
+	listener_bound(l, answer);
 }
 
 void
@@ -93,4 +87,38 @@ listeners_bind_slots(struct master *m, uint16_t pool)
 		if (KEEPER_LISTENER_SOCKET(l->id) == 0 && !l->leaving &&
 		    strcmp(l->pool, name) == 0)
 			listener_ask_sockets(l, slots, on_slot_bound);
+}
+
+/* Nobody has been READY there: who was and is gone is counted. */
+static bool
+is_new_slot(const struct memo_copy *copy, const struct listener *l)
+{
+	uint16_t pool = state_find_pool(copy, l->pool), index, row;
+
+	if (pool == MEMO_NONE)
+		return false;
+	index = state_find_slot(copy, pool,
+	    (uint16_t)KEEPER_LISTENER_SOCKET(l->id));
+	if (index == MEMO_NONE || copy->slot[index].restarts != 0 ||
+	    copy->slot[index].replacements != 0)
+		return false;
+	row = copy->slot[index].current;
+	return row != MEMO_NONE && copy->worker[row].ready_ns == 0;
+}
+
+void
+listener_adopt_sockets(struct master *m)
+{
+	for (struct listener *l = m->listeners; l != NULL; l = l->next)
+		l->untold = l->reuseport && is_new_slot(turn_look(m), l);
+}
+
+void
+listeners_tell_untold(struct master *m)
+{
+	for (struct listener *l = m->listeners; l != NULL; l = l->next) {
+		if (l->untold)
+			listeners_tell(l, LISTENER_ADD, l->fd);
+		l->untold = false;
+	}
 }

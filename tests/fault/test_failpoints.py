@@ -455,7 +455,9 @@ def test_child_dies_at(row, rule):
 # ---- none is forgotten -----------------------------------------------------------------------
 
 # A place where something else than a death is wanted, and the test that does it.
-ELSEWHERE = {"checker.not_root": "../system/test_config.py", "master.tick": "test_j.py"}
+ELSEWHERE = {
+    "checker.not_root": "../system/test_config.py",
+    "listener.bound": "../system/test_reuseport.py", "master.tick": "test_j.py"}
 
 
 def test_no_failpoint_is_forgotten(cluster):
