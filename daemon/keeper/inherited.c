@@ -92,7 +92,7 @@ inherited_drop_stored(struct keeper *k)
 	}
 }
 
-/* -- sockets for a listener ------------------------------------------------------ */
+/* -- sockets for a listener ---------------------------------------------------- */
 
 /* One that a keeper before us made and gave into the manager's store. */
 static int

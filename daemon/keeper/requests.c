@@ -343,11 +343,11 @@ answer_not_started(struct keeper *k, const struct request *request, int rc)
 }
 
 static void
-request_spawn(struct keeper *k, const struct request *request)
+spawn(struct keeper *k, const struct request *request,
+    const struct spawn_fds *listeners)
 {
 	const struct keeper_msg_spawn *body = &request->body->spawn;
 	struct process *process = process_find(&k->table, body->id);
-	struct spawn_fds *listeners;
 	int rc;
 
 	if (process != NULL) {
@@ -358,12 +358,9 @@ request_spawn(struct keeper *k, const struct request *request)
 		answer_error(k, request, rc, NULL);
 		return;
 	}
-	listeners = find_spawn_fds(k, body->id);
 	rc = body->role == ROLE_WORKER ?
 	    spawn_worker(k, body, listeners, &process) :
 	    spawn_checker(k, body, &process);
-	if (listeners != NULL)
-		memset(listeners, 0, sizeof(*listeners));
 	if (rc == -ENOENT || rc == -ENOSPC) {
 		answer_error(k, request, rc, rc == -ENOENT ?
 		    "no such snapshot or listener" : NULL);
@@ -373,6 +370,17 @@ request_spawn(struct keeper *k, const struct request *request)
 		process->ref = request->ref;	/* answered after its exec */
 		k->link.open++;
 	}
+}
+
+static void
+request_spawn(struct keeper *k, const struct request *request)
+{
+	struct spawn_fds *listeners = find_spawn_fds(k,
+	    request->body->spawn.id);
+
+	spawn(k, request, listeners);
+	if (listeners != NULL)		/* they were for this one try */
+		memset(listeners, 0, sizeof(*listeners));
 }
 
 static void

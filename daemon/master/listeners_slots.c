@@ -37,7 +37,8 @@ listener_count_slots(struct master *m, const struct conf_pool *conf)
 }
 
 unsigned
-listener_ask_sockets(const struct listener *first, uint32_t wanted, link_answer answer)
+listener_ask_sockets(const struct listener *first, uint32_t wanted,
+    link_answer answer)
 {
 	struct master *m = first->master;
 	unsigned asked = 0;

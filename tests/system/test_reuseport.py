@@ -163,6 +163,24 @@ def test_a_master_that_dies_while_it_makes_sockets(cluster, point):
                10, "everybody polls everything")
 
 
+def test_a_canary_is_tried_with_the_socket_of_its_slot(cluster):
+    """Of two that are ready one polls; when it dies the other one does again."""
+    c = cluster(workers=2, schedule="reuseport", routes=ROUTES, canary_hold="20s")
+    c.write_config(max_requests=100000)
+    reload = c.ctl_start("reload")
+    status = c.await_state(lambda s: [w["state"] for w in s["workers"]] == 3 * ["ready"])
+    old, new = [w for w in status["workers"] if w["worker"] == "web/0"]
+    assert old["current"] and not new["current"]
+    wait.until(lambda: sockets.polled(new["pid"]) & sockets.listening(c.address()) and
+               not sockets.polled(old["pid"]) & sockets.listening(c.address()), 10,
+               "the canary polls")
+    assert [w["sockets"] for w in c.workers()] == [0, 1, 1]
+    os.kill(new["pid"], signal.SIGKILL)
+    assert reload.wait(20) == 1
+    await_polled(c, 0, 1)
+    assert c.worker("web/0")["id"] == old["id"]
+
+
 def test_a_deaf_worker_is_replaced(cluster):
     """One whose event was deleted by a plugin: by its own socket, not by others."""
     c = cluster(workers=2, schedule="reuseport", routes=ROUTES)
