@@ -60,7 +60,8 @@ def await_polled_once(r):
 
 
 def queue_up(r, count=400):
-    """So many connections with a request each that nobody takes, in all queues."""
+    """So many connections with a request each that nobody takes, in all queues.  No
+    load beside them, which nobody would take either."""
     assert r.ctl("pause", "web").code == 0
     address, clients = r.address(), []
     for _ in range(count):
@@ -122,7 +123,7 @@ def test_reuseport_a_worker_is_stopped(row):
 @shows("M1")
 def test_reuseport_a_worker_wakes_up(row):
     """Stalled for a while: its socket goes and comes, and nobody starts."""
-    r = row(schedule="reuseport", load={}, handler_timeout="60s")
+    r = row(schedule="reuseport", handler_timeout="60s")
     worker, seen = r.worker("web/1"), r.last_event()
     os.kill(worker["pid"], signal.SIGSTOP)
     r.await_event("worker.stalled", after=seen, worker="web/1")
@@ -130,6 +131,7 @@ def test_reuseport_a_worker_wakes_up(row):
     os.kill(worker["pid"], signal.SIGCONT)
     await_owners(r, 0, 1, 2, 3)
     await_polled_once(r)
+    r.served()
     assert r.worker("web/1")["id"] == worker["id"]
 
 

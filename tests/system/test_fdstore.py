@@ -11,7 +11,7 @@ import sys
 import pytest
 
 from harness import keeper as ke
-from harness import processes, wait
+from harness import http, processes, wait
 
 LAUNCH = """import fcntl, os, sys
 given = [int(word) for word in sys.argv[1].split(",")]
@@ -19,6 +19,20 @@ os.environ["LISTEN_PID"] = str(os.getpid())
 high = [fcntl.fcntl(fd, fcntl.F_DUPFD, 100) for fd in given]
 for at, fd in enumerate(high):
     os.dup2(fd, 3 + at)
+os.execv(sys.argv[2], sys.argv[2:])
+"""
+
+
+# The same for one that starts us by a command: it asks for them at that name.
+FETCH = """import fcntl, os, socket, sys
+with socket.socket(socket.AF_UNIX) as manager:
+    manager.connect("\\0" + sys.argv[1])
+    names, fds, _, _ = socket.recv_fds(manager, 4096, 64)
+high = [fcntl.fcntl(fd, fcntl.F_DUPFD, 100) for fd in fds]
+for at, fd in enumerate(high):
+    os.dup2(fd, 3 + at)
+os.environ.update(LISTEN_PID=str(os.getpid()), LISTEN_FDS=str(len(fds)),
+                  LISTEN_FDNAMES=names.decode())
 os.execv(sys.argv[2], sys.argv[2:])
 """
 
@@ -45,6 +59,15 @@ class Manager:
                 os.close(self.store.pop(name))
             if words in text:
                 return
+
+    def listeners(self):
+        return [name for name in self.store if name.startswith("listener-")]
+
+    def serve(self, door):
+        """Give all of the store to who comes to that door."""
+        guest, _ = door.accept()
+        with guest:
+            socket.send_fds(guest, [":".join(self.store).encode()], list(self.store.values()))
 
     def close(self):
         self.sock.close()
@@ -163,3 +186,34 @@ def test_several_sockets_of_one_address(keeper, manager):
         assert client.recv(1) == b""
         client.close()
     assert again.stop(master) == 0
+
+
+def test_a_pool_that_was_larger(cluster, manager):
+    """The daemon itself: who waits in a socket without a slot is served, too."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        address = "127.0.0.1:%d" % free.getsockname()[1]
+    c = cluster(workers=2, schedule="reuseport", listen=address, routes={"/": "evil"},
+                env={"NOTIFY_SOCKET": "@" + manager.name})
+    assert c.ctl("scale", "web", "4").code == 0
+    assert c.ctl("scale", "web", "2").code == 0
+    while len(manager.listeners()) < 4:
+        manager.told("FDSTORE=1")
+    assert c.ctl("pause", "web").code == 0
+    waiting = [http.connect(address) for _ in range(100)]
+    for client in waiting:
+        client.sendall(b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+    c.expect_exit(-signal.SIGKILL)
+    c.signal(signal.SIGKILL)
+    c.await_exit()
+    with socket.socket(socket.AF_UNIX) as door:
+        door.bind("\0" + manager.name + "-door")
+        door.listen()
+        c.through = [sys.executable, "-c", FETCH, manager.name + "-door"]
+        c.start(ready=False)
+        manager.serve(door)
+    c.await_ready()
+    assert [row["socket"] for row in c.json("listeners")] == [0, 1, 2, 3]
+    for client in waiting:
+        assert client.recv(100).startswith(b"HTTP/1.1 200 ")
+        client.close()
