@@ -11,6 +11,7 @@
 #include "common/base/check.h"
 #include "common/base/parse.h"
 #include "common/table/table.h"
+#include "daemon/conf/access_format.h"
 
 static int
 check_path(const struct key *key, const char *text, size_t len,
@@ -55,7 +56,7 @@ check_file(const struct key *key, const char *text, struct errmsg *err)
 	char words[64] = "";
 
 	if (text[0] == '/')
-		return 0;
+		return check_path(key, text, len, err);
 	for (const char *word = key->words; *word != '\0';) {
 		size_t n = strcspn(word, " ");
 
@@ -167,18 +168,16 @@ check_commands(const char *text, struct errmsg *err)
 static int
 check_text(const struct key *key, const char *text, struct errmsg *err)
 {
+	struct access_format format;
+
 	if ((int64_t)strlen(text) > key->max)
 		return errmsg_set(err, ERR_BAD_ARGUMENT,
 		    "has %zu bytes, more than %lld", strlen(text),
 		    (long long)key->max);
 	if (key == &keys[KEY_PLUGIN_MAY])
 		return check_commands(text, err);
-	if (key != &keys[KEY_POOL_ACCESS_LOG_FORMAT])
-		return 0;
-	if (strcmp(text, "combined") != 0 && strcmp(text, "json") != 0 &&
-	    strchr(text, '$') == NULL)
-		return errmsg_set(err, ERR_BAD_ARGUMENT, "must be combined, "
-		    "json or a format with $variables, not \"%.64s\"", text);
+	if (key == &keys[KEY_POOL_ACCESS_LOG_FORMAT])
+		return access_format_parse(&format, text, err);
 	return 0;
 }
 
