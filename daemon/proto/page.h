@@ -59,6 +59,8 @@ struct page_gauges {
 enum page_doing_kind { DOING_NOTHING, DOING_REQUEST, DOING_START, DOING_STOP,
 	DOING_TIMER, DOING_DRAIN, DOING_MESSAGE };
 
+enum page_helper { HELPER_WRITTEN, HELPER_LOST };	/* lines */
+
 struct page_doing {
 	uint32_t seq;		/* odd: being written */
 	uint16_t plugin;	/* index in the worker's snapshot */
@@ -73,7 +75,7 @@ struct page {
 	struct page_gauges gauges;
 	uint64_t counters[PAGE_COUNTERS];
 	uint64_t histogram[PAGE_BUCKETS];
-	uint64_t helper[32];
+	uint64_t helper[32];	/* the access log's thread: enum page_helper */
 	struct page_doing doing[PAGE_DOING];	/* [0]: now */
 	/* Number of the entry's route, under its seq: place in the pool's list
 	 * + 1; 0: not of a route. */
