@@ -24,6 +24,7 @@
 #include "common/base/failpoint.h"
 #include "common/base/fd.h"
 #include "common/base/log.h"
+#include "daemon/journal/logfile.h"
 
 enum {
 	NOTICE_MS = 10000,
@@ -67,29 +68,6 @@ static struct {
 /* ---- targets --------------------------------------------------------------------- */
 
 static int
-open_file(const char *path, int *out, struct errmsg *err)
-{
-	/* Not waiting for the reader of a FIFO, which is refused below. */
-	int fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_NOFOLLOW |
-	    O_NOCTTY | O_NONBLOCK | O_CLOEXEC, 0640);
-	struct stat st;
-
-	if (fd < 0 && errno == ELOOP)
-		return errmsg_set(err, ERR_BAD_ARGUMENT,
-		    "log: %s is a symbolic link", path);
-	if (fd < 0)
-		return errmsg_errno(err, "log: cannot open %s", path);
-	if (fstat(fd, &st) != 0 || !((S_ISREG(st.st_mode) &&
-	    st.st_nlink == 1) || S_ISCHR(st.st_mode))) {
-		close(fd);
-		return errmsg_set(err, ERR_BAD_ARGUMENT, "log: %s is neither a "
-		    "regular file with one name nor a device", path);
-	}
-	*out = fd;
-	return 0;
-}
-
-static int
 open_target(const char *target, int *out, struct errmsg *err)
 {
 	int fd;
@@ -100,7 +78,7 @@ open_target(const char *target, int *out, struct errmsg *err)
 		return 0;
 	}
 	if (strcmp(target, "stderr") != 0)
-		return open_file(target, out, err);
+		return logfile_open("log", target, out, err);
 	fd = fcntl(2, F_DUPFD_CLOEXEC, 3);
 	if (fd < 0)
 		return errmsg_errno(err, "log: stderr");
@@ -175,10 +153,7 @@ priority_of(enum log_level level)
 static int
 is_removed(void)
 {
-	struct stat st;
-
-	return logthread.path[0] != '\0' && fstat(logthread.fd, &st) == 0 &&
-	    S_ISREG(st.st_mode) && st.st_nlink == 0;
+	return logthread.path[0] != '\0' && logfile_is_removed(logthread.fd);
 }
 
 /* 0 or an ERR_ code. */
@@ -186,7 +161,8 @@ static int
 make_again(struct errmsg *err)
 {
 	char text[LOGTHREAD_TARGET + 64];
-	int fd, n, rc = open_file(logthread.path, &fd, err);
+	int fd, n, rc = logfile_open("log",
+	    logthread.path, &fd, err);
 	ssize_t ignored;
 
 	if (rc != 0)
