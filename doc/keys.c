@@ -4,6 +4,7 @@
 /*
  * keys.c: a program of the build: the rows of keys.def as text.
  *   keys mdoc daemon|pool|plugin   a list for clusterd.ini(5)
+ *   keys mdoc access             fields of access_log_format, the same way
  *   keys sample                    a sample with every key at its default
  *   keys list                      "SCOPE KEY", one a line, for tests
  */
@@ -67,6 +68,23 @@ print_mdoc(enum key_scope scope)
 	printf(".El\n");
 }
 
+static void
+print_access_fields(void)
+{
+	static const struct { const char *name, *other, *help; } fields[] = {
+#define ACCESS_FIELD(id, name, other, help) { name, other, help },
+#include "common/table/access_fields.def"
+	};
+
+	printf(".Bl -tag -width Ds\n");
+	for (size_t i = 0; i < COUNT(fields); i++)
+		printf(".It Li $%s%s%s\n%s.\n", fields[i].name,
+		    fields[i].other != NULL ? " , $" : "",
+		    fields[i].other != NULL ? fields[i].other : "",
+		    fields[i].help);
+	printf(".El\n");
+}
+
 /* ---- sample ------------------------------------------------------------------------ */
 
 static void
@@ -126,6 +144,9 @@ main(int argc, char **argv)
 		if (argc == 3 && strcmp(what, "mdoc") == 0 &&
 		    strcmp(argv[2], scopes[scope]) == 0)
 			return print_mdoc((enum key_scope)scope), 0;
-	fprintf(stderr, "usage: keys mdoc daemon|pool|plugin|sample|list\n");
+	if (argc == 3 && strcmp(what, "mdoc") == 0 &&
+	    strcmp(argv[2], "access") == 0)
+		return print_access_fields(), 0;
+	fprintf(stderr, "usage: keys mdoc daemon|pool|plugin|access|sample|list\n");
 	return 2;
 }

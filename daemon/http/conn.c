@@ -135,6 +135,8 @@ drop_request(struct conn *conn, const char *why)
 		return;
 	http->ops->on_stale(conn, why, http->ctx);
 	board_add(http->board, METRIC_REQUESTS_ABORTED, 1);
+	if (http->tells_ends)
+		http->ops->on_ended(conn, clock_now_ns(), true, http->ctx);
 	http_end_doing(conn);
 	http->open--;
 	conn->request = 0;
@@ -220,6 +222,8 @@ conn_finish_request(struct conn *conn)
 	board_add(http->board, METRIC_REQUESTS, 1);
 	board_add(http->board, metric[exchange->status / 100 - 1], 1);
 	board_add_latency(http->board, now_ns - conn->since_ns);
+	if (http->tells_ends)
+		http->ops->on_ended(conn, now_ns, false, http->ctx);
 	http_end_doing(conn);
 	http->open--;
 	conn->until_close = exchange->until_close;
@@ -250,6 +254,7 @@ conn_refuse(struct conn *conn, int status)
 	conn->state = CONN_HANDLE;
 	conn->request = ++http->requests;
 	conn->since_ns = http->now_ns;
+	conn->route = 0;
 	http->open++;
 	conn->linger = true;
 	conn->exchange->raw_at = buf_len(&conn->exchange->in);

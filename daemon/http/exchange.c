@@ -78,7 +78,7 @@ exchange_reset(struct exchange *exchange, const struct http *http)
 	if (exchange->allocated > 0)
 		arena_reset(exchange);
 	buf_clear(&exchange->headers);
-	exchange->left = 0;
+	exchange->left = exchange->body_bytes = 0;
 	exchange->answer = ANSWER_NONE;
 	exchange->chunked = exchange->until_close = false;
 	exchange->head_only = exchange->was_full = false;

@@ -46,6 +46,7 @@ struct exchange {
 	struct buf out;			/* ready to be written */
 	struct buf headers;		/* lines the handler added */
 	uint64_t left;			/* of the length announced */
+	uint64_t body_bytes;		/* of the answer, so far */
 	uint8_t answer;			/* enum answer_state */
 	bool chunked;			/* the answer is */
 	bool until_close;		/* it ends with the connection */

@@ -51,6 +51,10 @@ struct http_ops {
 	void (*on_stale)(struct conn *conn, const char *why, void *ctx);
 	/* An answer is complete whose connection has `watched' set. */
 	void (*on_answered)(struct conn *conn, void *ctx);
+	/* Where `tells_ends' is set: a request is at its end, and all of it is
+	 * there to be looked at.  cut: without its whole answer. */
+	void (*on_ended)(struct conn *conn, uint64_t now_ns, bool cut,
+	    void *ctx);
 	/* One connection less. */
 	void (*on_closed)(void *ctx);
 };
@@ -78,7 +82,7 @@ struct http {
 	unsigned spare_count;
 
 	uint32_t doing_free;		/* entries 1..31 of the page, by bit */
-	bool draining;
+	bool draining, tells_ends;
 	uint64_t now_ns;		/* of this turn */
 };
 

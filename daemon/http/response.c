@@ -209,6 +209,7 @@ response_reply(struct conn *conn, int status, const char *type,
 	if (!no_body && len > 0) {
 		memcpy(exchange->out.data + exchange->out.end, data, len);
 		buf_extend(&exchange->out, len);
+		exchange->body_bytes = len;
 	}
 	exchange->answer = ANSWER_COMPLETE;
 	conn_finish_request(conn);
@@ -320,9 +321,12 @@ response_write(struct conn *conn, const void *data, size_t len)
 		exchange->was_full = true;
 		return -EAGAIN;
 	}
-	if (len > 0 && !exchange->head_only && add_piece(conn, data, len) != 0) {
-		exchange->out.failed = 0;
-		return -ENOMEM;
+	if (len > 0 && !exchange->head_only) {
+		if (add_piece(conn, data, len) != 0) {
+			exchange->out.failed = 0;
+			return -ENOMEM;
+		}
+		exchange->body_bytes += len;
 	}
 	if (exchange->left != UINT64_MAX)
 		exchange->left -= len;

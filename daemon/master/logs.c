@@ -15,7 +15,9 @@
 #include "common/base/fd.h"
 #include "common/base/log.h"
 #include "daemon/control/control.h"
+#include "daemon/journal/logfiles.h"
 #include "daemon/journal/logthread.h"
+#include "daemon/master/access.h"
 #include "daemon/master/change.h"
 #include "daemon/master/master.h"
 
@@ -24,7 +26,7 @@ enum { REOPEN_MS = 1000, WAITING_MAX = 32 };
 /* Somebody who waits for the answer to a request. */
 struct waiting {
 	struct control_call *call;
-	unsigned number;
+	unsigned number, files;		/* files: of logfiles_reopen() */
 	uint64_t until_ms;
 };
 
@@ -41,20 +43,35 @@ struct logs {
 
 /* ---- answers ------------------------------------------------------------------- */
 
+static bool
+is_over(const struct waiting *one, const struct logthread_status *status)
+{
+	return status->answered >= one->number &&
+	    logfiles_answered() >= one->files;
+}
+
 static void
 answer(const struct waiting *one, const struct logthread_status *status)
 {
-	struct errmsg err;
+	struct errmsg err = { 0 };
+	char text[400];
 
-	if (status->answered < one->number) {
-		change_refuse(one->call, ERR_TIMEOUT, "the log is not open "
-		    "yet: its disk does not answer");
-	} else if (status->refused != 0) {
-		errmsg_set(&err, ERR_FAILED, "%s", status->trouble);
-		control_fail(one->call, &err, NULL);
-	} else {
-		control_done(one->call, "{}");
+	if (!is_over(one, status)) {
+		change_refuse(one->call, ERR_TIMEOUT, "%s is not open "
+		    "yet: its disk does not answer",
+		    status->answered < one->number ? "the log" :
+		    "an access log");
+		return;
 	}
+	if (status->refused != 0)
+		errmsg_set(&err, ERR_FAILED, "%s", status->trouble);
+	for (size_t i = 0; i < ACCESS_TROUBLES && err.code == 0; i++)
+		if (access_trouble(i, text, sizeof(text)))
+			errmsg_set(&err, ERR_FAILED, "%s", text);
+	if (err.code != 0)
+		control_fail(one->call, &err, NULL);
+	else
+		control_done(one->call, "{}");
 }
 
 static void
@@ -68,12 +85,13 @@ settle(struct logs *logs)
 	for (size_t i = 0; i < logs->count; i++) {
 		struct waiting one = logs->waiting[i];
 
-		if (status.answered >= one.number || now >= one.until_ms)
+		if (is_over(&one, &status) || now >= one.until_ms)
 			answer(&one, &status);
 		else
 			logs->waiting[left++] = one;
 	}
 	logs->count = left;
+	access_settle(logs->m);
 	if (status.answered == logs->said)
 		return;
 	logs->said = status.answered;
@@ -150,7 +168,7 @@ void
 logs_reopen(struct master *m, struct control_call *call)
 {
 	struct timeval limit = { 0, 0 };
-	unsigned ms = clock_scaled_ms(REOPEN_MS);
+	unsigned ms = clock_scaled_ms(REOPEN_MS), files;
 	struct logs *logs;
 
 	/* A signal may come before the first check is over. */
@@ -159,6 +177,7 @@ logs_reopen(struct master *m, struct control_call *call)
 		return;
 	}
 	logs = m->logs;
+	files = logfiles_reopen();
 	if (call == NULL)
 		return;
 	if (logs->count == WAITING_MAX) {
@@ -166,7 +185,7 @@ logs_reopen(struct master *m, struct control_call *call)
 		return;
 	}
 	logs->waiting[logs->count++] = (struct waiting){ .call = call,
-	    .number = logs->asked, .until_ms = clock_now_ms() + ms };
+	    .number = logs->asked, .files = files, .until_ms = clock_now_ms() + ms };
 	limit.tv_sec = ms / 1000;
 	limit.tv_usec = (ms % 1000 + 1) * 1000;
 	event_add(logs->limit, &limit);
@@ -183,6 +202,12 @@ logs_stop(struct master *m, unsigned timeout_ms)
 	/* A thread that is stuck keeps its wake_fd: the process is at its end. */
 	free(m->logs);
 	m->logs = NULL;
+}
+
+int
+logs_wake_fd(const struct master *m)
+{
+	return m->logs != NULL ? m->logs->wake_fd : -1;
 }
 
 const char *

@@ -61,6 +61,8 @@ struct pool_run {
 	uint64_t empty_since_ns;	/* ready = 0 since then; 0: not */
 	uint64_t started_ns;		/* its first start; 0: adopted */
 	uint64_t restarts_at_start;
+	uint64_t access_lost_ns;	/* when lines of the access log were
+					 * last lost; 0: not */
 	bool was_ready;
 	uint64_t recycle_after_ns;	/* a failed recycle is tried again then */
 	int verdict;			/* enum view_state */

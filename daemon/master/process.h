@@ -89,6 +89,9 @@ struct process {
 	uint64_t operator_until_ns;	/* a death before then was ordered */
 	char fatal_text[256];		/* words of its FATAL */
 
+	bool access_seen;		/* access_lost was looked at */
+	uint64_t access_lost;		/* lines of its access log, so far */
+
 	bool recycle;			/* as soon as its pool is free */
 
 	uint64_t generation;		/* of its snapshot, when adopted */

@@ -16,6 +16,7 @@
 #include "common/base/clock.h"
 #include "common/base/log.h"
 #include "daemon/journal/journal.h"
+#include "daemon/master/access.h"
 #include "daemon/master/cgroup.h"
 #include "daemon/master/change.h"
 #include "daemon/master/death.h"
@@ -302,6 +303,7 @@ life_own(struct master *m, uint16_t row, struct process *process)
 	process->pool = slot->pool;
 	process->slot = slot->number;
 	process_watch(process);
+	access_tell_worker(process);
 }
 
 struct process *

@@ -21,6 +21,7 @@
 #include "common/base/stamp.h"
 #include "daemon/control/control.h"
 #include "daemon/journal/journal.h"
+#include "daemon/master/access.h"
 #include "daemon/master/adopt.h"
 #include "daemon/master/change.h"
 #include "daemon/master/check.h"
@@ -376,6 +377,7 @@ void
 start_apply_conf(struct master *m)
 {
 	apply_daemon_keys(m);
+	access_apply(m);
 	send_backstop(m);
 	host_set_access(m);
 	start_change_control(m);

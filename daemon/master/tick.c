@@ -18,6 +18,7 @@
 #include "common/base/log.h"
 #include "daemon/journal/journal.h"
 #include "daemon/journal/logthread.h"
+#include "daemon/master/access.h"
 #include "daemon/master/cgroup.h"
 #include "daemon/master/change.h"
 #include "daemon/master/dispatch.h"
@@ -69,6 +70,7 @@ look_at_workers(struct master *m, uint64_t now, bool late)
 			continue;
 		process_flush(process);
 		sample_page(process);
+		access_look(process);
 		output_tick(process);
 		dispatch_judge_end(process);
 		if (m->ticks % PROC_TICKS == 0)
@@ -117,6 +119,7 @@ on_tick(evutil_socket_t fd, short what, void *arg)
 	dispatch_kick_all(m);
 	if (m->ticks % PROC_TICKS == 0) {
 		start_look_at_control(m);
+		access_tidy(m);
 		if (m->conf != NULL)
 			sources_look(m->sources, m->conf);
 		cgroup_look(m);

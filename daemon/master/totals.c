@@ -31,10 +31,17 @@ struct totals {
 void
 totals_fold(struct memo_pool *pool, const struct page_report *report)
 {
+	uint64_t due = report->counters[METRIC_ACCESS_LINES];
+	uint64_t known = report->counters[METRIC_ACCESS_WRITTEN] +
+	    report->counters[METRIC_ACCESS_DROPPED];
+
 	for (size_t i = 0; i < METRIC__COUNT; i++)
 		page_add(&pool->counters[i], report->counters[i]);
 	for (size_t i = 0; i < PAGE_BUCKETS; i++)
 		page_add(&pool->histogram[i], report->histogram[i]);
+	/* lines that waited to be written went with it */
+	if (due > known)
+		page_add(&pool->counters[METRIC_ACCESS_DROPPED], due - known);
 }
 
 static void

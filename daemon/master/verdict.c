@@ -11,7 +11,9 @@
 #include "common/base/clock.h"
 #include "common/base/log.h"
 #include "daemon/journal/journal.h"
+#include "daemon/journal/logfiles.h"
 #include "daemon/journal/logthread.h"
+#include "daemon/master/access.h"
 #include "daemon/master/change.h"
 #include "daemon/master/link.h"
 #include "daemon/master/listeners.h"
@@ -25,7 +27,10 @@
 #include "daemon/supervisor/policy.h"
 #include "daemon/supervisor/state.h"
 
-enum { SHORT_MS = 5000, EMPTY_MS = 2000, AGAIN_MS = 30000 };
+enum {
+	SHORT_MS = 5000, EMPTY_MS = 2000, AGAIN_MS = 30000,
+	LOSING_MS = 10000,
+};
 
 static struct {
 	enum view_state state;
@@ -230,6 +235,28 @@ look_at_listeners(struct master *m)
 }
 
 static void
+look_at_access_logs(struct master *m)
+{
+	const struct memo_copy *copy = turn_look(m);
+	uint64_t since_ns = (uint64_t)clock_scaled_ms(LOSING_MS) * NS_PER_MS;
+	char text[VERDICT_TEXT];
+
+	for (size_t i = 0; i < ACCESS_TROUBLES; i++)
+		if (access_trouble(i, text, sizeof(text)))
+			add(VIEW_DEGRADED, REASON_LOG_REFUSED, NULL, NULL,
+			    "%s", text);
+	for (uint16_t i = 0; i < copy->pools; i++)
+		if (m->pool[i].access_lost_ns != 0 && clock_now_ns() -
+		    m->pool[i].access_lost_ns < since_ns)
+			add(VIEW_DEGRADED, REASON_LOGS_DROPPED,
+			    copy->pool[i].name, NULL, "pool %s: lines of the "
+			    "access log are lost", copy->pool[i].name);
+	if (logfiles_are_stuck())
+		add(VIEW_DEGRADED, REASON_LOG_REFUSED, NULL, NULL,
+		    "an access log is not open: its disk does not answer");
+}
+
+static void
 look_at_log(const struct master *m)
 {
 	const char *trouble = logs_trouble(m);
@@ -302,6 +329,7 @@ verdict_find(struct master *m)
 		    (unsigned long long)copy->globals.generation);
 	look_at_listeners(m);
 	look_at_log(m);
+	look_at_access_logs(m);
 	look_at_sources(m);
 	look_at_store(m);
 }

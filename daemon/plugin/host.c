@@ -258,6 +258,7 @@ on_request(struct conn *conn, void *ctx)
 		if (conn->watched)	/* it lives, and wants none of it */
 			end_probe(host, conn, PROBE_LIVED);
 	}
+	conn->route = 0;
 	response_error(conn, 404, false);
 }
 
@@ -293,6 +294,14 @@ on_stale(struct conn *conn, const char *why, void *ctx)
 /* ---- life ------------------------------------------------------------------------ */
 
 static void
+on_ended(struct conn *conn, uint64_t now_ns, bool cut, void *ctx)
+{
+	struct host *host = ctx;
+
+	host->ops->ended(conn, now_ns, cut);
+}
+
+static void
 on_closed(void *ctx)
 {
 	struct host *host = ctx;
@@ -302,7 +311,8 @@ on_closed(void *ctx)
 
 static const struct http_ops http_ops = {
 	.on_request = on_request, .on_room = on_room, .on_stale = on_stale,
-	.on_answered = on_answered, .on_closed = on_closed,
+	.on_answered = on_answered, .on_ended = on_ended,
+	.on_closed = on_closed,
 };
 
 void

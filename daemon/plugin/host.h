@@ -22,6 +22,8 @@ struct host_ops {
 	void (*disconnect)(const char *plugin, const char *reason);
 	/* Of a route that is shut: somebody asks, or the end of a probe. */
 	void (*probe)(unsigned route, enum probe_word word);
+	/* A request is at its end (http.h), where http.tells_ends is set. */
+	void (*ended)(struct conn *conn, uint64_t now_ns, bool cut);
 	/* One connection less. */
 	void (*closed)(void);
 	/* We are the child of a fork() in a plugin.  Does not return. */

@@ -19,6 +19,17 @@ clamped(const uint32_t *word, uint32_t limit)
 	return value < limit ? value : limit;
 }
 
+/* Of the access log two threads count, each in words of its own.  What is too
+ * high to be added is for judge() to see. */
+static void
+add_helper(struct page_report *report, enum metric_id metric, uint64_t count)
+{
+	uint64_t *sum = &report->counters[metric];
+
+	*sum = count > PAGE_COUNT_MAX || *sum > PAGE_COUNT_MAX ? UINT64_MAX :
+	    *sum + count;
+}
+
 static void
 copy_page(const struct page *shared, const struct page_limits *limits,
     uint64_t now_ns, struct page_report *report)
@@ -43,6 +54,10 @@ copy_page(const struct page *shared, const struct page_limits *limits,
 		report->counters[i] = WORD_GET(shared->counters[i]);
 	for (unsigned i = 0; i < PAGE_BUCKETS; i++)
 		report->histogram[i] = WORD_GET(shared->histogram[i]);
+	add_helper(report, METRIC_ACCESS_WRITTEN,
+	    WORD_GET(shared->helper[HELPER_WRITTEN]));
+	add_helper(report, METRIC_ACCESS_DROPPED,
+	    WORD_GET(shared->helper[HELPER_LOST]));
 }
 
 static int

@@ -146,6 +146,7 @@ on_beat(evutil_socket_t fd, short what, void *arg)
 	if (worker->beats % 2 == 0 && !worker->keeper_lost)
 		watch_descriptors(worker);
 	host_tick(&worker->host, clock_now_ns());
+	access_tick(worker, clock_now_ns());
 	accept_update(worker);
 	talk_flush(worker);
 	drain_check(worker);

@@ -28,6 +28,7 @@ drain_stop(struct worker *worker)
 	if (worker->host.http.table != NULL)
 		worker->aborted += http_abort_all(&worker->host.http);
 	host_stop(&worker->host);
+	access_stop(worker);
 	beat_now(worker);
 	check_leaks();
 	_exit(0);

@@ -209,6 +209,12 @@ connection_closed(void)
 }
 
 static void
+request_ended(struct conn *conn, uint64_t now_ns, bool cut)
+{
+	access_end_request(&the_worker, conn, now_ns, cut);
+}
+
+static void
 say_probe(unsigned route, enum probe_word word)
 {
 	talk_say_probe(&the_worker, route, word);
@@ -225,7 +231,8 @@ plugin_copied(void)
 
 static const struct host_ops host_ops = {
 	.log = lines_add, .disconnect = plugin_disconnect,
-	.probe = say_probe, .closed = connection_closed,
+	.probe = say_probe, .ended = request_ended,
+	.closed = connection_closed,
 	.copied = plugin_copied,
 };
 
@@ -376,6 +383,7 @@ static void
 init_loop(struct worker *worker)
 {
 	struct http_config config;
+	struct errmsg err;
 
 	worker->base = new_base();
 	if (worker->base == NULL)
@@ -388,6 +396,8 @@ init_loop(struct worker *worker)
 	make_http_config(worker->pool, worker->conf, &config);
 	if (host_init_http(&worker->host, &config) != 0)
 		die("connections");
+	if (access_init(worker, &err) != 0)
+		give_up(worker, FATAL_CONFIG, "", err.text);
 	accept_init(worker);
 	drain_init(worker);
 }

@@ -176,6 +176,9 @@ take_key(struct worker *worker, uint32_t number, int64_t value)
 	case KEY_POOL_HANDLER_TIMEOUT:
 		worker->host.handler_ms = value;
 		break;
+	case KEY_POOL_ACCESS_LOG_SAMPLE:
+		worker->access.sample = value;
+		break;
 	case KEY_POOL_MIN_RATE:
 		worker->host.http.config.min_rate = value;
 		break;
@@ -235,6 +238,10 @@ take_message(struct worker *worker, struct channel_packet *packet, int *fds)
 		break;
 	case CHANNEL_SET:
 		take_key(worker, packet->body.set.key, packet->body.set.value);
+		break;
+	case CHANNEL_REOPEN:
+		access_reopen(worker, fds[0], packet->body.reopen.is_pipe);
+		fds[0] = -1;
 		break;
 	case CHANNEL_MASTER_LOST:
 		take_master_lost(worker, packet->body.master_lost.number);

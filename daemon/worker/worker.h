@@ -4,8 +4,8 @@
 /*
  * worker.h: one worker: its descriptors, its loop, its plugins.  Life:
  * start.c brings it up to READY, accept.c takes connections, talk.c hears the
- * master, beat.c writes the page and looks after its own descriptors, drain.c
- * ends it.  Trusted with nothing but its own clients; it leaves by _exit.
+ * master, beat.c writes the page and looks after its own descriptors, access.c
+ * has the access log, drain.c ends it.  Trusted with nothing but its own clients; it leaves by _exit.
  */
 #ifndef DAEMON_WORKER_WORKER_H
 #define DAEMON_WORKER_WORKER_H
@@ -21,6 +21,7 @@
 #include "daemon/plugin/host.h"
 #include "daemon/proto/keeper.h"
 #include "daemon/proto/page.h"
+#include "daemon/worker/access.h"
 
 enum {
 	WORKER_LISTENERS_MAX = KEEPER_SPAWN_LISTENERS,
@@ -51,6 +52,7 @@ struct worker {
 	struct board board;
 	const struct page *master_page;
 	struct host host;
+	struct access access;
 
 	struct channel channel;
 	struct event channel_event, channel_write_event;

@@ -456,6 +456,7 @@ def test_child_dies_at(row, rule):
 
 # A place where something else than a death is wanted, and the test that does it.
 ELSEWHERE = {
+    "access.open": "test_g_access.py", "access.write": "test_g_access.py",
     "checker.not_root": "../system/test_config.py",
     "listener.bound": "../system/test_reuseport.py", "master.tick": "test_j.py"}
 

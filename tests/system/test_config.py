@@ -130,6 +130,7 @@ KEYS_POOL = [
      '"example.org" has no path; "example.org/" is everything on that host'),
     ("route = / hello", '"/ hello" is there twice'),
     ("access_log = log.txt", 'must be off, stdout, an absolute path, not "log.txt"'),
+    ("access_log = /" + 300 * "x", "has 301 bytes, more than 255"),
     ("access_log_format = common",
      'must be combined, json or a format with $variables, not "common"'),
     ("max_connections = 0", 'must be 1-1000000, not "0"'),
@@ -394,7 +395,6 @@ def test_constructor_that_does_not_return(check, how, words):
 
 
 @pytest.mark.parametrize("line, words", [
-    ("access_log = /tmp/x", "has no effect in this version"),
     ("max_children = 3", "has no effect in this version")])
 def test_what_does_nothing_yet_is_said(check, line, words):
     status, _, errors = check("@DIRS\n" + pool(line))

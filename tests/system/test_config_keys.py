@@ -129,6 +129,7 @@ POOL = {
     "access_log": files("off", "off", "stdout"),
     "access_log_format": Key("combined", ["combined", "json", "$status $path"],
                              must("combined, json or a format with $variables", "common", "")),
+    "access_log_sample": numbers("1", 1, 1000000),
     "max_connections": numbers("1024", 1, 1000000, cut=10000),
     "backlog": numbers("1024", 1, 65535),
     "max_header_size": sizes("32k", "1k", "1M", ("0", "1023"), "2M", given="max_uri_size = 256"),
