@@ -351,6 +351,43 @@ compare_pools(struct compare *compare)
 	}
 }
 
+/* Workers name a route by its place, a plugin by its place among the pool's. */
+static int
+has_same_numbers(const struct compare *compare,
+    const struct conf_pool *before, const struct conf_pool *after)
+{
+	const struct conf_route *old = before->routes, *new = after->routes;
+
+	if (before->route_count != after->route_count)
+		return 0;
+	for (size_t i = 0; i < after->route_count; i++) {
+		if (strcmp(old[i].pattern, new[i].pattern) != 0 ||
+		    strcmp(compare->before->plugins[old[i].plugin].name,
+		    compare->after->plugins[new[i].plugin].name) != 0)
+			return 0;
+		for (size_t n = 0; n < i; n++)
+			if ((old[i].plugin < old[n].plugin) !=
+			    (new[i].plugin < new[n].plugin))
+				return 0;
+	}
+	return 1;
+}
+
+static void
+find_alike(struct compare *compare)
+{
+	const struct conf *before = compare->before, *after = compare->after;
+
+	for (size_t i = 0; i < after->pool_count; i++) {
+		const struct conf_pool *old = conf_pool_by_name(before,
+		    after->pools[i].name);
+
+		compare->diff->alike[i] = old != NULL &&
+		    !compare->diff->roll[i] &&
+		    has_same_numbers(compare, old, &after->pools[i]);
+	}
+}
+
 int
 diff_make(const struct conf *before, const struct conf *after,
     struct diff *diff)
@@ -362,6 +399,7 @@ diff_make(const struct conf *before, const struct conf *after,
 	    &after->daemon);
 	compare_pools(&compare);
 	compare_plugins(&compare);
+	find_alike(&compare);
 	return compare.failed ? ERR_MEMORY : 0;
 }
 

@@ -31,6 +31,9 @@ struct diff {
 	size_t refused;		/* rows that need a restart */
 	/* by index of the new configuration: workers must be replaced */
 	uint8_t roll[CONF_POOLS_MAX];
+	/* of those that need not: what a worker has read differs in live keys
+	 * alone, and its routes and plugins have the numbers they had */
+	uint8_t alike[CONF_POOLS_MAX];
 	/* by index of the new, of the old one: is not in the other */
 	uint8_t added[CONF_POOLS_MAX], removed[CONF_POOLS_MAX];
 

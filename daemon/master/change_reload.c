@@ -131,6 +131,8 @@ note_pools(struct master *m)
 			run->trans.pools[i] = TRANS_POOL_ROLLS;
 		else if (diff.added[pool->index])
 			run->trans.pools[i] = TRANS_POOL_RETURNS;
+		else if (diff.alike[pool->index])
+			run->trans.pools[i] = TRANS_POOL_MOVES;
 	}
 	diff_done(&diff);
 	return rc;
@@ -291,7 +293,7 @@ commit_pool(struct master *m, uint16_t index, const struct conf *before,
 
 	if (new == NULL)
 		return;		/* drained when its addresses have left */
-	trans_commit_pool(&s, index);
+	trans_commit_pool(&s, &m->change->trans, index);
 	if (old != NULL && old->workers_min == new->workers_min &&
 	    old->workers_max == new->workers_max)
 		return;

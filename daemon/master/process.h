@@ -94,7 +94,8 @@ struct process {
 
 	bool recycle;			/* as soon as its pool is free */
 
-	uint64_t generation;		/* of its snapshot, when adopted */
+	uint64_t generation;		/* when adopted: of its snapshot; rebuild.c
+					 * makes it the one that it is of */
 
 	bool unkillable;		/* nobody waits for its end any more */
 

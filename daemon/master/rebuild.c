@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "common/base/clock.h"
+#include "daemon/conf/diff.h"
 #include "daemon/master/change.h"
 #include "daemon/master/generations.h"
 #include "daemon/master/life.h"
@@ -89,6 +90,41 @@ rebuild_pool_of(const struct memo_copy *copy, const char *name,
 }
 
 /* -- who is who in a slot ---------------------------------------------------- */
+
+/* A worker of the one is as if it were of the other, so a commit has moved it. */
+static bool
+is_alike(const struct conf *from, const struct conf *to, const char *name)
+{
+	const struct conf_pool *pool = conf_pool_by_name(to, name);
+	struct diff diff;
+	bool alike;
+
+	if (pool == NULL)
+		return false;
+	alike = diff_make(from, to, &diff) == 0 && diff.alike[pool->index];
+	diff_done(&diff);
+	return alike;
+}
+
+/* The keeper knows a process by the snapshot that it was started with: there may
+ * be none of that generation any more. */
+static void
+find_generation(struct master *m, struct process *process)
+{
+	const struct memo_copy *copy = turn_look(m);
+	const struct generation *own, *good;
+	unsigned number = 0;
+	uint16_t pool = rebuild_pool_of(copy, process->name, &number);
+
+	if (pool == MEMO_NONE ||
+	    process->generation >= copy->pool[pool].generation)
+		return;
+	own = master_generation(m, process->generation);
+	good = master_generation(m, copy->pool[pool].generation);
+	if (own == NULL || (good != NULL && is_alike(own->conf, good->conf,
+	    copy->pool[pool].name)))
+		process->generation = copy->pool[pool].generation;
+}
 
 /* Of a configuration that was never in force there: what a change, which ended
  * with its master, had begun.  A pool that no change concerned has workers of an
@@ -248,6 +284,8 @@ rebuild_memo(struct master *m, struct process *found)
 		copy->globals.previous = m->salvage->globals.previous;
 	}
 	add_pools(m);
+	for (struct process *p = found; p != NULL; p = p->next)
+		find_generation(m, p);
 	found = sort(m, found);
 	for (struct process *p = found; p != NULL; p = p->next)
 		rebuild_row(m, p);

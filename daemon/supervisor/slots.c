@@ -294,7 +294,9 @@ slots_promote(struct supervisor *s, uint16_t index)
 
 	CHECK(slot->other != MEMO_NONE);
 	state_swap(copy, index);
-	slot->generation = copy->worker[slot->current].generation;
+	/* A recycled one may have been begun before a commit. */
+	if (copy->worker[slot->current].transaction == SUCCESSOR_CHANGE)
+		slot->generation = copy->worker[slot->current].generation;
 	copy->worker[slot->current].transaction = SUCCESSOR_NONE;
 	slot->early = 0;
 	if (slot->other != MEMO_NONE)

@@ -171,6 +171,7 @@ is_to_roll(const struct trans *t, const struct memo_slot *slot)
 {
 	switch ((enum trans_pool)t->pools[slot->pool]) {
 	case TRANS_POOL_STAYS:
+	case TRANS_POOL_MOVES:
 		return false;
 	case TRANS_POOL_ROLLS:
 		return true;
@@ -326,8 +327,21 @@ trans_commit(struct supervisor *s, bool automatic)
 	globals->trans_step = TRANS_COMMITTED;
 }
 
+/* Not what is older than the generation that was in force: it is another. */
+static void
+move_workers(struct memo_copy *copy, uint16_t pool)
+{
+	for (uint16_t i = 0; i < copy->workers; i++) {
+		struct memo_worker *row = &copy->worker[i];
+
+		if (row->id != 0 && copy->slot[row->slot].pool == pool &&
+		    row->generation == copy->globals.previous)
+			row->generation = copy->globals.generation;
+	}
+}
+
 void
-trans_commit_pool(struct supervisor *s, uint16_t index)
+trans_commit_pool(struct supervisor *s, const struct trans *t, uint16_t index)
 {
 	struct memo_copy *copy = s->copy;
 	struct memo_pool *pool = &copy->pool[index];
@@ -337,6 +351,8 @@ trans_commit_pool(struct supervisor *s, uint16_t index)
 	pool->early_deaths = 0;
 	pool->tokens_ns = 0;		/* a full bucket */
 	pool->tokens_milli = 0;
+	if (t->pools[index] == TRANS_POOL_MOVES)
+		move_workers(copy, index);
 	for (uint16_t i = 0; i < copy->slots; i++) {
 		struct memo_slot *slot = &copy->slot[i];
 

@@ -17,6 +17,7 @@ enum trans_pool {
 	TRANS_POOL_STAYS,
 	TRANS_POOL_ROLLS,
 	TRANS_POOL_RETURNS,	/* it had left: only what is wanted is rolled */
+	TRANS_POOL_MOVES,	/* stays, and its workers are as new ones */
 };
 
 struct trans {
@@ -71,9 +72,12 @@ void trans_undo(struct supervisor *s, struct trans *t);
 /* It went back as far as it could: what a slot has whose way back failed twice
  * serves on, marked, until its pool's generation starts there again. */
 void trans_undone(struct supervisor *s);
-/* The generation that it brings is in force; then each of its pools. */
+/* The generation that it brings is in force; then each of its pools.  Workers
+ * that stay are of it from now on where nothing tells them from new ones, or
+ * each would hold the generation that it was started with. */
 void trans_commit(struct supervisor *s, bool automatic);
-void trans_commit_pool(struct supervisor *s, uint16_t pool);
+void trans_commit_pool(struct supervisor *s, const struct trans *t,
+    uint16_t pool);
 
 /* -- all ------------------------------------------------------------------- */
 

@@ -4,11 +4,11 @@
 import glob
 import os
 import pwd
-from signal import SIGKILL
+from signal import SIGKILL, SIGSTOP
 
 import pytest
 
-from harness import wait
+from harness import memo, wait
 
 
 def module(c, name):
@@ -127,3 +127,49 @@ def test_an_earlier_generation_with_an_account_of_another_daemon_is_refused(clus
     refused = c.ctl("rollback")
     assert refused.code == 1 and NAMES[0] in refused and "restart" in refused, refused
     assert account(c, "web") == NAMES[2]
+
+
+def test_workers_of_many_reloads_hold_no_generation(cluster):
+    """Of live keys alone, so that no worker is replaced, each adding one."""
+    c = cluster(workers=1, daemon={"max_workers": 40})
+    first = c.worker("web/0")["id"]
+    for workers in range(2, 21):
+        c.write_config(workers=workers)
+        assert c.ctl("reload").code == 0, "with %d workers" % workers
+    status = c.await_state(lambda s: s["pools"][0]["ready"] == 20, timeout=20)
+    assert c.worker("web/0")["id"] == first
+    assert {w["generation"] for w in status["workers"]} == {status["generation"]}
+
+
+def test_a_worker_of_an_earlier_reload_is_started_again(cluster):
+    """Its own snapshot is long gone, by this master and by the next."""
+    c = cluster(workers=2)
+    for timeout in range(11, 16):
+        c.write_config(handler_timeout="%ds" % timeout)
+        assert c.ctl("reload").code == 0
+    os.kill(c.master_pid(), SIGKILL)
+    seen = c.await_event("master.adopted")
+    for slot in ("web/0", "web/1"):
+        os.kill(c.worker(slot)["pid"], SIGKILL)
+        c.await_event("worker.ready", after=seen, worker=slot)
+    status = c.status()
+    assert {w["generation"] for w in status["workers"]} == {status["generation"]}
+
+
+def test_a_memo_made_anew_knows_what_its_workers_were_moved_to(cluster):
+    """The keeper knows them by the snapshot that they were started with."""
+    c = cluster(workers=1, daemon={"keep_generations": 2})
+    for timeout in range(11, 15):
+        c.write_config(handler_timeout="%ds" % timeout)
+        assert c.ctl("reload").code == 0
+    now, pid, seen = c.status()["generation"], c.master_pid(), c.last_event()
+    os.kill(pid, SIGSTOP)               # it would write over it
+    with memo.Memo(c.pid()) as held:
+        held.flip("current", "idle")
+    os.kill(pid, SIGKILL)
+    c.await_event("master.adopted", after=seen)
+    status = c.status()
+    assert {w["generation"] for w in status["workers"]} == {now} == {status["generation"]}
+    os.kill(c.worker("web/0")["pid"], SIGKILL)
+    c.await_event("worker.ready", after=seen, worker="web/0")
+    assert c.worker("web/0")["generation"] == now

@@ -123,10 +123,11 @@ scale(struct model *m, int by)
 }
 
 static void
-reload(struct model *m, enum trans_kind kind, enum trans_step step)
+reload(struct model *m, enum trans_kind kind, enum trans_step step,
+    enum trans_pool pool)
 {
 	trans_begin(&m->s, &m->trans, kind, m->room);
-	m->trans.pools[0] = TRANS_POOL_ROLLS;
+	m->trans.pools[0] = pool;
 	m->s.copy->globals.trans_generation = MODEL_COMING;
 	m->s.copy->globals.trans_step = step;
 	if (step != TRANS_CHECK)
@@ -139,7 +140,7 @@ rollback(struct model *m)
 	if (m->s.copy->globals.trans_step == TRANS_HELD)
 		trans_undo(&m->s, &m->trans);
 	else
-		reload(m, TRANS_ROLLBACK, TRANS_CANARY);
+		reload(m, TRANS_ROLLBACK, TRANS_CANARY, TRANS_POOL_ROLLS);
 }
 
 static void
@@ -258,10 +259,13 @@ model_apply(struct model *m, struct model_event event)
 		scale(m, -1);
 		break;
 	case MODEL_RELOAD:
-		reload(m, TRANS_RELOAD, TRANS_CHECK);
+		reload(m, TRANS_RELOAD, TRANS_CHECK, TRANS_POOL_ROLLS);
+		break;
+	case MODEL_RELOAD_LIVE:
+		reload(m, TRANS_RELOAD, TRANS_CHECK, TRANS_POOL_MOVES);
 		break;
 	case MODEL_RELOAD_HOLD:
-		reload(m, TRANS_RELOAD, TRANS_CHECK);
+		reload(m, TRANS_RELOAD, TRANS_CHECK, TRANS_POOL_ROLLS);
 		m->s.copy->globals.trans_hold_percent = MODEL_HOLD_PERCENT;
 		break;
 	case MODEL_CONTINUE:
@@ -271,7 +275,7 @@ model_apply(struct model *m, struct model_event event)
 		rollback(m);
 		break;
 	case MODEL_TAKE_BACK:
-		reload(m, TRANS_ROLLBACK, TRANS_ROLL);
+		reload(m, TRANS_ROLLBACK, TRANS_ROLL, TRANS_POOL_ROLLS);
 		break;
 	case MODEL_STOP:
 		stop(m, STOP_DRAIN);
@@ -311,7 +315,7 @@ follow_verdict(struct model *m, enum trans_verdict verdict)
 		trans_hold(&m->s);
 	} else {
 		trans_commit(&m->s, false);
-		trans_commit_pool(&m->s, 0);
+		trans_commit_pool(&m->s, &m->trans, 0);
 	}
 }
 

@@ -56,6 +56,7 @@ struct model_roll {
 
 struct model_state {
 	uint8_t kind, step, hold, stopping, rolls;
+	uint8_t pool;			/* enum trans_pool, of a reload */
 	uint8_t desired, by_operator, drained, tokens;
 	uint8_t from, to, was_by_operator;
 	struct model_slot slot[MODEL_SLOTS];

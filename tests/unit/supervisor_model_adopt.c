@@ -67,13 +67,14 @@ adopt_change(struct model *m)
 {
 	const struct memo_globals was = m->s.copy->globals;
 	struct memo_globals *now = &m->s.copy->globals;
+	uint8_t pool = m->trans.pools[0];	/* as the configurations say */
 
 	roll_clear(&m->trans.roll);
 	if (was.trans_kind == TRANS_NONE)
 		return;
 	trans_begin(&m->s, &m->trans, (enum trans_kind)was.trans_kind,
 	    m->room);
-	m->trans.pools[0] = TRANS_POOL_ROLLS;
+	m->trans.pools[0] = pool;
 	now->trans_step = was.trans_step;
 	now->trans_hold_percent = was.trans_hold_percent;
 	if (trans_adopt(&m->s, &m->trans, true) == TRANS_FAILED &&

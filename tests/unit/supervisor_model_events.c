@@ -93,7 +93,7 @@ add_changes(struct list *list, const struct model_state *state,
     const struct model_rules *rules)
 {
 	static const uint8_t changes[] = { MODEL_RESTART_ALL, MODEL_RELOAD,
-		MODEL_RELOAD_HOLD, MODEL_ROLLBACK, MODEL_TAKE_BACK };
+		MODEL_RELOAD_LIVE, MODEL_RELOAD_HOLD, MODEL_ROLLBACK, MODEL_TAKE_BACK };
 
 	add(list, state->drained ? MODEL_RESUME_ALL : MODEL_DRAIN_ALL, 0, 0);
 	if (state->step == TRANS_HELD) {

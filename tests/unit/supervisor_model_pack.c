@@ -102,6 +102,8 @@ pack_trans(const struct model *m, struct model_state *out)
 		return;
 	}
 	CHECK(t->roll.count <= MODEL_SLOTS);
+	if (out->kind >= TRANS_RELOAD)
+		out->pool = t->pools[0];
 	out->rolls = (uint8_t)t->roll.count;
 	for (size_t i = 0; i < t->roll.count; i++) {
 		const struct roll_slot *slot = &t->roll.slots[i];
@@ -208,7 +210,7 @@ unpack_trans(struct model *m, const struct model_state *from)
 	t->from = from->from;
 	t->to = from->to;
 	t->was_by_operator = from->was_by_operator != 0;
-	t->pools[0] = TRANS_POOL_ROLLS;
+	t->pools[0] = from->pool;
 	for (size_t i = 0; i < from->rolls; i++) {
 		const struct model_roll *slot = &from->roll[i];
 

@@ -121,7 +121,43 @@ test_live_rolls_nothing(void **state)
 	    "127.0.0.1:2", NULL);
 	assert_int_equal(o.diff.refused, 0);
 	assert_int_equal(o.diff.roll[0] + o.diff.roll[1], 0);
+	assert_int_equal(o.diff.alike[0] + o.diff.alike[1], 2);
 	end(&o);
+}
+
+/* The same routes and plugins, in another order: their numbers differ. */
+static void
+test_alike_is_what_has_the_same_numbers(void **state)
+{
+	const struct conf_route routes[] = { { "/a", 0 }, { "/b", 1 } };
+	struct outcome o;
+
+	(void)state;
+	for (int turn = 0; turn < 3; turn++) {
+		begin(&o);
+		for (size_t i = 0; i < 2; i++) {
+			*conf_add_route(&o.before->pools[0]) = routes[i];
+			*conf_add_route(&o.after->pools[0]) =
+			    routes[turn == 1 ? 1 - i : i];
+		}
+		if (turn == 2) {	/* sections in another order */
+			o.after->plugins[0].name = "echo";
+			o.after->plugins[1].name = "hello";
+			o.after->plugins[1].options =
+			    o.after->plugins[0].options;
+			o.after->plugins[1].option_count = 1;
+			o.after->plugins[0].options = NULL;
+			o.after->plugins[0].option_count = 0;
+			for (size_t i = 0; i < 3; i++)
+				o.after->pools[0].routes[i].plugin ^= 1;
+			o.after->pools[1].routes[0].plugin ^= 1;
+		}
+		assert_int_equal(diff_make(o.before, o.after, &o.diff), 0);
+		assert_int_equal(o.diff.count, 0);
+		assert_int_equal(o.diff.alike[0], turn == 0);
+		assert_int_equal(o.diff.alike[1], 1);
+		end(&o);
+	}
 }
 
 static void
@@ -138,6 +174,8 @@ test_reload_rolls_its_pool(void **state)
 	expect_row(&o.diff, 1, "pool api", "env", APPLIES_RELOAD, NULL, "A=1");
 	assert_int_equal(o.diff.roll[0], 0);
 	assert_int_equal(o.diff.roll[1], 1);
+	assert_int_equal(o.diff.alike[0], 1);
+	assert_int_equal(o.diff.alike[1], 0);
 	end(&o);
 }
 
@@ -224,6 +262,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_equal),
 		cmocka_unit_test(test_live_rolls_nothing),
+		cmocka_unit_test(test_alike_is_what_has_the_same_numbers),
 		cmocka_unit_test(test_reload_rolls_its_pool),
 		cmocka_unit_test(test_restart_is_refused),
 		cmocka_unit_test(test_plugin_rolls_who_uses_it),

@@ -592,6 +592,17 @@ two_slots_and_a_reload(void **state)
 }
 
 static void
+two_slots_and_a_reload_of_live_keys(void **state)
+{
+	static const struct model_rules rules = { .name = "live keys of two",
+		.slots = 2, .cpus = 2, .surge = 2, .only = MODEL_RELOAD_LIVE,
+		.flips = true, .layers = 3, .more_layers = 3 };
+
+	(void)state;
+	run(&rules);
+}
+
+static void
 three_slots(void **state)
 {
 	static const struct model_rules rules = { .name = "three slots",
@@ -678,6 +689,7 @@ main(void)
 		cmocka_unit_test(one_slot),
 		cmocka_unit_test(two_slots),
 		cmocka_unit_test(two_slots_and_a_reload),
+		cmocka_unit_test(two_slots_and_a_reload_of_live_keys),
 		cmocka_unit_test(three_slots),
 		cmocka_unit_test(three_slots_and_a_reload),
 		cmocka_unit_test(every_cell_is_reached_or_cannot_happen),
