@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "common/base/check.h"
+#include "common/base/failpoint.h"
 #include "common/base/log.h"
 #include "daemon/keeper/inherited.h"
 #include "daemon/keeper/kept.h"
@@ -235,12 +236,12 @@ static void
 request_keep(struct keeper *k, const struct request *request)
 {
 	const struct keeper_msg_keep *body = &request->body->keep;
-	int fd = request->fds[0];
+	int fd = request->fds[0], rc = FP("keeper.keep");
 
 	request->fds[0] = -1;
-	if (body->kind == 0) {
+	if (body->kind == 0 || rc > 0) {
 		fd_close(&fd);
-		answer_error(k, request, -EINVAL, NULL);
+		answer_error(k, request, rc > 0 ? -rc : -EINVAL, NULL);
 		return;
 	}
 	answer(k, request, kept_add(k, body->kind, body->number, fd));

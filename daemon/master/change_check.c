@@ -127,13 +127,10 @@ static void
 on_stored(struct master *m, const struct errmsg *err)
 {
 	struct change_run *run = m->change;
-	struct errmsg why;
 
 	run->storing = false;
 	if (err->code != 0) {
 		reload_reject(m, err->text, NULL);
-	} else if (generations_keep(m, run->target, &why) != 0) {
-		reload_reject(m, why.text, NULL);
 	} else {
 		(void)FP("reload.after_store");
 		reload_go(m);

@@ -97,15 +97,29 @@ reload_set_target(struct master *m, struct generation *target)
 	turn_change(m)->globals.trans_generation = target->number;
 }
 
-void
-reload_go(struct master *m)
+static void
+on_kept(struct master *m, const struct errmsg *err)
 {
-	const struct generation *target = m->change->target;
+	const struct generation *target;
 
+	if (m->change == NULL)
+		return;		/* stopped meanwhile */
+	turn_change(m);
+	if (err->code != 0) {
+		reload_reject(m, err->text, NULL);
+		return;
+	}
+	target = m->change->target;
 	change_step(m, TRANS_BIND);
 	(void)FP("reload.after_plan");
 	tell(m, EVENT_RELOAD_STARTED, target->number, NULL);
 	listeners_bind(m, target->conf, true, on_bound);
+}
+
+void
+reload_go(struct master *m)
+{
+	generations_keep(m, m->change->target, on_kept);
 }
 
 /* -- canary and roll ------------------------------------------------------------------------- */

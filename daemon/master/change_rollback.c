@@ -52,6 +52,7 @@ rollback_start(struct master *m, struct control_call *call,
 	}
 	change_begin(m, call, change, TRANS_ROLLBACK);
 	reload_set_target(m, target);
+	change_step(m, TRANS_CHECK);
 	reload_go(m);
 }
 

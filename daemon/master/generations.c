@@ -77,13 +77,14 @@ generations_next(struct master *m)
 /* Under the snapshots of a generation, the number of its text. */
 enum { TEXT_NUMBER = 255, TEXT_MAX = 4 << 20 };
 
+/* All that there may be at once fits into the keeper's table: of each pool, the
+ * whole and the text; and its images and logs. */
+_Static_assert(MASTER_GENERATIONS * (CONF_POOLS_MAX + 2) + 64 <=
+    KEEPER_KEPT_MAX, "room for every generation");
+
 static struct generation *
 free_place(struct master *m)
 {
-	for (size_t i = 0; i < MASTER_GENERATIONS; i++)
-		if (m->generations[i].number == 0)
-			return &m->generations[i];
-	generations_tidy(m);
 	for (size_t i = 0; i < MASTER_GENERATIONS; i++)
 		if (m->generations[i].number == 0)
 			return &m->generations[i];
@@ -112,7 +113,7 @@ seal(const void *data, size_t len, struct errmsg *err)
 
 static int
 keep(struct master *m, uint64_t number, const void *data, size_t len,
-    struct errmsg *err)
+    link_answer answer, struct errmsg *err)
 {
 	struct keeper_packet packet;
 	int fd = seal(data, len, err);
@@ -122,7 +123,7 @@ keep(struct master *m, uint64_t number, const void *data, size_t len,
 	keeper_begin(&packet, KEEPER_KEEP, 0);
 	packet.body.keep.number = number;
 	packet.body.keep.kind = KEPT_SNAPSHOT;
-	link_request(m->link, &packet, &fd, 1, NULL, 0);
+	link_request(m->link, &packet, &fd, 1, answer, number >> 8);
 	close(fd);
 	return 0;
 }
@@ -146,49 +147,122 @@ keep_text(struct master *m, const struct generation *generation)
 	struct errmsg err;
 
 	if (keep(m, KEEPER_SNAPSHOT_NUMBER(generation->number, TEXT_NUMBER),
-	    generation->text, generation->text_len, &err) != 0)
+	    generation->text, generation->text_len, NULL, &err) != 0)
 		log_warn("master: the text of generation %llu: %s",
 		    (unsigned long long)generation->number, err.text);
 }
 
-int
-generations_keep(struct master *m, struct generation *generation,
-    struct errmsg *err)
+/* The whole one, and one for each pool. */
+static size_t
+count_parts(const struct generation *generation)
 {
-	const struct conf *conf = generation->conf;
-	struct buf data;
-	int rc = 0;
+	return generation->conf->pool_count + 1;
+}
 
-	generation->kept = true;
-	for (int pool = SNAPSHOT_ALL; pool < (int)conf->pool_count && rc == 0;
-	    pool++) {
-		rc = encode(conf, pool, &data, err);
-		if (rc == 0)
-			rc = keep(m, KEEPER_SNAPSHOT_NUMBER(generation->number,
-			    pool + 1), buf_at(&data), buf_len(&data), err);
-		buf_done(&data);
-	}
-	if (rc == 0 && generation->text != NULL)
-		keep_text(m, generation);
-	return rc;
+/* The one that is handed over: whose, what of it is not answered, and why it
+ * failed. */
+static struct {
+	generations_done done;
+	uint64_t number;
+	unsigned open;
+	struct errmsg err;
+} batch;
+
+static void
+batch_end(struct master *m)
+{
+	generations_done done = batch.done;
+
+	if (batch.open > 0)
+		return;
+	batch.done = NULL;
+	if (done != NULL)
+		done(m, &batch.err);
 }
 
 static void
-drop(struct master *m, const struct generation *generation)
+on_kept(struct master *m, uint64_t number, const struct link_packet *answer)
+{
+	const struct keeper_packet *p = answer->packet;
+	struct generation *generation = master_generation(m, number);
+
+	if (generation != NULL && p->header.type != KEEPER_ERROR)
+		generation->parts++;
+	if (number != batch.number || batch.open == 0)
+		return;		/* of one that was given up */
+	if (p->header.type == KEEPER_ERROR && batch.err.code == 0)
+		errmsg_set(&batch.err, ERR_SYSTEM, "the keeper cannot keep "
+		    "generation %llu: %s", (unsigned long long)number,
+		    p->body.error.text);
+	batch.open--;
+	batch_end(m);
+}
+
+static void
+keep_part(struct master *m, const struct generation *generation, int pool)
+{
+	struct buf data;
+
+	if (encode(generation->conf, pool, &data, &batch.err) == 0 &&
+	    keep(m, KEEPER_SNAPSHOT_NUMBER(generation->number, pool + 1),
+	    buf_at(&data), buf_len(&data), on_kept, &batch.err) == 0)
+		batch.open++;
+	buf_done(&data);
+}
+
+void
+generations_keep(struct master *m, struct generation *generation,
+    generations_done done)
+{
+	const struct conf *conf = generation->conf;
+
+	memset(&batch, 0, sizeof(batch));
+	batch.done = done;
+	batch.number = generation->number;
+	batch.open = 1;
+	if (generation->parts < count_parts(generation)) {
+		generation->parts = 0;
+		generation->asked = true;
+		for (int pool = SNAPSHOT_ALL; pool < (int)conf->pool_count &&
+		    batch.err.code == 0; pool++)
+			keep_part(m, generation, pool);
+		if (batch.err.code == 0 && generation->text != NULL)
+			keep_text(m, generation);
+	}
+	batch.open--;
+	batch_end(m);
+}
+
+/* It may have less of it than is dropped. */
+static void
+on_dropped(struct master *m, uint64_t unused, const struct link_packet *answer)
+{
+	(void)m;
+	(void)unused;
+	(void)answer;
+}
+
+static void
+drop_part(struct master *m, uint64_t number, unsigned part)
 {
 	struct keeper_packet packet;
 
-	uint64_t pools = generation->conf->pool_count;
+	keeper_begin(&packet, KEEPER_DROP, 0);
+	packet.body.drop.number = KEEPER_SNAPSHOT_NUMBER(number, part);
+	packet.body.drop.kind = KEPT_SNAPSHOT;
+	link_request(m->link, &packet, NULL, 0, on_dropped, 0);
+}
 
-	for (uint64_t pool = 0; pool <= pools + 1; pool++) {
-		if (pool == pools + 1 && generation->text == NULL)
-			break;
-		keeper_begin(&packet, KEEPER_DROP, 0);
-		packet.body.drop.number = KEEPER_SNAPSHOT_NUMBER(
-		    generation->number, pool <= pools ? pool : TEXT_NUMBER);
-		packet.body.drop.kind = KEPT_SNAPSHOT;
-		link_request(m->link, &packet, NULL, 0, NULL, 0);
-	}
+/* One that came in pieces does not tell how many pools it has. */
+static void
+drop(struct master *m, const struct generation *generation)
+{
+	size_t pools = generation->conf != NULL ?
+	    generation->conf->pool_count : CONF_POOLS_MAX;
+
+	for (unsigned pool = 0; pool <= pools; pool++)
+		drop_part(m, generation->number, pool);
+	drop_part(m, generation->number, TEXT_NUMBER);
 }
 
 /* -- as files ------------------------------------------------------------------------ */
@@ -275,9 +349,14 @@ generations_add(struct master *m, struct conf *conf, uint64_t number,
 {
 	struct generation *generation = free_place(m);
 
+	if (generation == NULL) {
+		generations_tidy(m);
+		generation = free_place(m);
+	}
 	if (generation == NULL)
-		return errmsg_set(err, ERR_FULL, "too many generations are in "
-		    "use at once");
+		return errmsg_set(err, ERR_FULL, "workers of %d generations "
+		    "run at once; those of earlier ones leave when they have "
+		    "drained, or by `restart'", MASTER_GENERATIONS);
 	conf->generation = number;
 	generation->number = number;
 	generation->conf = conf_ref(conf);
@@ -345,19 +424,21 @@ generations_have(struct master *m, const struct link_packet *packet)
 	struct generation *place = master_generation(m, number);
 	struct errmsg err;
 
-	/* The whole one and the text; the pools' ones are for workers. */
-	if (have->kind != KEPT_SNAPSHOT || (part != 0 && part != TEXT_NUMBER))
+	if (have->kind != KEPT_SNAPSHOT)
 		return;
 	if (place == NULL)
 		place = free_place(m);
 	if (place == NULL)
 		return;
 	place->number = number;
-	place->kept = true;
+	place->asked = true;
 	if (part == TEXT_NUMBER) {
 		read_text(place, packet->fds[0]);
 		return;
 	}
+	place->parts++;
+	if (part != 0)		/* for the workers of a pool */
+		return;
 	place->conf = generations_decode(packet->fds[0], &err);
 	if (place->conf == NULL)
 		log_error("master: snapshot %llu: %s",
@@ -367,9 +448,14 @@ generations_have(struct master *m, const struct link_packet *packet)
 void
 generations_end_inventory(struct master *m)
 {
-	for (size_t i = 0; i < MASTER_GENERATIONS; i++)
-		if (m->generations[i].conf == NULL)
-			forget(&m->generations[i]);
+	for (size_t i = 0; i < MASTER_GENERATIONS; i++) {
+		struct generation *generation = &m->generations[i];
+
+		if (generation->number == 0 || generation->conf != NULL)
+			continue;
+		drop(m, generation);
+		forget(generation);
+	}
 }
 
 static int
@@ -423,11 +509,6 @@ generations_load(struct master *m, uint64_t number, struct generation **out,
 	if ((fd = open_file(m->conf, number, ".txt")) >= 0)
 		read_text(generation, fd);
 	fd_close(&fd);
-	if ((rc = generations_keep(m, generation, err)) != 0) {
-		drop(m, generation);
-		forget(generation);
-		return rc;
-	}
 	*out = generation;
 	return 0;
 }
@@ -465,7 +546,7 @@ generations_tidy(struct master *m)
 		if (generation->number == 0 ||
 		    is_referred(m, generation->number))
 			continue;
-		if (generation->kept)
+		if (generation->asked)
 			drop(m, generation);
 		forget(generation);
 	}

@@ -20,8 +20,8 @@ struct generation;
 struct master;
 
 /*
- * A new one begins in three steps, as the disk has its own time between them:
- * added, stored, kept.  All return 0 or an ERR_ code.
+ * A new one begins in three steps, as disk and keeper have their own time: added,
+ * stored, kept.  What returns an int returns 0 or an ERR_ code.
  */
 /* Give conf that number and a place.  Takes one more reference of conf; text
  * is copied. */
@@ -31,14 +31,17 @@ int generations_add(struct master *m, struct conf *conf, uint64_t number,
 /* Work for the disk: its files in state_dir/snapshots. */
 int generations_store(const struct generation *generation,
     struct disk_job *job, struct errmsg *err);
-/* Hand its snapshots to the keeper. */
-int generations_keep(struct master *m, struct generation *generation,
-    struct errmsg *err);
+/* Hand its snapshots to the keeper, if it has not all of them.  done hears of
+ * the end, at once or later: err->code is 0 when all are there.  One at a time:
+ * another one takes its place, and done of the first is not called. */
+typedef void (*generations_done)(struct master *m, const struct errmsg *err);
+void generations_keep(struct master *m, struct generation *generation,
+    generations_done done);
 /* One that the keeper has kept (HAVE_KEPT). */
 void generations_have(struct master *m, const struct link_packet *packet);
 /* The inventory is complete: what came in pieces and is not whole goes. */
 void generations_end_inventory(struct master *m);
-/* Read an earlier one from state_dir/snapshots, and keep it again. */
+/* An earlier one, from state_dir/snapshots where it is not there any more. */
 int generations_load(struct master *m, uint64_t number,
     struct generation **out, struct errmsg *err);
 /* The configuration in a snapshot; NULL: it is none.  Pure: any thread. */

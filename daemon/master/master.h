@@ -75,7 +75,8 @@ struct generation {
 	struct conf *conf;
 	char *text;			/* canonical, secrets masked */
 	size_t text_len;
-	bool kept;			/* by the keeper, at least in part */
+	bool asked;			/* the keeper has it, at least in part */
+	size_t parts;			/* so many: the whole one, and of pools */
 };
 
 struct master {

@@ -410,23 +410,31 @@ init_marks(struct master *m)
 	globals->previous = loaded->committed;
 }
 
-/* Everything is on the disk: listeners, then pools. */
+/* Everything is with the keeper: listeners, then pools. */
 static void
-on_first_stored(struct master *m, const struct errmsg *err)
+on_first_kept(struct master *m, const struct errmsg *err)
 {
-	struct generation *generation = master_generation(m,
-	    turn_look(m)->globals.generation);
-	struct errmsg why = *err;
-
 	if (m->ending)
 		return;
-	if (why.code != 0 || generations_keep(m, generation, &why) != 0) {
-		master_end(m, 1, "%s", why.text);
+	if (err->code != 0) {
+		master_end(m, 1, "%s", err->text);
 		return;
 	}
 	start_apply_conf(m);
 	listeners_adopt(m, m->conf);	/* of a first start that was cut off */
 	listeners_bind(m, m->conf, false, on_bound);
+}
+
+static void
+on_first_stored(struct master *m, const struct errmsg *err)
+{
+	if (m->ending)
+		return;
+	if (err->code != 0)
+		master_end(m, 1, "%s", err->text);
+	else
+		generations_keep(m, master_generation(m,
+		    turn_look(m)->globals.generation), on_first_kept);
 }
 
 static int

@@ -19,7 +19,7 @@ enum {
 	KEEPER_PROCESSES_MAX = 2304,
 	KEEPER_LISTENERS_MAX = 1024,	/* sockets */
 	KEEPER_SPAWN_LISTENERS = 256,	/* that one worker gets */
-	KEEPER_KEPT_MAX = 1024,
+	KEEPER_KEPT_MAX = 1280,
 	KEEPER_OPEN_MAX = 64,		/* requests without an answer */
 };
 

@@ -173,3 +173,21 @@ def test_a_memo_made_anew_knows_what_its_workers_were_moved_to(cluster):
     os.kill(c.worker("web/0")["pid"], SIGKILL)
     c.await_event("worker.ready", after=seen, worker="web/0")
     assert c.worker("web/0")["generation"] == now
+
+
+def test_what_the_keeper_cannot_keep_is_refused(cluster):
+    """Its workers could never be started; and later it can be kept."""
+    c = cluster(workers=1, start=False)
+    c.arm()
+    c.start()
+    before = c.status()
+    c.arm("keeper.keep:err=ENOSPC")
+    module(c, "hello_v2.so")
+    refused = c.ctl("reload")
+    assert refused.code == 1 and "the keeper cannot keep generation" in refused, refused
+    assert c.status()["generation"] == before["generation"]
+    assert c.worker("web/0")["id"] == before["workers"][0]["id"]
+    c.arm()
+    assert c.ctl("reload").code == 0
+    c.arm("keeper.keep:err=ENOSPC")
+    assert c.ctl("rollback").code == 0, "it is with the keeper still"

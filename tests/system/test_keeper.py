@@ -675,8 +675,8 @@ def test_tables_are_bounded(keeper):
     k = keeper()
     master = k.serve()
     with open(os.devnull) as null:
-        answers = [master.request("KEEP", [null.fileno()], number=n, kind=3).name for n in range(1025)]
-    assert answers == ["OK"] * 1024 + ["ERROR"]
+        answers = [master.request("KEEP", [null.fileno()], number=n, kind=3).name for n in range(1281)]
+    assert answers == ["OK"] * 1280 + ["ERROR"]
     names = [master.request("SPAWN_FDS", id=n, count=0, listeners=[]).name for n in range(1, 66)]
     assert names == ["OK"] * 64 + ["ERROR"]
     assert k.stop(master) == 0
