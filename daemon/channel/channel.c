@@ -164,7 +164,8 @@ channel_receive(struct channel *channel, struct channel_packet *packet,
 		}
 		if (size == -EMSGSIZE)
 			return errmsg_set(err, ERR_FORMAT,
-			    "a message that is too long");
+			    "a message that is too long, or came without "
+			    "room for its descriptor");
 		if (size < 0)
 			return gone((int)size, err);
 		rc = channel_check(packet, (size_t)size, got, peer, err);

@@ -59,6 +59,19 @@ hold_spares(struct worker *worker)
 	return worker->spare_count > 0;
 }
 
+void
+accept_let_go(struct worker *worker)
+{
+	if (hold_spares(worker))
+		fd_close(&worker->spares[--worker->spare_count]);
+}
+
+void
+accept_hold(struct worker *worker)
+{
+	(void)hold_spares(worker);
+}
+
 /* Is there a number for one more?  The last one is used when none has become
  * free for a while. */
 static bool

@@ -255,6 +255,21 @@ take_message(struct worker *worker, struct channel_packet *packet, int *fds)
 	}
 }
 
+/* As channel_receive(), with room for a descriptor. */
+static int
+receive(struct worker *worker, struct channel_packet *packet, int *fds,
+    size_t *count, struct errmsg *err)
+{
+	size_t len;
+	int rc;
+
+	fds[0] = -1;
+	accept_let_go(worker);
+	rc = channel_receive(&worker->channel, packet, &len, fds, count, err);
+	accept_hold(worker);
+	return rc;
+}
+
 static void
 on_channel_readable(evutil_socket_t fd, short what, void *arg)
 {
@@ -262,26 +277,27 @@ on_channel_readable(evutil_socket_t fd, short what, void *arg)
 	struct worker *worker = arg;
 	unsigned unknown = worker->channel.unknown;
 	int fds[FD_PASS_MAX], rc;
-	size_t len, count;
+	size_t count;
 	struct errmsg err;
 
 	(void)fd;
 	(void)what;
 	for (int i = 0; i < 16; i++) {
-		fds[0] = -1;
-		rc = channel_receive(&worker->channel, &packet, &len, fds,
-		    &count, &err);
+		rc = receive(worker, &packet, fds, &count, &err);
 		if (rc == CHANNEL_EMPTY)
 			break;
-		if (rc != CHANNEL_GOT) {
-			/* both writers gone: the keeper is one of them */
-			event_del(&worker->channel_event);
-			if (rc < 0)
-				lines_say(LL_WARNING, "control channel: %s", err.text);
-			break;
+		if (rc == CHANNEL_GOT) {
+			take_message(worker, &packet, fds);
+			fd_close_all(fds, count);
+			continue;
 		}
-		take_message(worker, &packet, fds);
-		fd_close_all(fds, count);
+		if (rc < 0)
+			lines_say(LL_WARNING, "control channel: %s", err.text);
+		if (rc == ERR_FORMAT)	/* one is lost, others follow */
+			continue;
+		/* both writers gone: the keeper is one of them */
+		event_del(&worker->channel_event);
+		break;
 	}
 	board_add(&worker->board, METRIC_MESSAGES_UNKNOWN,
 	    worker->channel.unknown - unknown);

@@ -102,6 +102,10 @@ void accept_drop(struct worker *worker, uint32_t id);
 void accept_want(struct worker *worker, uint32_t id, bool wanted);
 /* Whoever said so is gone: the next one says it again. */
 void accept_forget_wants(struct worker *worker);
+/* A message that comes without a free number loses its descriptor: one of those
+ * that are kept for such times goes, before; after, it is taken again. */
+void accept_let_go(struct worker *worker);
+void accept_hold(struct worker *worker);
 /* Arm and disarm what should be, now. */
 void accept_update(struct worker *worker);
 unsigned accept_count_armed(const struct worker *worker);

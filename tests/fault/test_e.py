@@ -141,6 +141,25 @@ def test_a_worker_without_descriptors(faulty, schedule):
 
 
 @shows("E10")
+def test_a_worker_without_descriptors_is_told_of_an_address(faulty):
+    """It hears of it, and of all that comes later."""
+    r = faulty(workers=1, schedule="shared", load={}, max_fds="off", idle_timeout="60s")
+    path = "unix:%s/run/web.sock" % r.dir
+    with r.connect() as held:
+        assert int(held.request("GET", "/leakfd?100000").text) > 500, "all there were"
+        r.write_config(listen=["127.0.0.1:0", path])
+        assert r.ctl("reload").code == 0
+        with http.Connection(path) as client:
+            assert client.request("GET", "/").status == 200
+        held.send(http.head("GET", "/sleep?500", "a"))
+        assert r.ctl("restart", "web/0").code == 0
+        assert held.response().status == 200
+    r.await_event("worker.exited", worker="web/0")
+    assert r.pool()["restarts"] == 0 and not r.deaths()
+    r.before = r.snapshot()         # an address more
+
+
+@shows("E10")
 @pytest.mark.parametrize("schedule", ["round-robin", "shared"])
 def test_a_worker_without_memory(faulty, schedule):
     r = faulty(workers=1, schedule=schedule, load={}, routes={"/": "evil", "/echo": "echo"},
