@@ -232,6 +232,7 @@ void
 dispatch_init(struct master *m)
 {
 	dispatch_measure(m);
+	(void)dispatch_hold_number(m);
 	m->retry = evtimer_new(m->base, on_retry, m);
 	CHECK(m->retry != NULL);
 }

@@ -5,7 +5,9 @@
  * dispatch_back.c: connections that a dead or stalled worker had not taken, and
  * the one in hand: they come before what is new.
  */
+#include <fcntl.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include "common/base/failpoint.h"
 #include "common/base/fd.h"
@@ -112,17 +114,35 @@ read_back_one(struct master *m, struct process *from)
 	return 1;
 }
 
+bool
+dispatch_hold_number(struct master *m)
+{
+	int fd;
+
+	if (m->back_fd == 0 && (fd = fcntl(MASTER_FD_KEEPER, F_DUPFD_CLOEXEC,
+	    MASTER_FD_KEEPER)) > 0)
+		m->back_fd = fd;
+	return m->back_fd != 0;
+}
+
 /* One connection from the queue of `from' to another worker.  1: moved; 0: its
- * queue is empty; -1: nobody has room. */
+ * queue is empty; -1: nobody has room, or we have no number to take it with: the
+ * descriptor of what is received without one is lost. */
 static int
 take_back_one(struct master *m, struct process *from)
 {
+	int rc;
+
 	if (!has_message(from->fd[PFD_CONNECTIONS_END]))
 		return 0;
 	dispatch_collect(m, from->pool, from);
-	if (dispatch_choose(m, from->pool) < 0)
+	if (dispatch_choose(m, from->pool) < 0 || !dispatch_hold_number(m))
 		return -1;
-	return from->exited ? give_away_one(m, from) : read_back_one(m, from);
+	close(m->back_fd);
+	m->back_fd = 0;
+	rc = from->exited ? give_away_one(m, from) : read_back_one(m, from);
+	(void)dispatch_hold_number(m);
+	return rc;
 }
 
 bool

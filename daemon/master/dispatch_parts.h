@@ -37,6 +37,8 @@ bool dispatch_pass(struct master *m, uint16_t pool,
  * nothing in hand. */
 bool dispatch_take_back(struct master *m, uint16_t pool);
 bool dispatch_send_hand(struct master *m, uint16_t pool);
+/* Keep a number for what is taken back; false: there is none. */
+bool dispatch_hold_number(struct master *m);
 /* Let go of the dead whose queues are empty. */
 void dispatch_release_empty(struct master *m);
 

@@ -131,6 +131,7 @@ struct master {
 	int store_wake_fd;
 	size_t window_unit;		/* c: bytes a message counts; 0: unknown */
 	uint64_t connection_number;	/* of the next one passed */
+	int back_fd;			/* a number for what is taken back; 0: none */
 	uint64_t id_mark;		/* ids below may be used without asking */
 
 	int verdict;			/* enum view_state, last shown */

@@ -1,13 +1,14 @@
 # SPDX-License-Identifier: MIT
 """Connections on their way to a worker."""
 
+import contextlib
 import os
 import signal
 import socket
 
 import pytest
 
-from harness import http, shows, wait
+from harness import http, processes, shows, wait
 
 REQUEST = b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"
 
@@ -50,6 +51,32 @@ def test_what_was_taken_back_is_taken_back_again(cluster):
         assert client.recv(100).startswith(b"HTTP/1.1 200 ")
     c.death(second["id"])
     assert [d["connections_lost"] for d in c.json("deaths")] == [0, 0]
+
+
+def is_spoken_to(c):
+    """Somebody is, or was just now, connected to the control socket."""
+    with open("/proc/net/unix", encoding="ascii") as f:
+        return any(row[5] == "03" and row[-1] == c.socket
+                   for row in map(str.split, f))
+
+
+@shows("P3")
+def test_what_is_read_back_without_descriptors_is_not_lost(cluster):
+    c = cluster(workers=2, scale=1)
+    stuck, master = c.worker("web/0"), c.master_pid()
+    assert c.ctl("pause", "web/1").code == 0
+    os.kill(stuck["pid"], signal.SIGSTOP)
+    with contextlib.ExitStack() as stack:
+        clients = [stack.enter_context(http.connect(c.address(), 20)) for _ in range(2)]
+        for client in clients:
+            client.sendall(REQUEST)
+        assert c.ctl("status").code == 0, "passed by now"
+        assert c.ctl("resume", "web/1").code == 0
+        wait.until(lambda: not is_spoken_to(c), 5, "the end of `resume'")
+        with processes.without_numbers(master):
+            for client in clients:
+                assert client.recv(100).startswith(b"HTTP/1.1 200 ")
+    os.kill(stuck["pid"], signal.SIGCONT)
 
 
 def shut_listeners(c):

@@ -2,10 +2,14 @@
 """Processes of a test: named by pidfd, found by descent, ended for certain."""
 
 import array
+import contextlib
 import ctypes
 import fcntl
 import os
+import re
 import signal
+import subprocess
+import sys
 import termios
 
 from harness import wait
@@ -239,3 +243,23 @@ def end_all(pids):
         finally:
             process.close()
     reap()
+
+
+def _limit_numbers(pid, soft, hard):
+    """As the account of that process, which needs no privilege for it."""
+    owner = os.stat("/proc/%d" % pid)
+    who = {"user": owner.st_uid, "group": owner.st_gid} if os.geteuid() == 0 else {}
+    code = "import resource; resource.prlimit(%d, resource.RLIMIT_NOFILE, (%d, %d))"
+    subprocess.run([sys.executable, "-c", code % (pid, soft, hard)], check=True, **who)
+
+
+@contextlib.contextmanager
+def without_numbers(pid):
+    """No descriptor more for this process."""
+    used = {int(name) for name in os.listdir("/proc/%d/fd" % pid)}
+    free = next(number for number in range(len(used) + 1) if number not in used)
+    with open("/proc/%d/limits" % pid, encoding="ascii") as f:
+        soft, hard = re.search(r"Max open files +(\d+) +(\d+)", f.read()).groups()
+    _limit_numbers(pid, free, int(hard))
+    yield
+    _limit_numbers(pid, int(soft), int(hard))
