@@ -147,6 +147,7 @@ channel_receive(struct channel *channel, struct channel_packet *packet,
 {
 	enum channel_sender peer = channel->me == CHANNEL_FROM_WORKER ?
 	    CHANNEL_FROM_MASTER : CHANNEL_FROM_WORKER;
+	bool was_reset = false;
 
 	for (;;) {
 		size_t got = 0;
@@ -154,6 +155,12 @@ channel_receive(struct channel *channel, struct channel_packet *packet,
 		    fds, &got);
 		int rc;
 
+		/* It ended without having read all; what it had said itself
+		 * is still there. */
+		if (size == -ECONNRESET && !was_reset) {
+			was_reset = true;
+			continue;
+		}
 		if (size == 0 || size == -ECONNRESET)
 			return CHANNEL_CLOSED;
 		if (size == -EAGAIN)

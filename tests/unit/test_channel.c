@@ -215,6 +215,26 @@ a_closed_end_is_told(void **state)
 	    NULL, 0, &err), ERR_SYSTEM);
 }
 
+/* The kernel tells of it before it hands over what was said. */
+static void
+last_words_of_one_that_did_not_listen_are_heard(void **state)
+{
+	struct errmsg err = { 0 };
+	size_t len;
+
+	(void)state;
+	channel_begin(&sent, CHANNEL_STOP, 0);
+	len = channel_end(&sent, 0);
+	assert_int_equal(fd_send(pair[1], &sent, len, NULL, 0), 0);
+	channel_begin(&sent, CHANNEL_READY, 0);
+	len = channel_end(&sent, 0);
+	assert_int_equal(fd_send(pair[0], &sent, len, NULL, 0), 0);
+	fd_close(&pair[0]);
+	assert_int_equal(receive(CHANNEL_FROM_MASTER, &err), CHANNEL_GOT);
+	assert_int_equal(got.header.type, CHANNEL_READY);
+	assert_int_equal(receive(CHANNEL_FROM_MASTER, &err), CHANNEL_CLOSED);
+}
+
 static void
 too_many_of_a_kind_are_told(void **state)
 {
@@ -245,6 +265,7 @@ main(void)
 		CASE(an_unknown_type_is_ignored_by_a_worker_only),
 		CASE(what_does_not_fit_waits_in_order),
 		CASE(a_closed_end_is_told),
+		CASE(last_words_of_one_that_did_not_listen_are_heard),
 		CASE(too_many_of_a_kind_are_told),
 	};
 
