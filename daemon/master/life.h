@@ -49,12 +49,15 @@ const struct conf_pool *life_conf(struct master *m, uint16_t row);
 void life_message(struct process *process, struct channel_packet *packet,
     int *fds, size_t count);
 void life_violation(struct process *process, const char *why);
-/* At adoption: a READY that the master before has taken, and not kept. */
+/* At adoption: a READY that the master before has taken, and not kept.  in_doubt
+ * where its channel cannot be read now: to be asked again. */
 void life_find_ready(struct process *process);
 /* Answer to SPAWN. */
 void life_spawned(struct master *m, uint64_t id,
     const struct link_packet *answer);
 void life_exited(struct master *m, uint64_t id, const struct process_end *end);
+/* Each tick: of one that has ended and could not be heard to the end then. */
+void life_hear_last(struct process *process);
 
 /* A process and the row it belongs to. */
 void life_own(struct master *m, uint16_t row, struct process *process);

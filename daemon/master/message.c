@@ -84,10 +84,11 @@ life_find_ready(struct process *process)
 	/* the page first: from there on the word is in the channel, or gone */
 	bool said = process->page != NULL && page_read_ready(process->page);
 
+	process->in_doubt = false;
 	if (!said || turn_look(m)->worker[process->row].state != WS_STARTING)
 		return;
-	process_drain(process);
-	if (process->row != MEMO_NONE &&
+	process->in_doubt = !process_drain(process);
+	if (!process->in_doubt && process->row != MEMO_NONE &&
 	    turn_look(m)->worker[process->row].state == WS_STARTING)
 		on_ready(process);
 }

@@ -190,13 +190,14 @@ event_drop(struct event **event)
 	*event = NULL;
 }
 
-void
+bool
 process_drain(struct process *process)
 {
 	/* Bounded by what a socket buffer holds. */
 	for (int i = 0; i < 4096 && process_receive(process); i++)
 		;
 	output_drain(process);
+	return !process->channel.paused;
 }
 
 void

@@ -93,6 +93,7 @@ struct process {
 	uint64_t access_lost;		/* lines of its access log, so far */
 
 	bool recycle;			/* as soon as its pool is free */
+	bool in_doubt;			/* whether it has said READY */
 
 	uint64_t generation;		/* when adopted: of its snapshot; rebuild.c
 					 * makes it the one that it is of */
@@ -100,7 +101,8 @@ struct process {
 	bool unkillable;		/* nobody waits for its end any more */
 
 	/* after its end */
-	bool exited;
+	uint64_t words_until_ns;	/* its last words are waited for; 0: it lives */
+	bool exited;			/* and they were heard */
 	struct process_end end;
 };
 
@@ -114,8 +116,9 @@ struct process *process_new(struct master *master, uint64_t id, int pid,
 void process_watch(struct process *process);
 void process_free(struct process *process);
 
-/* Read what is left in channel and pipes of one that has exited. */
-void process_drain(struct process *process);
+/* Read what is left in channel and pipes.  False: there is more, and no memory to
+ * receive it with; nothing is to be concluded from its silence. */
+bool process_drain(struct process *process);
 /* Stop reading its channel and pipes, let go of all but its queue. */
 void process_bury(struct process *process);
 

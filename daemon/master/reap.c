@@ -32,6 +32,9 @@
 #include "daemon/supervisor/recent.h"
 #include "daemon/supervisor/state.h"
 
+/* What it said before it ended is worth this wait for memory. */
+enum { LAST_WORDS_MS = 5000 };
+
 static enum death_cause
 cause_of(struct master *m, const struct memo_worker *row, int status,
     uint8_t from)
@@ -211,10 +214,21 @@ life_exited(struct master *m, uint64_t id, const struct process_end *end)
 		dispatch_take_back_later(m, 0);
 		return;
 	}
-	process_drain(process);
-	process->exited = true;
 	process->end = *end;
-	row_exited(m, process);
+	process->on = false;
+	process->words_until_ns = clock_now_ns() +
+	    clock_scaled_ms(LAST_WORDS_MS) * NS_PER_MS;
+	life_hear_last(process);
+}
+
+void
+life_hear_last(struct process *process)
+{
+	if (process->words_until_ns == 0 || (!process_drain(process) &&
+	    clock_now_ns() < process->words_until_ns))
+		return;
+	process->exited = true;
+	row_exited(process->master, process);
 }
 
 /* -- answers to SPAWN ---------------------------------------------------------------- */

@@ -307,8 +307,9 @@ find_state(struct master *m, uint16_t row)
 	struct process *process = m->process[row];
 	bool serves = process->page != NULL && page_read_ready(process->page);
 
-	process_drain(process);
-	if (serves && turn_look(m)->worker[row].state == WS_STARTING)
+	process->in_doubt = !process_drain(process) && serves;
+	if (serves && !process->in_doubt &&
+	    turn_look(m)->worker[row].state == WS_STARTING)
 		life_feed(m, row, WE_READY, NULL);
 }
 

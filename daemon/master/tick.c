@@ -69,6 +69,11 @@ look_at_workers(struct master *m, uint64_t now, bool late)
 		if (process == NULL)
 			continue;
 		process_flush(process);
+		if (process->in_doubt)
+			life_find_ready(process);
+		life_hear_last(process);
+		if (m->process[i] != process)
+			continue;	/* that was its end */
 		sample_page(process);
 		access_look(process);
 		output_tick(process);

@@ -111,6 +111,49 @@ def test_no_socket_for_a_new_address(faulty, error):
     r.served()
 
 
+# ---- a master that adopts without means ------------------------------------------------------
+
+def say_ready_unheard(r):
+    """web/0 has died, its successor is READY, and no master has heard of it."""
+    seen = r.last_event()
+    r.arm("worker.before_ready:sleep=500")
+    os.kill(r.blame(r.worker("web/0"))["pid"], signal.SIGKILL)
+    worker = r.await_event("worker.forked", after=seen, worker="web/0")
+    wait.until(lambda: processes.is_asleep(worker["pid"]), 5, "a worker that is not ready")
+    os.kill(r.master_pid(), signal.SIGSTOP)
+    wait.until(lambda: not processes.is_asleep(worker["pid"]), 5, "its word")
+    wait.until(lambda: processes.is_in(worker["pid"], "poll"), 5, "one that waits for work")
+    return worker
+
+
+@shows("E4")
+@pytest.mark.parametrize("ends", [False, True], ids=["alive", "ended"])
+def test_what_was_said_to_the_master_before_is_not_lost(faulty, ends):
+    """The next one has no memory to receive it with, and concludes nothing."""
+    r = faulty(load={}, start=False)
+    r.arm()
+    r.start()
+    master = r.master_pid()
+    worker = say_ready_unheard(r)
+    if ends:
+        os.kill(r.blame(worker)["pid"], signal.SIGKILL)
+    r.arm("master.adopt:sleep=700")
+    r.master_ends()
+    r.may_miss_records(1)
+    os.kill(master, signal.SIGKILL)
+    wait.until(lambda: any("maste" in processes.name(pid) and processes.is_asleep(pid)
+                           for pid in processes.children(r.pid())), 10, "an adoption")
+    r.fi.arm("master", "recvmsg:ENOMEM")
+    wait.until(lambda: r.fi.injected("master", "recvmsg") > 1, 5, "a word that is not heard")
+    r.fi.disarm()
+    r.arm()
+    ready = r.await_event("worker.ready", id=worker["id"])
+    r.await_state(lambda s: s["pools"][0]["ready"] == 4)
+    assert r.pool()["restarts"] == 1 + ends
+    if ends:
+        assert r.await_event("worker.exited", after=ready, id=worker["id"])["cause"] == "signal"
+
+
 # ---- a worker without means ------------------------------------------------------------------
 
 @shows("E10")

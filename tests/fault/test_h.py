@@ -80,14 +80,6 @@ def checker_of(r):
     return None
 
 
-def is_asleep(pid):
-    """In the nap of a failpoint."""
-    with contextlib.suppress(OSError):
-        with open("/proc/%d/wchan" % pid, encoding="ascii") as f:
-            return "nanosleep" in f.read()
-    return False
-
-
 @shows("H3")
 @pytest.mark.parametrize("point, whose", [("checker.before_open:sleep=700@1", "checker"),
                                           ("reload.after_check:sleep=600", "master")])
@@ -105,7 +97,7 @@ def test_edited_between_check_and_use(row, point, whose):
     reload = r.ctl_start("reload")
     pid = r.master_pid() if whose == "master" else wait.until(
         lambda: checker_of(r), 5, "checker")
-    wait.until(lambda: is_asleep(pid), 5, "nap of the " + whose)
+    wait.until(lambda: processes.is_asleep(pid), 5, "nap of the " + whose)
     deploy(r, "hello.so")
     r.write_config(max_headers=78)
     out, err = reload.communicate(timeout=20)

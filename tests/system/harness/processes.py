@@ -66,6 +66,19 @@ def table():
     return found
 
 
+def is_in(pid, call):
+    """It waits in the kernel, in a function with this in its name."""
+    with contextlib.suppress(OSError):
+        with open("/proc/%d/wchan" % pid, encoding="ascii") as f:
+            return call in f.read()
+    return False
+
+
+def is_asleep(pid):
+    """In the nap of a failpoint."""
+    return is_in(pid, "nanosleep")
+
+
 def descendants(of):
     """The living processes below pid `of`, zombies not counted."""
     rows = table()
