@@ -37,8 +37,9 @@
 #include "daemon/proto/verdict.h"
 #include "daemon/store/rows.h"
 
-enum { CHECK_LIMIT_MS = 10000, CHECK_MEMORY = 512 << 20,
-	TEXT_MAX = 4 << 20, PLUGIN_MAX = 256 << 20 };
+enum { CHECK_LIMIT_MS = 10000, KILL_LIMIT_MS = 5000,
+	CHECK_MEMORY = 512 << 20, TEXT_MAX = 4 << 20, PLUGIN_MAX = 256 << 20,
+	MESSAGES_A_TURN = 64, MESSAGES_MAX = 10000 };
 
 bool
 check_is_good(const struct check *check)
@@ -220,9 +221,34 @@ on_packet(struct check *check, const struct verdict_packet *packet, int *fds)
 	}
 }
 
-/* Read what there is; true when there is no more to come. */
+/* Whose code runs, as far as it was told. */
+static void
+put_during(const struct check *check, char at[400], char during[80])
+{
+	at[0] = during[0] = '\0';
+	if (check->opening[0] == '\0')
+		return;
+	snprintf(at, 400, "%s[plugin %s] module: ", check->opening_at,
+	    check->opening);
+	snprintf(during, 80, " in the constructor of plugin %s",
+	    check->opening);
+}
+
+/* A constructor may write there as well, without end. */
+static void
+cut_short(struct check *check)
+{
+	char at[400], during[80];
+
+	put_during(check, at, during);
+	add_error(check, "%sthe check says too much%s", at, during);
+	actions_signal(check->master, check->id, SIGKILL);
+}
+
+/* Read what there is, up to so many messages; true when there is no more to
+ * come. */
 static bool
-read_verdict(struct check *check)
+read_verdict(struct check *check, unsigned most)
 {
 	static struct verdict_packet packet;
 	int fds[FD_PASS_MAX];
@@ -230,7 +256,9 @@ read_verdict(struct check *check)
 	struct errmsg err;
 	ssize_t len;
 
-	while (check->verdict_fd >= 0) {
+	for (unsigned i = 0; check->verdict_fd >= 0; i++) {
+		if (i == most)
+			return false;
 		count = 0;
 		len = fd_recv(check->verdict_fd, &packet, sizeof(packet), fds,
 		    &count);
@@ -238,11 +266,15 @@ read_verdict(struct check *check)
 			return false;
 		if (len <= 0)
 			break;
-		if (verdict_check(&packet, (size_t)len, count, &err) != 0)
+		if (check->messages++ >= MESSAGES_MAX)
+			cut_short(check);
+		else if (verdict_check(&packet, (size_t)len, count, &err) != 0)
 			add_error(check, "the checker: %s", err.text);
 		else
 			on_packet(check, &packet, fds);
 		fd_close_all(fds, count);
+		if (check->messages > MESSAGES_MAX)
+			break;
 	}
 	return true;
 }
@@ -279,19 +311,15 @@ check_free(struct check *check)
 static void
 explain_end(struct check *check)
 {
-	char at[400] = "", during[80] = "", name[16];
+	char at[400], during[80], name[16];
 
 	if (check->error_count > 0 || check_is_good(check))
 		return;
-	if (check->opening[0] != '\0') {
-		snprintf(at, sizeof(at), "%s[plugin %s] module: ",
-		    check->opening_at, check->opening);
-		snprintf(during, sizeof(during), " in the constructor of plugin %s",
-		    check->opening);
-	}
+	put_during(check, at, during);
 	if (check->timed_out)
-		add_error(check, "%sthe check took longer than 10 s%s", at,
-		    during);
+		add_error(check, "%sthe check took longer than 10 s%s%s", at,
+		    during, check->exited ? "" :
+		    ", and its process cannot be ended");
 	else if (WIFSIGNALED(check->status))
 		add_error(check, "%sthe check died of %s%s", at,
 		    rows_signal_name(WTERMSIG(check->status), name), during);
@@ -301,19 +329,16 @@ explain_end(struct check *check)
 		    check->tail_len > 0 ? ": " : "", check->tail);
 }
 
+/* A process that is still there is let go when it ends after all. */
 static void
-finish(struct check *check)
+conclude(struct check *check)
 {
 	struct master *m = check->master;
 
-	/* The first checker may have ended long before we came: its verdict is
-	 * not acted on while the keeper is still telling us what there is. */
-	if (!check->exited || !check->closed || !m->inventory)
-		return;
 	explain_end(check);
 	m->check = NULL;
 	/* The first one is let go when its service has begun. */
-	if (check->id != KEEPER_FIRST_CHECKER)
+	if (check->exited && check->id != KEEPER_FIRST_CHECKER)
 		life_release(m, check->id);
 	check->done(m, check);
 	check_free(check);
@@ -321,18 +346,31 @@ finish(struct check *check)
 }
 
 static void
-on_verdict(evutil_socket_t fd, short what, void *arg)
+finish(struct check *check)
 {
-	struct check *check = arg;
+	/* The first checker may have ended long before we came: its verdict is
+	 * not acted on while the keeper is still telling us what there is. */
+	if (check->exited && check->closed && check->master->inventory)
+		conclude(check);
+}
 
-	(void)fd;
-	(void)what;
-	if (!read_verdict(check))
+static void
+hear(struct check *check, unsigned most)
+{
+	if (!read_verdict(check, most))
 		return;
 	drop_event(&check->readable);
 	fd_close(&check->verdict_fd);
 	check->closed = true;
 	finish(check);
+}
+
+static void
+on_verdict(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd;
+	(void)what;
+	hear(arg, MESSAGES_A_TURN);
 }
 
 static void
@@ -357,14 +395,29 @@ on_output(evutil_socket_t fd, short what, void *arg)
 }
 
 static void
+limit_after(struct check *check, uint64_t ms)
+{
+	const struct timeval time = { (time_t)(ms / 1000),
+		(suseconds_t)(ms % 1000 * 1000) };
+
+	event_add(check->limit, &time);
+}
+
+static void
 on_limit(evutil_socket_t fd, short what, void *arg)
 {
 	struct check *check = arg;
 
 	(void)fd;
 	(void)what;
+	/* Nobody else has a turn before this one is over. */
+	if (check->timed_out && check->master->inventory) {
+		conclude(check);
+		return;
+	}
 	check->timed_out = true;
 	actions_signal(check->master, check->id, SIGKILL);
+	limit_after(check, clock_scaled_ms(KILL_LIMIT_MS));
 }
 
 /* One at a time; the second is begun when the first tells how it ended. */
@@ -392,7 +445,6 @@ check_new(struct master *m, uint64_t id,
 static void
 follow(struct check *check, const struct link_packet *packet)
 {
-	struct timeval limit = { CHECK_LIMIT_MS / 1000, 0 };
 	struct event_base *base = check->master->base;
 	struct stat st;
 
@@ -417,7 +469,7 @@ follow(struct check *check, const struct link_packet *packet)
 	event_add(check->readable, NULL);
 	if (check->output != NULL)
 		event_add(check->output, NULL);
-	event_add(check->limit, &limit);
+	limit_after(check, CHECK_LIMIT_MS);
 }
 
 void
@@ -500,7 +552,7 @@ check_exited(struct master *m, int status)
 	check->exited = true;
 	check->status = status;
 	if (check->verdict_fd >= 0)
-		on_verdict(-1, 0, check);
+		hear(check, MESSAGES_MAX + 1);
 	else
 		check->closed = true;
 	/* A descendant of a constructor may hold the socket: enough was

@@ -36,6 +36,7 @@ struct check {
 	int pid_fd, verdict_fd, output_fd;
 	struct event *readable, *output, *limit;
 	bool heard;			/* it said something */
+	unsigned messages;		/* so many */
 	bool closed, exited, timed_out, complete;
 	int status;
 	char opening[33];		/* plugin whose code runs now */

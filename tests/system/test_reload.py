@@ -10,7 +10,7 @@ import sqlite3
 
 import pytest
 
-from harness import http, shows, wait
+from harness import http, processes, shows, wait
 
 EVIL = {"/": "evil"}
 
@@ -296,6 +296,8 @@ OPTIONS = {"module": "options.so", "name": "x"}
      ("module: the check died of SIGXCPU in the constructor of plugin hello",
       "module: the check took longer than 10 s in the constructor of plugin hello")),
     ({"module": "evil_symbol.so"}, "module", "undefined symbol: nobody_has_this"),
+    ({"module": "evil_ctor_flood.so"}, "module",
+     "module: the check says too much in the constructor of plugin hello"),
     ({"module": "other_abi.so"}, "module", "is made for ABI 99.0, this clusterd has 1.0"),
     ({"module": "other_machine.so"}, "module", "other_machine.so: is not a shared object of this machine"),
     ({"module": "text.so"}, "module", "text.so: is not an ELF file"),
@@ -337,6 +339,30 @@ def test_what_the_check_refuses_changes_nothing(cluster, options, key, reason):
     assert where in rejected["text"]
     assert any(words in rejected["text"] for words in reasons), rejected
     assert after["master"]["restarts"] == 0
+
+
+def checkers(c):
+    return [pid for pid in processes.children(c.pid()) if "check" in processes.name(pid)]
+
+
+@shows("P8")
+def test_a_check_that_cannot_be_ended_is_given_up(cluster):
+    """As where its file lies on a disk that does not answer: SIGKILL is left out."""
+    c = cluster(workers=1, start=False)
+    c.arm()
+    c.start()
+    c.arm("keeper.kill9:skip/checker")
+    hello(c, "evil_ctor_stuck.so")
+    refused = c.ctl("reload", timeout=30)
+    assert refused.code == 1 and "its process cannot be ended" in refused, refused
+    c.arm()
+    hello(c, "hello_v2.so")
+    assert c.ctl("scale", "web", 2).code == 0
+    assert c.ctl("reload").code == 0, "another one is started beside it"
+    left, = checkers(c)
+    os.kill(left, signal.SIGKILL)
+    wait.until(lambda: not checkers(c), 5, "the end of it")
+    assert c.ctl("config", "check").code == 0
 
 
 def line_of(c, words):
