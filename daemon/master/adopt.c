@@ -163,6 +163,8 @@ adopt_begin(struct master *m)
 	if (start_open_store(m, m->conf->daemon.state_dir, &err) != 0) {
 		/* Serving goes on without it. */
 		log_error("master: %s", err.text);
+		snprintf(m->store_fault, sizeof(m->store_fault), "%.100s",
+		    err.text);
 		m->flags |= WELCOME_SAFE_MODE;
 		if (start_open_store(m, m->conf->daemon.state_dir, &err) != 0)
 			_exit(1);

@@ -104,6 +104,7 @@ struct master {
 	 * its rows are not.  NULL: none. */
 	struct memo_copy *salvage;
 	char rebuilt[128];		/* why the memo was made anew, or "" */
+	char store_fault[128];		/* why it is closed, if not for the keeper */
 	char last_end[200];		/* how the master before us ended */
 	uint32_t checker_account;
 	uint32_t account_uids[KEEPER_ACCOUNTS_MAX];	/* as SPAWN names them */

@@ -75,6 +75,7 @@ start_open_store(struct master *m, const char *state_dir, struct errmsg *err)
 	struct store_options options = {
 		.closed = (m->flags & WELCOME_SAFE_MODE) != 0,
 		.adopted = m->adopted && m->memo_recovered,
+		.serving = m->adopted,
 	};
 	uint64_t seq;
 	int rc;

@@ -97,7 +97,9 @@ leave_safe_mode(const struct master *m)
 	if ((m->flags & WELCOME_SAFE_MODE) == 0 || m->change != NULL ||
 	    age < clock_scaled_ms(SAFE_MODE_MS) * NS_PER_MS)
 		return;
-	log_notice("safe_mode is over: the next master opens the database");
+	log_notice("%s: the next master opens the database",
+	    m->store_fault[0] != '\0' ? m->store_fault :
+	    "safe_mode is over");
 	logthread_stop(1000);
 	_exit(0);
 }

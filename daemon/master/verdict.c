@@ -279,7 +279,10 @@ look_at_store(struct master *m)
 {
 	struct store_status status;
 
-	if (m->flags & WELCOME_SAFE_MODE)
+	if (m->store_fault[0] != '\0')
+		add(VIEW_DEGRADED, REASON_STORE_BEHIND, NULL, NULL,
+		    "the store is closed: %s", m->store_fault);
+	else if (m->flags & WELCOME_SAFE_MODE)
 		add(VIEW_DEGRADED, REASON_SAFE_MODE, NULL, NULL,
 		    "the store stays closed: ten masters in a row died early");
 	if (m->store == NULL || m->flags & WELCOME_SAFE_MODE)

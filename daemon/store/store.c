@@ -144,7 +144,7 @@ store_start(const char *state_dir, const struct store_options *options,
 	while (!store->tried && wait_done(store, deadline))
 		continue;
 	store->started = 1;
-	newer = store->status.state == STORE_NEWER;
+	newer = store->status.state == STORE_NEWER && !options->serving;
 	if (newer && err != NULL)
 		*err = store->first_error;
 	pthread_mutex_unlock(&store->lock);

@@ -39,8 +39,9 @@ struct store_options {
 	struct store_keep keep;
 	int closed;		/* safe_mode: no thread, no file, all is dropped */
 	int adopted;		/* a memo was adopted, it knows better: wait 200 ms
-				 * at most; then store_load() stays empty, and a
-				 * newer schema is a state, not an error */
+				 * at most; then store_load() stays empty */
+	int serving;		/* so is somebody: a newer schema is a state, and
+				 * not an error */
 };
 
 /*

@@ -12,7 +12,7 @@ import threading
 
 import pytest
 
-from harness import database, inject, processes, sanitized, shows, slow, threads, wait
+from harness import database, inject, memo, processes, sanitized, shows, slow, threads, wait
 from harness.daemon import Daemon
 from harness.row import reasons
 
@@ -246,6 +246,28 @@ def test_found_newer_later(row):
     assert database.number(r, "SELECT count(*) FROM deaths") == 0
     assert not aside(r)
     r.ends_as("degraded", records=False)        # until the next start
+
+
+@shows("G2")
+@pytest.mark.parametrize("lost", [(), ("current", "idle")], ids=["memo", "no-memo"])
+def test_found_newer_by_the_next_master(row, lost):
+    """It stays closed, and that is no reason for another master."""
+    r = row()
+    r.rest()
+    r.lose_records()
+    master, seen = r.master_pid(), r.last_event()
+    os.kill(master, signal.SIGSTOP)
+    with memo.Memo(r.pid()) as held:
+        held.flip(*lost)
+    database.change(r, "PRAGMA user_version = 99")
+    r.master_ends()
+    os.kill(master, signal.SIGKILL)
+    r.await_event("master.adopted", after=seen)
+    r.await_state(lambda s: "store_newer" in reasons(s) and s["state"] == "degraded")
+    assert "safe_mode" not in reasons(r.status())
+    assert r.ctl("scale", "web", 3).code == 0
+    assert database.number(r, "PRAGMA user_version") == 99
+    r.ends_as("degraded", records=False)
 
 
 # ---- full -------------------------------------------------------------------------------
