@@ -6,10 +6,10 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "common/base/clock.h"
+#include "common/base/memory.h"
 
 enum { RATE_STATE = 10, RATE_MESSAGE = 10000 };
 
@@ -40,7 +40,7 @@ drop_first(struct channel *channel)
 	channel->queued--;
 	channel->queued_bytes -= queued->len;
 	fd_close_all(queued->fds, queued->fd_count);
-	free(queued);
+	memory_free(queued);
 }
 
 void
@@ -73,7 +73,7 @@ enqueue(struct channel *channel, const void *data, size_t len, const int *fds,
 	    channel->queued_bytes + len > CHANNEL_QUEUE_BYTES)
 		return errmsg_set(err, ERR_FULL,
 		    "%u messages wait already", channel->queued);
-	queued = malloc(sizeof(*queued) + len);
+	queued = memory_take(sizeof(*queued) + len);
 	if (queued == NULL)
 		return errmsg_set(err, ERR_MEMORY, "out of memory");
 	queued->next = NULL;
@@ -83,7 +83,7 @@ enqueue(struct channel *channel, const void *data, size_t len, const int *fds,
 	if (duplicate_fds(queued, fds, count) != 0) {
 		errmsg_errno(err, "cannot keep a descriptor");
 		fd_close_all(queued->fds, queued->fd_count);
-		free(queued);
+		memory_free(queued);
 		return ERR_SYSTEM;
 	}
 	*channel->last = queued;

@@ -18,6 +18,7 @@
 #include "daemon/master/master.h"
 #include "daemon/master/process.h"
 #include "daemon/master/turn.h"
+#include "daemon/supervisor/slots.h"
 #include "daemon/supervisor/state.h"
 
 /* "0-3,8" into a mask; anything else is any CPU. */
@@ -144,6 +145,30 @@ perform_kill(struct master *m, uint16_t row)
 	}
 }
 
+/* What its channel does not take now is said at a tick. */
+static void
+say(struct process *process, const struct memo_worker *worker,
+    uint32_t actions)
+{
+	if (process == NULL)
+		return;
+	process->untold = 0;
+	if (actions & ACT_SAY_STOP && !process_say_stop(process))
+		process->untold |= ACT_SAY_STOP;
+	if (actions & ACT_SAY_DRAIN &&
+	    !process_say_drain(process, worker->drain_ns))
+		process->untold |= ACT_SAY_DRAIN;
+}
+
+void
+actions_say_again(struct process *process)
+{
+	const struct memo_worker *worker = &turn_look(process->master)->
+	    worker[process->row];
+
+	say(process, worker, process->untold & slots_implied_actions(worker));
+}
+
 void
 actions_perform(struct master *m, uint16_t row, uint64_t id, uint32_t actions)
 {
@@ -156,10 +181,8 @@ actions_perform(struct master *m, uint16_t row, uint64_t id, uint32_t actions)
 		dispatch_off(m, row);
 	if (actions & ACT_SPAWN)
 		perform_spawn(m, row);
-	if (actions & ACT_SAY_STOP && process != NULL)
-		process_say_stop(process);
-	if (actions & ACT_SAY_DRAIN && process != NULL)
-		process_say_drain(process, worker->drain_ns);
+	if (actions & (ACT_SAY_STOP | ACT_SAY_DRAIN))
+		say(process, worker, actions);
 	if (actions & ACT_KILL)
 		perform_kill(m, row);
 	if (actions & ACT_ON)

@@ -11,10 +11,13 @@
 #include <stdint.h>
 
 struct master;
+struct process;
 
 /* Perform actions (enum worker_action) for the row that had this id then. */
 void actions_perform(struct master *m, uint16_t row, uint64_t id,
     uint32_t actions);
+/* Each tick: what its channel did not take, if that is what its state implies. */
+void actions_say_again(struct process *process);
 /* The actions that the state of each row implies: after adoption. */
 void actions_repeat(struct master *m);
 

@@ -94,6 +94,7 @@ struct process {
 
 	bool recycle;			/* as soon as its pool is free */
 	bool in_doubt;			/* whether it has said READY */
+	uint32_t untold;		/* ACT_SAY_*: its channel did not take it */
 
 	uint64_t generation;		/* when adopted: of its snapshot; rebuild.c
 					 * makes it the one that it is of */

@@ -19,6 +19,7 @@
 #include "daemon/journal/journal.h"
 #include "daemon/journal/logthread.h"
 #include "daemon/master/access.h"
+#include "daemon/master/actions.h"
 #include "daemon/master/cgroup.h"
 #include "daemon/master/change.h"
 #include "daemon/master/dispatch.h"
@@ -69,6 +70,8 @@ look_at_workers(struct master *m, uint64_t now, bool late)
 		if (process == NULL)
 			continue;
 		process_flush(process);
+		if (process->untold != 0)
+			actions_say_again(process);
 		if (process->in_doubt)
 			life_find_ready(process);
 		life_hear_last(process);

@@ -154,6 +154,28 @@ def test_what_was_said_to_the_master_before_is_not_lost(faulty, ends):
         assert r.await_event("worker.exited", after=ready, id=worker["id"])["cause"] == "signal"
 
 
+@slow
+@shows("E3")
+def test_who_cannot_be_told_to_drain_is_told_later(faulty):
+    """No buffer for the message, and no memory to keep it; each allocation of the
+    command in its turn."""
+    r = faulty(workers=2, load={})
+    for count in range(1, 200):
+        seen = r.last_event()
+        r.fi.arm("master", "sendmsg:ENOBUFS@1+;malloc:NULL", counted=count)
+        done = r.ctl("drain", "web/1")
+        failed = r.fi.injected("master", "malloc")
+        r.fi.disarm()
+        if done.code == 0:
+            ended = r.await_event("worker.exited", after=seen, worker="web/1")
+            assert ended["asked"] and ended["signal"] is None, (count, ended)
+            assert r.ctl("resume", "web/1").code == 0
+            r.await_event("worker.ready", after=ended, worker="web/1")
+        if not failed:
+            break
+    assert count > 3 and not r.deaths()
+
+
 # ---- a worker without means ------------------------------------------------------------------
 
 @shows("E10")
