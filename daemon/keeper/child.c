@@ -275,8 +275,20 @@ run(const struct child_plan *plan, int pipe)
 
 /* -- in the keeper ----------------------------------------------------------- */
 
+int
+child_pidfd(pid_t pid)
+{
+	int fd = (int)syscall(SYS_pidfd_open, pid, 0);
+	char path[32];
+
+	if (fd >= 0 || !is_refused(errno))
+		return fd;
+	snprintf(path, sizeof(path), "/proc/%d", (int)pid);
+	return open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+}
+
 /* As fork(); pidfd is set in the parent.  Nobody else reaps, so the number of
- * a child cannot have been given away before pidfd_open. */
+ * a child cannot have been given away before child_pidfd(). */
 static pid_t
 clone_child(int *pidfd)
 {
@@ -293,8 +305,7 @@ clone_child(int *pidfd)
 		pid = fork();
 	/* A child without a pidfd is given up: it finds its sockets closed,
 	 * leaves, and is reaped as a stranger. */
-	if (pid > 0 && *pidfd < 0 &&
-	    (*pidfd = (int)syscall(SYS_pidfd_open, pid, 0)) < 0)
+	if (pid > 0 && *pidfd < 0 && (*pidfd = child_pidfd(pid)) < 0)
 		return -1;
 	return pid;
 }
@@ -306,18 +317,6 @@ open_proc(pid_t pid)
 
 	snprintf(path, sizeof(path), "/proc/%d", (int)pid);
 	return open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
-}
-
-int
-child_pidfd(pid_t pid)
-{
-	int fd = (int)syscall(SYS_pidfd_open, pid, 0);
-	char path[32];
-
-	if (fd >= 0 || !is_refused(errno))
-		return fd;
-	snprintf(path, sizeof(path), "/proc/%d", (int)pid);
-	return open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 }
 
 int

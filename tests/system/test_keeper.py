@@ -435,6 +435,23 @@ def test_spawn_again_is_answered_exists(keeper):
     assert k.stop(master) == 0
 
 
+@pytest.mark.parametrize("there", [True, False])
+def test_listeners_are_named_for_one_spawn(keeper, there):
+    """Whatever becomes of it, its row is free again: there are 64 of them."""
+    k = keeper()
+    master = k.serve()
+    for number in range(100, 170):
+        if there:
+            spawn(k, master, number)
+        named = master.request("SPAWN_FDS", id=number, count=0, listeners=[])
+        assert named.name == "OK", number
+        # known already, or of an account that there is not
+        answer = master.request("SPAWN", id=number, role=1, account=1 if there else 63,
+                                snapshot=7, name="web/0")
+        assert answer.name == ("SPAWNED" if there else "ERROR")
+    assert k.stop(master) == 0
+
+
 @pytest.mark.parametrize("values, code", [
     ({"id": 0}, 22), ({"id": 1}, None), ({"role": 0}, 1), ({"image": 1}, 1), ({"account": 2}, 1),
     ({"account": 63}, 1), ({"snapshot": 8}, 2),
