@@ -33,6 +33,7 @@ struct request {
 	struct keeper_packet packet;
 	size_t len, count;
 	int fds[FD_PASS_MAX];
+	bool refused;			/* they could not be kept */
 	link_answer answer;
 	uint64_t about;
 };
@@ -118,6 +119,10 @@ link_refuse(struct master *m, link_answer answer, uint64_t about)
 	struct keeper_packet packet;
 	const struct link_packet refusal = { .packet = &packet };
 
+	if (answer == NULL) {
+		log_warn("keeper: no descriptors for a request");
+		return;
+	}
 	keeper_begin(&packet, KEEPER_ERROR, 0);
 	packet.header.code = EMFILE;
 	record_put_text(packet.body.error.text, sizeof(packet.body.error.text),
@@ -319,13 +324,15 @@ link_flush(struct link *link)
 	struct request *r;
 
 	while ((r = link->first) != NULL) {
-		if (!link_send(link, &r->packet, r->len, r->fds, r->count,
-		    r->answer, r->about))
+		if (!r->refused && !link_send(link, &r->packet, r->len,
+		    r->fds, r->count, r->answer, r->about))
 			return;
 		link->first = r->next;
 		if (link->first == NULL)
 			link->last = &link->first;
 		link->waiting--;
+		if (r->refused)
+			link_refuse(link->master, r->answer, r->about);
 		request_free(r);
 	}
 }
@@ -346,10 +353,12 @@ link_request(struct link *link, struct keeper_packet *packet, const int *fds,
 	r->len = len;
 	r->answer = answer;
 	r->about = about;
-	for (size_t i = 0; i < count; i++) {
+	for (size_t i = 0; i < count && !r->refused; i++) {
 		r->fds[i] = dup(fds[i]);
-		CHECK(r->fds[i] >= 0);
-		r->count++;
+		if (r->fds[i] < 0)
+			r->refused = true;
+		else
+			r->count++;
 	}
 	*link->last = r;
 	link->last = &r->next;

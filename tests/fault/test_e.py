@@ -503,3 +503,22 @@ def test_memory_pressure(row):
         r.served(timeout=50)
         assert [w["id"] for w in r.workers()] == before
         put(group + "/memory.high", "max")
+
+
+# ---- a master without descriptors ------------------------------------------------------------
+
+@shows("E2")
+def test_a_request_whose_descriptor_cannot_be_kept_is_refused(faulty):
+    """Of more pools than the keeper is asked for at once: what is over waits."""
+    pools = {"p%d" % number: {"workers": 0} for number in range(63)}
+    r = faulty(workers=1, load={}, pools=pools)
+    before = r.status()["generation"]
+    r.write_config(handler_timeout="2s")
+    r.fi.arm("master", "dup:EMFILE")
+    refused = r.ctl("reload")
+    assert refused.code == 1 and "no descriptors" in refused, refused
+    assert r.fi.injected("master", "dup") > 0
+    r.fi.disarm()
+    assert r.status()["generation"] == before
+    assert r.ctl("reload").code == 0
+    r.note_means()                  # two generations of so many pools
