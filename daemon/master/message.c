@@ -162,7 +162,8 @@ life_message(struct process *process, struct channel_packet *packet, int *fds,
 		if (life_feed(process->master, process->row, WE_REQUEST,
 		    NULL).to != WS_READY)
 			break;
-		process->recycle = true;	/* if not now, at a later tick */
+		/* if not now, at a later tick */
+		turn_change(process->master)->worker[process->row].recycle = 1;
 		recycle_ask(process->master, process->row,
 		    "its plugin asks for it");
 		break;

@@ -91,8 +91,6 @@ struct process {
 
 	bool access_seen;		/* access_lost was looked at */
 	uint64_t access_lost;		/* lines of its access log, so far */
-
-	bool recycle;			/* as soon as its pool is free */
 	bool in_doubt;			/* whether it has said READY */
 	uint32_t untold;		/* ACT_SAY_*: its channel did not take it */
 

@@ -26,7 +26,7 @@ recycle_ask(struct master *m, uint16_t row, const char *why)
 	if (!slots_may_recycle(copy, row) || clock_now_ns() <
 	    m->pool[copy->slot[slot].pool].recycle_after_ns)
 		return;			/* at a later tick */
-	m->process[row]->recycle = false;
+	turn_change(m)->worker[row].recycle = 0;
 	turn_tell_worker(m, EVENT_WORKER_RECYCLED, row, why, NULL);
 	s = life_now(m);
 	slots_start_successor(&s, slot, copy->slot[slot].generation,
@@ -87,7 +87,7 @@ over(const struct memo_worker *worker, const struct process *process)
 	if (worker->taken_back)
 		return (struct case_of){ "its generation was taken back",
 		    UINT64_MAX - 1 };
-	if (process->recycle)
+	if (worker->recycle)
 		return (struct case_of){ "its plugin asks for it",
 		    UINT64_MAX - 2 };
 	weigh(&worst, "over max_age", (clock_now_ns() - worker->ready_ns) /

@@ -152,7 +152,8 @@ struct memo_worker {
 	uint8_t paused, stable;
 	uint8_t limits_drawn;		/* max_… above are set */
 	uint8_t taken_back;		/* it serves on, its generation does not */
-	uint8_t reserved[30];
+	uint8_t recycle;		/* its plugin asks for it: when that can be */
+	uint8_t reserved[29];
 };
 
 struct memo_copy {

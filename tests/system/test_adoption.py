@@ -84,3 +84,22 @@ def test_a_worker_that_hears_late_that_the_master_is_lost(cluster):
         return not [w for w in c.workers() if listener & sockets.polled(w["pid"])]
     wait.until(nobody_accepts, 10, "end of accepting for themselves")
     assert c.worker("web/1")["id"] == late["id"]
+
+
+def test_who_asked_to_be_replaced_is_replaced_by_the_next_master(cluster):
+    """While a reload is held that has to wait."""
+    c = cluster(workers=2, routes={"/": "hello", "/disconnect": "evil"},
+                plugins={"hello": {"greeting": "one"}})
+    c.plugins["hello"] = {"greeting": "two"}
+    c.write_config()
+    assert c.ctl("reload", "--hold", "50%").code == 0
+    asked, other = c.worker("web/1"), c.worker("web/0")
+    os.kill(other["pid"], SIGSTOP)
+    assert c.get("/disconnect?enough").status == 200
+    os.kill(other["pid"], SIGCONT)
+    seen = c.last_event()
+    os.kill(c.master_pid(), SIGKILL)
+    c.await_event("master.adopted", after=seen)
+    assert c.ctl("rollback").code == 0
+    recycled = c.await_event("worker.recycled", after=seen, worker="web/1")
+    assert recycled["id"] == asked["id"] and "plugin asks" in recycled["text"]
