@@ -255,7 +255,10 @@ change_stop(struct master *m, enum stop_kind kind, struct control_call *call)
 		stop_call = call;
 	if (!trans_stop_counts(turn_look(m), kind))
 		return;
-	if (m->change != NULL) {
+	if (m->change != NULL && change_is_reload(m) &&
+	    globals->trans_step == TRANS_COMMITTED) {
+		reload_report_commit(m);	/* it waits for the disk alone */
+	} else if (m->change != NULL) {
 		errmsg_set(&err, ERR_CONFLICT, "the daemon is stopping");
 		change_fail(m, &err, NULL);
 	}

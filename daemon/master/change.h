@@ -134,6 +134,8 @@ void reload_go_on(struct master *m, struct control_call *call,
 void reload_take_back(struct master *m, struct control_call *call,
     const struct change *change);
 void reload_follow(struct master *m);
+/* Its verdict, as far as it is stored by now. */
+void reload_report_commit(struct master *m);
 void reload_adopt(struct master *m);
 /* After the flip: a memo that was made anew has forgotten that a commit was
  * under way, so the database may not have heard of it. */

@@ -369,14 +369,12 @@ add_times(struct buf *out, const struct change_run *run)
 	}
 }
 
-static void
-finish_commit(struct master *m)
+void
+reload_report_commit(struct master *m)
 {
 	struct change_run *run = m->change;
 	struct buf out;
 
-	if (!change_is_stored(m))
-		return;
 	buf_init(&out, 0);
 	buf_printf(&out, "{\"generation\":%llu,\"changed\":true,\"stored\":%s,"
 	    "\"slots\":[", (unsigned long long)turn_look(m)->globals.generation,
@@ -495,7 +493,8 @@ reload_follow(struct master *m)
 			finish_undo(m);
 		break;
 	case TRANS_COMMITTED:
-		finish_commit(m);
+		if (change_is_stored(m))
+			reload_report_commit(m);
 		break;
 	}
 }

@@ -10,7 +10,7 @@ import sqlite3
 
 import pytest
 
-from harness import http, processes, shows, wait
+from harness import database, http, processes, shows, wait
 
 EVIL = {"/": "evil"}
 
@@ -432,6 +432,22 @@ def test_the_canary_is_the_lowest_slot_that_is_wanted(cluster):
     assert c.ctl("resume", "web/0").code == 0
     c.await_state(lambda s: [w["generation"] for w in s["workers"]
                              if w["state"] == "ready"] == [before] * 3)
+
+
+def test_a_stop_takes_no_verdict_back(cluster):
+    """Of what is committed, and waits for the disk."""
+    c = cluster(workers=1, scale=1)
+    lock, seen = database.Lock(c), c.last_event()
+    hello(c, "hello_v2.so")
+    reload = c.ctl_start("--json", "reload")
+    c.await_event("reload.committed", after=seen)
+    stop = c.ctl_start("stop")
+    out, err = reload.communicate(timeout=20)
+    lock.release()
+    assert reload.returncode == 0, err
+    verdict = json.loads(out.splitlines()[-1])
+    assert verdict["changed"] and verdict["generation"] == 2, verdict
+    assert stop.wait(20) == 0
 
 
 def test_a_pool_that_is_drained_is_rolled_all_the_same(cluster):
