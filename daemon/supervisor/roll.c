@@ -69,6 +69,21 @@ finish_slot(struct supervisor *s, struct roll_slot *slot)
 	slot->ready_ns = s->now_ns;
 }
 
+/* Nothing is to run there. */
+static bool
+is_out(const struct memo_slot *row)
+{
+	return !row->wanted || row->drained;
+}
+
+/* Its next worker, whenever that is, is of the generation of the roll. */
+static void
+leave_out(struct supervisor *s, struct roll_slot *slot, struct memo_slot *row)
+{
+	row->generation = slot->generation;
+	finish_slot(s, slot);
+}
+
 /* Two slots that failed say as much as one that failed twice; on the way back
  * every slot has its own tries. */
 static bool
@@ -136,7 +151,7 @@ follow_again(struct supervisor *s, struct roll *roll, struct roll_slot *slot,
 
 	if (row->spawn_failures >= TRIES)
 		slot_failed(s, roll, slot, "no process can be started");
-	else if (!row->wanted || row->drained || (row->current != MEMO_NONE &&
+	else if (is_out(row) || (row->current != MEMO_NONE &&
 	    s->copy->worker[row->current].state == WS_READY))
 		finish_slot(s, slot);
 }
@@ -166,10 +181,8 @@ begin_slot(struct supervisor *s, struct roll *roll, struct roll_slot *slot,
 	struct memo_slot *row = &s->copy->slot[index];
 	int rc;
 
-	if (!row->wanted || row->drained) {
-		/* Nothing runs there; its next worker is of that generation. */
-		row->generation = slot->generation;
-		finish_slot(s, slot);
+	if (is_out(row)) {
+		leave_out(s, slot, row);
 		return;
 	}
 	rc = slots_start_successor(s, index, slot->generation,
@@ -219,13 +232,20 @@ void
 roll_successor_gone(struct supervisor *s, struct roll *roll, uint16_t index,
     const char *text)
 {
-	const struct memo_slot *row = &s->copy->slot[index];
+	struct memo_slot *row = &s->copy->slot[index];
 
-	for (size_t i = 0; i < roll->count; i++)
-		if (roll->slots[i].state == ROLL_BUSY &&
-		    roll->slots[i].pool == row->pool &&
-		    roll->slots[i].number == row->number)
-			slot_failed(s, roll, &roll->slots[i], text);
+	for (size_t i = 0; i < roll->count; i++) {
+		struct roll_slot *slot = &roll->slots[i];
+
+		if (slot->state != ROLL_BUSY || slot->pool != row->pool ||
+		    slot->number != row->number)
+			continue;
+		/* Taken out meanwhile, so that it was told to go. */
+		if (is_out(row))
+			leave_out(s, slot, row);
+		else
+			slot_failed(s, roll, slot, text);
+	}
 }
 
 void

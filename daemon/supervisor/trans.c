@@ -198,8 +198,8 @@ is_canary(const struct memo_copy *copy, uint16_t slot)
 	return true;
 }
 
-/* Slots of the pools that differ: the canaries alone, else those that are not
- * in the roll yet, unhealthy ones first. */
+/* Slots of the pools that differ and are not in the roll yet: the canaries alone,
+ * or all; unhealthy ones first. */
 static void
 add_slots(const struct memo_copy *copy, struct trans *t, bool canaries)
 {
@@ -210,8 +210,8 @@ add_slots(const struct memo_copy *copy, struct trans *t, bool canaries)
 			if (slot->pool == MEMO_NONE ||
 			    is_healthy(copy, i) != pass ||
 			    !is_to_roll(t, slot) ||
-			    (canaries ? !is_canary(copy, i) :
-			    roll_has(&t->roll, slot->pool, slot->number)))
+			    (canaries && !is_canary(copy, i)) ||
+			    roll_has(&t->roll, slot->pool, slot->number))
 				continue;
 			roll_add(&t->roll, slot->pool, slot->number,
 			    copy->globals.trans_generation, canaries);
@@ -248,6 +248,11 @@ follow_canary(struct supervisor *s, struct trans *t)
 {
 	size_t left = roll_follow(s, &t->roll, SIZE_MAX);
 
+	/* One that was taken out has shown nothing: the next one is tried. */
+	if (left == 0) {
+		add_slots(s->copy, t, true);
+		left = roll_follow(s, &t->roll, SIZE_MAX);
+	}
 	if (roll_count(&t->roll, ROLL_FAILED) > 0)
 		return TRANS_FAILED;
 	if (left > 0)

@@ -434,6 +434,26 @@ def test_the_canary_is_the_lowest_slot_that_is_wanted(cluster):
                              if w["state"] == "ready"] == [before] * 3)
 
 
+def test_another_canary_is_tried_for_one_that_is_taken_out(cluster):
+    """A person takes its slot out while it is on trial: that says nothing of the
+    generation, nor for it."""
+    c = cluster(workers=3, canary_hold="20s")
+    before, seen = c.status()["generation"], c.last_event()
+    hello(c, "hello_500.so")
+    reload = c.ctl_start("reload")
+    begun = c.await_event("reload.canary", after=seen)
+    c.await_event("worker.ready", after=begun, worker="web/0")
+    assert c.ctl("drain", "web/0").code == 0
+    c.await_event("worker.ready", after=begun, worker="web/1")
+    with c.load(keepalive=2, new=2, accept=(200, 500)):
+        _, err = reload.communicate(timeout=20)
+    assert reload.returncode == 1 and "web/1" in err, err
+    assert c.status()["generation"] == before
+    assert c.ctl("resume", "web/0").code == 0
+    c.await_state(lambda s: [w["generation"] for w in s["workers"]
+                             if w["state"] == "ready"] == [before] * 3)
+
+
 def test_a_stop_takes_no_verdict_back(cluster):
     """Of what is committed, and waits for the disk."""
     c = cluster(workers=1, scale=1)
