@@ -24,6 +24,7 @@ struct conf_pool;
 struct control_call;
 struct generation;
 struct master;
+struct process;
 
 /* From the control server and from signals. */
 void change_start(struct master *m, struct control_call *call,
@@ -136,6 +137,8 @@ void reload_take_back(struct master *m, struct control_call *call,
 void reload_follow(struct master *m);
 /* Its verdict, as far as it is stored by now. */
 void reload_report_commit(struct master *m);
+/* To one that was started with an earlier snapshot than it is of by now. */
+void reload_tell_keys(struct process *process);
 void reload_adopt(struct master *m);
 /* After the flip: a memo that was made anew has forgotten that a commit was
  * under way, so the database may not have heard of it. */

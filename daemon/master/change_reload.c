@@ -217,6 +217,7 @@ finish_undo(struct master *m)
 
 /* -- commit ------------------------------------------------------------------------------------- */
 
+/* before NULL: all of them. */
 static void
 send_section(struct process *process, enum key_scope scope, const void *before,
     const void *after)
@@ -225,8 +226,8 @@ send_section(struct process *process, enum key_scope scope, const void *before,
 		const struct key *key = &keys[i];
 
 		if (key->scope == scope && key_is_number(key) &&
-		    key->applies == APPLIES_LIVE &&
-		    conf_number(key, before) != conf_number(key, after))
+		    key->applies == APPLIES_LIVE && (before == NULL ||
+		    conf_number(key, before) != conf_number(key, after)))
 			process_say_key(process, key->number,
 			    conf_number(key, after));
 	}
@@ -254,6 +255,18 @@ send_live_keys(struct master *m, const struct conf *before,
 		if (old != NULL && new != NULL)
 			send_section(process, SCOPE_POOL, old, new);
 	}
+}
+
+void
+reload_tell_keys(struct process *process)
+{
+	struct master *m = process->master;
+	const struct conf_pool *pool = life_conf(m, process->row);
+
+	if (pool == NULL)
+		return;
+	send_section(process, SCOPE_DAEMON, NULL, &m->conf->daemon);
+	send_section(process, SCOPE_POOL, NULL, pool);
 }
 
 static void

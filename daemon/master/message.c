@@ -13,6 +13,7 @@
 #include "common/base/escape.h"
 #include "common/base/log.h"
 #include "daemon/journal/journal.h"
+#include "daemon/master/change.h"
 #include "daemon/master/life.h"
 #include "daemon/master/listeners.h"
 #include "daemon/master/master.h"
@@ -71,6 +72,9 @@ on_ready(struct process *process)
 	if (result.to != WS_READY || result.from != WS_STARTING)
 		return;
 	listeners_tell_worker(process, true);
+	/* a commit came while it was on its way */
+	if (process->generation != turn_look(m)->worker[row].generation)
+		reload_tell_keys(process);
 	if (m->conf != NULL && (int64_t)log_get_level() !=
 	    m->conf->daemon.log_level)	/* by command, after its snapshot */
 		process_say_log_level(process);

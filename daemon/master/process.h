@@ -94,8 +94,8 @@ struct process {
 	bool in_doubt;			/* whether it has said READY */
 	uint32_t untold;		/* ACT_SAY_*: its channel did not take it */
 
-	uint64_t generation;		/* when adopted: of its snapshot; rebuild.c
-					 * makes it the one that it is of */
+	uint64_t generation;		/* of its snapshot; in a memo made anew, the
+					 * one that it is of */
 
 	bool unkillable;		/* nobody waits for its end any more */
 

@@ -291,6 +291,7 @@ life_spawned(struct master *m, uint64_t id, const struct link_packet *answer)
 		kill_stray(m, id);
 		return;
 	}
+	process->generation = packet->body.spawned.snapshot >> 8;
 	life_own(m, row, process);
 	life_note_spawned(m, row);
 	life_feed(m, row, WE_SPAWNED, NULL);

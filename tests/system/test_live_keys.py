@@ -41,6 +41,27 @@ def test_handler_timeout(cluster):
     assert c.json("deaths")[-1]["cause"] == "hang"
 
 
+def test_a_worker_on_its_way_hears_of_a_commit(cluster):
+    """Its snapshot is of before: it waits before its exec."""
+    c = cluster(workers=2, routes={"/": "hello", "/block": "evil"}, start=False,
+                handler_timeout="1h", daemon={"record_query": "no"})
+    c.arm()
+    c.start()
+    seen = c.last_event()
+    c.arm("keeper.before_exec:sleep=700/web/1")
+    os.kill(c.worker("web/1")["pid"], signal.SIGKILL)
+    c.await_state(lambda s: s["workers"][1]["state"] == "starting")
+    c.daemon_keys["record_query"] = "yes"
+    reload_live(c)
+    late = c.await_event("worker.ready", after=seen, worker="web/1")
+    assert c.ctl("pause", "web/0").code == 0
+    with http.connect(c.address(), 20) as sock:
+        sock.sendall(b"GET /block?word HTTP/1.1\r\nHost: a\r\n\r\n")
+        status = c.await_state(lambda s: s["workers"][1]["doing"])
+        os.kill(late["pid"], signal.SIGKILL)
+    assert status["workers"][1]["doing"]["path"] == "/block?word"
+
+
 def said(c, word):
     assert c.get("/log?" + word).status == 200
     return c.await_log("said: " + word, timeout=3)
