@@ -25,6 +25,7 @@
 #include "daemon/master/life.h"
 #include "daemon/master/listeners.h"
 #include "daemon/master/master.h"
+#include "daemon/master/pools.h"
 #include "daemon/master/process.h"
 #include "daemon/master/start.h"
 #include "daemon/master/turn.h"
@@ -354,7 +355,7 @@ commit(struct master *m)
 	for (size_t i = 0; i < after->pool_count; i++)
 		if (state_find_pool(turn_look(m), after->pools[i].name) ==
 		    MEMO_NONE)
-			start_add_pool(m, &after->pools[i],
+			pools_add(m, &after->pools[i],
 			    after->generation);
 	turn_later(m, tell_of_commit, turn_look(m)->globals.previous);
 	start_apply_conf(m);

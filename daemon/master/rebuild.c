@@ -14,6 +14,7 @@
 #include "daemon/master/generations.h"
 #include "daemon/master/life.h"
 #include "daemon/master/master.h"
+#include "daemon/master/pools.h"
 #include "daemon/master/process.h"
 #include "daemon/master/start.h"
 #include "daemon/master/turn.h"
@@ -293,7 +294,7 @@ rebuild_memo(struct master *m, struct process *found)
 		const struct conf_pool *conf = &m->conf->pools[i];
 		uint16_t pool = state_find_pool(copy, conf->name);
 
-		start_add_pool(m, conf, pool != MEMO_NONE ?
+		pools_add(m, conf, pool != MEMO_NONE ?
 		    copy->pool[pool].generation : copy->globals.generation);
 	}
 	return found;

@@ -31,11 +31,6 @@ int start_open_store(struct master *m, const char *state_dir,
  */
 uint64_t start_unused(uint64_t stored, uint64_t salvaged);
 
-struct conf_pool;
-/* A pool of the configuration gets its rows, with what the store remembers of
- * it.  0 or ERR_FULL. */
-int start_add_pool(struct master *m, const struct conf_pool *conf,
-    uint64_t generation);
 /* What [daemon] says, after a commit: log, access, the keeper's backstop. */
 void start_apply_conf(struct master *m);
 /* All addresses are bound: the pools of a first start begin. */
