@@ -69,7 +69,8 @@ reload_reject(struct master *m, const char *text, const char *result)
 	tell(m, EVENT_CONFIG_REJECTED, 0, text);
 	log_error("reload: %s", text);
 	errmsg_set(&err, ERR_FAILED, "%s", text);
-	if (m->change->target != NULL)
+	/* One to go back to was in force once. */
+	if (m->change->target != NULL && m->change->kind == TRANS_RELOAD)
 		put_generation(m, m->change->target,
 		    turn_look(m)->globals.generation, "rejected", text);
 	change_fail(m, &err, result);

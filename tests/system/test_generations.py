@@ -191,3 +191,19 @@ def test_what_the_keeper_cannot_keep_is_refused(cluster):
     assert c.ctl("reload").code == 0
     c.arm("keeper.keep:err=ENOSPC")
     assert c.ctl("rollback").code == 0, "it is with the keeper still"
+
+
+def test_an_earlier_generation_that_cannot_be_kept_is_no_refused_one(cluster):
+    """Another daemon's keeper does not have it; to be gone back to all the same."""
+    c = cluster(workers=1, start=False)
+    c.arm()
+    c.start()
+    go_round(c, 1)
+    c.restart_daemon()
+    before = c.json("generations")
+    c.arm("keeper.keep:err=ENOSPC")
+    refused = c.ctl("rollback")
+    assert refused.code == 1 and "cannot keep generation 2" in refused, refused
+    assert c.json("generations") == before
+    c.arm()
+    assert c.ctl("rollback").code == 0
