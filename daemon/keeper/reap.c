@@ -133,7 +133,6 @@ kill_group(struct keeper *k, pid_t pid)
 	if (pid > 1)
 		kill(-pid, SIGKILL);
 	remember_ended(k, pid);
-	kill_strangers(k);
 }
 
 /* -- reaping --------------------------------------------------------------------- */
@@ -226,21 +225,26 @@ on_exit_of(struct keeper *k, pid_t pid)
 	if (collect(pid, &status, &core, &usage) != 0)
 		return;
 	k->strangers++;
-	/* Its own children are ours now, and may be of such a session, too. */
-	kill_strangers(k);
 }
 
 void
 reap_all(struct keeper *k)
 {
+	int count = 0;
+
 	/* Bounded: what is left raises the signal's flag again or is seen at
 	 * the next tick. */
-	for (int i = 0; i < 2 * KEEPER_PROCESSES_MAX; i++) {
+	for (; count < 2 * KEEPER_PROCESSES_MAX; count++) {
 		siginfo_t info = { .si_pid = 0 };
 
 		if (waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) < 0 ||
 		    info.si_pid == 0)
-			return;
+			break;
 		on_exit_of(k, info.si_pid);
 	}
+	/* Once for all of them: the kernel's list is as long as there are
+	 * children.  Those of a stranger are ours now, and may be of a session
+	 * that ended, too. */
+	if (count > 0)
+		kill_strangers(k);
 }
