@@ -21,6 +21,7 @@
 #include "common/base/check.h"
 #include "common/base/failpoint.h"
 #include "common/base/fd.h"
+#include "daemon/keeper/priority.h"
 
 enum { CAPS_MAX = 64 };		/* bits of a set */
 
@@ -253,6 +254,8 @@ run(const struct child_plan *plan, int pipe)
 		fail(pipe, STEP_FDS, -rc);
 	if ((rc = reset_signals()) != 0)
 		fail(pipe, STEP_SIGNALS, -rc);
+	if (!plan->ahead)
+		priority_leave();
 	if (plan->tuning != NULL)
 		tune(plan->tuning);
 	if (plan->account != NULL)

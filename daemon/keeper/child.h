@@ -40,6 +40,7 @@ struct child_plan {
 	unsigned fd_count;
 	const struct checker_account *account;	/* NULL: stays ours */
 	const struct child_tuning *tuning;	/* NULL: none */
+	int ahead;		/* for the CPU, as we are; priority.h */
 	const char *name;		/* for failpoints */
 };
 

@@ -20,6 +20,7 @@
 #include "daemon/keeper/first.h"
 #include "daemon/keeper/link.h"
 #include "daemon/keeper/orders.h"
+#include "daemon/keeper/priority.h"
 #include "daemon/keeper/spawn.h"
 #include "daemon/keeper/stop.h"
 #include "daemon/proto/memo.h"
@@ -139,6 +140,7 @@ master_start(struct keeper *k)
 	master->pidfd = child.pidfd;
 	master->failure = child.failure;
 	master->state = MASTER_RUNNING;
+	master->ahead = 0;
 	master->started_ns = master->fresh_ns = clock_now_ns();
 	master->deadline_ns = 0;
 }
@@ -311,6 +313,9 @@ master_tick(struct keeper *k, uint64_t now_ns, int late)
 	struct master *master = &k->master;
 	uint64_t silent_ns = clock_scaled_ms(SILENT_MS) * NS_PER_MS;
 
+	/* Whoever speaks to us leads its own session. */
+	if (k->privileged && k->link.attached && !master->ahead)
+		master->ahead = priority_raise_session(master->pid) == 0;
 	if (master->state == MASTER_RUNNING) {
 		if (late)
 			master->fresh_ns = now_ns;

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "common/base/check.h"
+#include "daemon/keeper/priority.h"
 
 enum { CAPS_MAX = 64 };		/* bits of a set */
 
@@ -103,5 +104,6 @@ privilege_reduce(int privileged, struct errmsg *err)
 	if (!privileged)
 		return 0;
 	spare_from_oom();
+	priority_raise();
 	return drop_capabilities(err);
 }

@@ -10,8 +10,9 @@
 /*
  * As many descriptors as we may have; orphans come to us; not to be traced or
  * dumped (test builds stay so).  As root: of all capabilities only those that
- * the keeper needs, and the kernel's out-of-memory killer looks elsewhere.
- * 0, or an error: a daemon that cannot drop what it must does not start.
+ * the keeper needs, the kernel's out-of-memory killer looks elsewhere, and the
+ * CPU comes to us before it comes to workers (priority.h).  0, or an error: a
+ * daemon that cannot drop what it must does not start.
  */
 int privilege_reduce(int privileged, struct errmsg *err);
 

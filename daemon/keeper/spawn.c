@@ -380,7 +380,7 @@ spawn_master(struct keeper *k, int socket, struct child *child)
 {
 	const char *argv[] = { "clusterd: master", NULL };
 	struct child_plan plan = { .image = &k->images.master, .argv = argv,
-	    .envp = k->environment, .name = "master",
+	    .envp = k->environment, .name = "master", .ahead = 1,
 	    .account = keeper_account(k, k->first.header.user) };
 	/* Detached, what we print until then is all that the caller sees. */
 	int log = k->options.detach ? k->null_fd : 2;

@@ -73,6 +73,7 @@ struct master {
 	pid_t pid;
 	int pidfd;
 	int failure;		/* pipe of child.h */
+	int ahead;		/* of other sessions, for the CPU */
 	uint32_t number;	/* of this life, from 1 */
 	uint32_t early;		/* deaths in a row before 60 s of life */
 	uint64_t started_ns;

@@ -490,6 +490,25 @@ def test_tuning(keeper):
     assert k.stop(master) == 0
 
 
+@pytest.mark.skipif(not ROOT, reason="root")
+def test_keeper_and_master_come_first(keeper):
+    """For the CPU; whom they start has what the keeper was given."""
+    given = os.getpriority(os.PRIO_PROCESS, 0)
+    k = keeper()
+    master = k.serve()
+    _, worker = spawn(k, master, 100)
+    _, checker = spawn(k, master, 200, name="checker", role=2)
+    assert worker.hello["nice"] == checker.hello["nice"] == given
+    ahead = [k.keeper.pid, master.pid]
+    assert [os.getpriority(os.PRIO_PROCESS, pid) for pid in ahead] == [given - 10] * 2
+    if processes.session_nice(k.keeper.pid) is not None:
+        # a kernel that weighs sessions takes a change only now and then
+        wait.until(lambda: {processes.session_nice(pid) for pid in ahead} == {-10}, 5,
+                   "sessions that are ahead")
+        assert processes.session_nice(worker.pid) == processes.session_nice(checker.pid) == 0
+    assert k.stop(master) == 0
+
+
 def test_exec_failure_is_told(keeper):
     k = keeper()
     master = k.serve()

@@ -55,6 +55,15 @@ def cpu_seconds(*pids):
     return ticks / os.sysconf("SC_CLK_TCK")
 
 
+def session_nice(pid):
+    """Of the session that it is in, as the kernel weighs it; None where it does not."""
+    try:
+        with open("/proc/%d/autogroup" % pid, encoding="ascii") as f:
+            return int(f.read().split()[-1])
+    except (OSError, IndexError):
+        return None
+
+
 def table():
     """{pid: (state, ppid)} of all processes."""
     found = {}
