@@ -24,17 +24,12 @@ def hold(r, path, worker=None):
         conn.close()
     conn.send(http.head("GET", path, r.address()))
     wait.until(lambda: any(row["worker"] == name and row["path"] == path.split("?")[0]
-                           for row in requests(r)), 5, "the request in its hands")
+                           for row in r.rows("requests")), 5, "the request in its hands")
     return conn, r.worker(name)
 
 
 def reason(status, name):
     return next((row for row in status["reasons"] if row["reason"] == name), None)
-
-
-def requests(r):
-    rows = r.json("requests")
-    return rows if isinstance(rows, list) else [rows]
 
 
 @shows("A1")
@@ -300,15 +295,6 @@ def test_children_of_a_worker(row, how):
     conn.close()
 
 
-def processor(*pids):
-    """Seconds of it that these have used."""
-    ticks = 0
-    for pid in pids:
-        with open("/proc/%d/stat" % pid, encoding="ascii") as f:
-            ticks += sum(map(int, f.read().rsplit(")", 1)[1].split()[11:13]))
-    return ticks / os.sysconf("SC_CLK_TCK")
-
-
 # What the n-th early death in a row is followed by, in ms: at once, then between
 # half of d and d, d doubling from backoff_min (20) to backoff_max (1000).
 DELAYS = [0, 20, 40, 80, 160, 320, 640, 1000]
@@ -342,11 +328,11 @@ def test_a_plugin_that_dies_after_every_start(row, seconds):
                                      "crash_loop"} == {"sick/0", "sick/1"})
     assert loops["state"] == "degraded" or loops["state"] == "failed"
     lines = len(r.log().splitlines())
-    used, since = processor(r.pid(), r.master_pid()), time.monotonic()
+    used, since = processes.cpu_seconds(r.pid(), r.master_pid()), time.monotonic()
     seen = r.last_event()
     while time.monotonic() < since + seconds:
         seen = r.await_event("worker.exited", after=seen)
-    used, took = processor(r.pid(), r.master_pid()) - used, time.monotonic() - since
+    used, took = processes.cpu_seconds(r.pid(), r.master_pid()) - used, time.monotonic() - since
     # ten times what is promised, load and probe not even counted
     assert used < 0.5 * took, (used, took)
     # a line for what has changed, and one each 30 s, of the scale

@@ -3,11 +3,10 @@
 
 import os
 import signal
-import struct
 
 import pytest
 
-from harness import http, oracle, processes, shows, slow, wait
+from harness import http, memo, oracle, processes, shows, slow, wait
 
 
 WORKERS = 4
@@ -59,17 +58,6 @@ WARM_UP = 700
 HEAP_NOISE = 32 << 10                   # numbers in texts get longer
 
 
-def memo_rows(r):
-    """(pools, slots, workers) in use in the master's memo."""
-    for number, what in processes.fds(r.keeper.pid).items():
-        if "clusterd-memo" in what:
-            with open("/proc/%d/fd/%d" % (r.keeper.pid, number), "rb") as memo:
-                copy_size, current = struct.unpack("<12xII", memo.read(20))
-                memo.seek(64 + current * copy_size)
-                return struct.unpack("<12xIII", memo.read(24))
-    raise AssertionError("the keeper holds no memo")
-
-
 def pages(pid):
     """How many pages of workers a process has mapped."""
     with open("/proc/%d/maps" % pid, encoding="ascii") as f:
@@ -87,7 +75,7 @@ def means(r, master):
     return {
         "files of the master": len(processes.fds(master)),
         "files of the keeper": len(processes.fds(r.pid())),
-        "rows of the memo": memo_rows(r), "pages mapped": pages(master),
+        "rows of the memo": memo.rows(r.pid()), "pages mapped": pages(master),
         "heap of the keeper": heap_of_keeper(r),
         "processes": len(processes.descendants(r.pid())),
         "zombies": processes.zombies(r.pid()),

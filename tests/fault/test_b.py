@@ -4,13 +4,11 @@
 import errno
 import os
 import signal
-import socket
-import struct
 import time
 
 import pytest
 
-from harness import http, processes, shows, wait
+from harness import http, netfault, processes, shows, wait
 
 TICK_S = 0.1                            # of the scale
 
@@ -143,10 +141,10 @@ def test_an_answer_for_a_client_that_has_left(row):
     r = row()
     for path in ("/sleep?100", "/stream?100", "/flood?20") * 4:
         with http.connect(r.address()) as sock:
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
             sock.sendall(http.head("GET", path, "a"))
             if path != "/sleep?100":
                 sock.recv(100)
+            netfault.reset(sock)
     wait.until(lambda: not r.json("requests") or r.json("requests") == [], 5,
                "nothing open any more")
     assert r.metric("clients_gone_total") > 0
@@ -292,9 +290,9 @@ def test_state_of_the_process_changed(row, what):
         assert answer.text == "0\n"
     for _ in range(8):
         with http.connect(r.address()) as sock:
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
             sock.sendall(http.head("GET", "/flood?20", "a"))
             sock.recv(100)
+            netfault.reset(sock)
     answer = r.get("/log?still-heard")
     r.await_log("said: still-heard")
     assert time.strptime(answer.header("Date"), "%a, %d %b %Y %H:%M:%S GMT")

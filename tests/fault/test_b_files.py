@@ -16,13 +16,6 @@ NOTE = b"clusterd\0\0\0\0" + struct.pack("<I", 0x55506c63)
 ROOT = os.geteuid() == 0
 
 
-def serving(r):
-    """What must be the same afterwards."""
-    status = r.status()
-    return (status["generation"], status["pid"], status["master"]["pid"],
-            [(w["worker"], w["id"], w["pid"]) for w in status["workers"]])
-
-
 def place(r, section, key):
     """FILE:LINE of a key."""
     inside = False
@@ -37,7 +30,7 @@ def place(r, section, key):
 
 def assert_refused(r, module, *words):
     """A reload with this plugin is refused in these words, and changes nothing."""
-    before = serving(r)
+    before = r.serving()
     seen = r.last_event()
     r.plugins["bad"] = {"module": module}
     r.write_config()
@@ -46,19 +39,14 @@ def assert_refused(r, module, *words):
     assert place(r, "plugin bad", "module") + ": [plugin bad] module: " in result, result
     assert all(word in result for word in words), result
     r.await_event("config.rejected", after=seen)
-    assert serving(r) == before
+    assert r.serving() == before
     r.served()
     return result
 
 
-def built(r, name):
-    return next(path for path in ("%s/%s" % (d, name) for d in r.plugin_dirs)
-                if os.path.exists(path))
-
-
 def deploy(r, name, change=lambda data: data, to="broken.so"):
     """A changed copy of a plugin, where the checker can read it."""
-    with open(built(r, name), "rb") as f:
+    with open(r.built(name), "rb") as f:
         data = change(f.read())
     path = r.dir + "/" + to
     with open(path, "wb") as f:
@@ -138,10 +126,6 @@ def test_a_plugin_that_can_do_with_less(row):
     r.served()
 
 
-def rows(answer):
-    return answer if isinstance(answer, list) else [answer]
-
-
 def overwrite(path, data):
     """In place: whoever has mapped it sees it."""
     inode = os.stat(path).st_ino
@@ -160,7 +144,7 @@ def test_a_file_overwritten_in_place(row):
     r.write_config()
     r.start()
     before = {w["worker"]: w["id"] for w in r.workers()}
-    with open(built(r, "hello.so"), "rb") as f:
+    with open(r.built("hello.so"), "rb") as f:
         overwrite(path, f.read())
     r.served()
     os.truncate(path, 0)
@@ -177,8 +161,8 @@ def test_a_file_overwritten_in_place(row):
     changed = r.await_state(lambda s: any(one["reason"] == "source_changed"
                                           for one in s["reasons"]))
     assert changed["state"] == "ok", "nothing is wrong yet"
-    assert rows(r.json("plugins"))[0]["source_changed"] is True
-    shutil.copyfile(built(r, "evil.so"), path)
+    assert r.rows("plugins")[0]["source_changed"] is True
+    shutil.copyfile(r.built("evil.so"), path)
     r.await_state(lambda s: not s["reasons"])
     r.served()
 

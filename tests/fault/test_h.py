@@ -5,14 +5,13 @@ way or the other."""
 import contextlib
 import hashlib
 import os
-import shutil
 import signal
-import subprocess
 import time
 
 import pytest
 
 from harness import http, processes, shows, slow, wait
+from harness.tracer import Tracer
 
 
 def evil(r, **options):
@@ -58,14 +57,9 @@ def assert_never_more(r, seen, processes_at_once=2):
 
 # ---- H3: edited between check and use --------------------------------------------------
 
-def built(r, name):
-    return next(os.path.join(d, name) for d in r.plugin_dirs
-                if os.path.exists(os.path.join(d, name)))
-
-
 def deploy(r, module):
     """Write that module into the deployed file, in place; its hash."""
-    with open(built(r, module), "rb") as f:
+    with open(r.built(module), "rb") as f:
         data = f.read()
     with open(r.dir + "/hello.so", "wb") as f:
         f.write(data)
@@ -489,29 +483,6 @@ def test_master_dies_while_a_held_roll_goes_back(row):
 
 # ---- a roll for which no process can be had ---------------------------------------------------------
 
-FORKS = "clone3,clone,fork,vfork"
-
-
-class NoProcess:
-    """While it lasts the keeper gets no process from the system."""
-
-    def __init__(self, r):
-        self.strace = subprocess.Popen(
-            ["strace", "-qq", "-p", str(r.pid()), "-o", r.dir + "/strace",
-             "-e", "trace=" + FORKS, "-e", "inject=%s:error=EAGAIN" % FORKS],
-            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        wait.until(lambda: "TracerPid:\t0\n" not in self._status(r.pid()), 10, "a tracer")
-
-    def _status(self, pid):
-        with open("/proc/%d/status" % pid, encoding="ascii") as f:
-            return f.read()
-
-    def end(self):
-        self.strace.terminate()
-        self.strace.wait(10)
-
-
-@pytest.mark.skipif(shutil.which("strace") is None, reason="needs strace")
 @shows("H7")
 def test_the_new_one_dies_and_no_process_can_be_had(row):
     """It dies when its slot has nobody else; the reload ends all the same, and
@@ -522,8 +493,7 @@ def test_the_new_one_dies_and_no_process_can_be_had(row):
     seen, reload = begin_reload(r)
     new = r.await_event("worker.ready", after=seen, worker="web/1")
     r.await_event("worker.forked", after=new, worker="web/2")
-    none = NoProcess(r)
-    try:
+    with Tracer(r.pid(), ("clone3", "clone", "fork", "vfork"), "error=EAGAIN"):
         kill(new)
         code, said = end_of(reload)
         assert code == 1 and "web/1: no process can be started" in said, said
@@ -532,8 +502,6 @@ def test_the_new_one_dies_and_no_process_can_be_had(row):
         ready = [w for w in status["workers"] if w["state"] == "ready"]
         assert {w["worker"] for w in ready} == {"web/0", "web/2"}, "they serve on"
         assert "spawn_failing" in {reason["reason"] for reason in status["reasons"]}
-    finally:
-        none.end()
     r.await_state(lambda s: {(w["state"], w["generation"]) for w in s["workers"]}
                   == {("ready", before)} and len(s["workers"]) == 3, timeout=25)
     r.served()

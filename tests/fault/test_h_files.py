@@ -109,19 +109,12 @@ def assert_said(path, said, text):
         assert line, "no %r at %r in %s" % (words, where, text)
 
 
-def serving(c):
-    """What must be the same afterwards."""
-    status = c.status()
-    return (status["generation"], status["pid"], status["master"]["pid"],
-            [(row["worker"], row["id"], row["pid"]) for row in status["workers"]])
-
-
 @pytest.mark.sanitized
 @shows("H1")
 def test_bad_file_at_a_reload(row):
     """All that is wrong is said, at the terminal and in the database."""
     r = row()
-    before, files = serving(r), Files(r)
+    before, files = r.serving(), Files(r)
     for kind in KINDS:
         said = getattr(files, kind)()
         seen, began = r.last_event(), time.monotonic()
@@ -131,7 +124,7 @@ def test_bad_file_at_a_reload(row):
         assert_said(r.config_file, said, result.err)
         rejected = r.await_event("config.rejected", after=seen)
         assert_said(r.config_file, said[:1], rejected["text"])
-        assert serving(r) == before, kind
+        assert r.serving() == before, kind
     recorded = [one for one in r.json("audit") if one["command"] == "reload"]
     assert len(recorded) == len(KINDS)
     assert all(one["state"] == "failed" and one["result"]["errors"] for one in recorded)
@@ -141,7 +134,7 @@ def test_bad_file_at_a_reload(row):
     result = r.ctl("reload")
     assert result.code == 1, result
     assert "[daemon] orphan_grace: a change of this needs a restart" in result.err
-    assert serving(r) == before
+    assert r.serving() == before
     r.served()
     assert not [pid for pid in processes.descendants(r.pid())
                 if "checker" in processes.name(pid)]

@@ -105,16 +105,6 @@ def queued(worker):
     return processes.unread(worker["pid"], 4) // 64
 
 
-def reach(r, worker, tries=200):
-    """A connection that this worker serves."""
-    for _ in range(tries):
-        conn = r.connect(timeout=30)
-        if conn.request("GET", "/").header("X-Worker-Id") == str(worker["id"]):
-            return conn
-        conn.close()
-    raise AssertionError("never served by " + worker["worker"])
-
-
 def idle_worker(r):
     """One that no client of the load is connected to."""
     r.served()
@@ -132,7 +122,7 @@ def fill_window(r, held, count=8, path="/block?", victim=None):
     """A worker of whom all others are paused, in a handler, and so many clients
     whose connections lie in its queue: (victim, its client, those clients)."""
     victim = victim or idle_worker(r)
-    client = reach(r, victim)
+    client = r.connection_to(victim, timeout=30)
     for worker in r.workers():
         if worker["id"] != victim["id"]:
             assert r.ctl("pause", worker["worker"]).code == 0
@@ -290,7 +280,7 @@ def test_window_and_adoption(row, window, master):
             clients.append(http.Connection(address, 30))
             clients[-1].send(get())
     # a second is not long: half of them wait before the workers are blocked
-    holding = [reach(r, worker) for worker in workers]
+    holding = [r.connection_to(worker, timeout=30) for worker in workers]
     assert r.ctl("pause", "web").code == 0
     connect((2 if master == "dies" else 6) * window)
     for conn in holding:
@@ -384,7 +374,7 @@ def test_worker_lies_on_its_page(row, lie):
     r.served()
     total = r.pool()["requests"]
     victim = r.worker("web/2")
-    client = reach(r, victim)
+    client = r.connection_to(victim, timeout=30)
     r.blame(victim)
     client.send(http.head("GET", "/page?" + lie, "a"))
     if lie in HARMLESS:

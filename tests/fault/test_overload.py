@@ -43,8 +43,7 @@ def test_the_queue_of_a_listener_is_full(row):
     assert status["state"] == "degraded"
     reason = next(x for x in status["reasons"] if x["reason"] == "queue_overflow")
     assert r.address() in reason["text"] and reason["pool"] == "web"
-    listener = r.json("listeners")
-    listener = listener[0] if isinstance(listener, list) else listener
+    listener, = r.rows("listeners")
     assert listener["queued"] >= listener["backlog"] == 8
     assert r.metric("listener_queued") >= 8
     assert r.metric("listener_overflows_total") == 1

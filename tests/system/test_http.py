@@ -2,12 +2,11 @@
 """HTTP/1.1 as a client sees it, over the whole path: listener, worker, plugin."""
 
 import calendar
-import socket
 import time
 
 import pytest
 
-from harness import http, shows, wait
+from harness import http, netfault, shows, wait
 
 ROUTES = {"/": "hello", "/echo": "echo", "/sleep": "evil", "/stream": "evil",
           "/flood": "evil", "/length": "evil", "/forget": "evil",
@@ -213,8 +212,7 @@ def test_a_client_that_leaves_harms_nobody(web):
     for _ in range(20):
         with web.connect() as conn:
             conn.send(b"GET /sleep?30 HTTP/1.1\r\n" + HOST + b"\r\n")
-            conn.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER,
-                                 b"\1\0\0\0\0\0\0\0")
+            netfault.reset(conn.sock)
     with web.connect() as conn:
         conn.send(b"GET /flood?50 HTTP/1.1\r\n" + HOST + b"\r\n")
         conn.sock.recv(1000)

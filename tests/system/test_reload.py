@@ -21,12 +21,6 @@ def hello(c, module):
     c.write_config()
 
 
-def built(c, name):
-    """The path of a plugin of the build."""
-    return next(os.path.join(d, name) for d in c.plugin_dirs
-                if os.path.exists(os.path.join(d, name)))
-
-
 def versions(c, count=8):
     """Which versions answer; None is the hello of the box."""
     return {c.get("/").header("X-Version") for _ in range(count)}
@@ -80,13 +74,13 @@ def test_overwriting_the_file_does_no_harm(cluster, content):
     those that come back have what was accepted, until a reload."""
     c = cluster(workers=2, start=False)
     deployed = c.dir + "/hello.so"
-    shutil.copy(built(c, "hello_v2.so"), deployed)
+    shutil.copy(c.built("hello_v2.so"), deployed)
     os.chmod(deployed, 0o644)
     hello(c, deployed)
     c.start()
     assert versions(c) == {"2"}
     before = c.status()["generation"]
-    with open(built(c, "hello_v3.so"), "rb") as f:
+    with open(c.built("hello_v3.so"), "rb") as f:
         new = f.read()
     with c.load(keepalive=2, new=2, think=2) as ledger:
         inode = os.stat(deployed).st_ino
@@ -374,7 +368,7 @@ def line_of(c, words):
 
 def misfits(c):
     """A directory with what is no plugin for this host."""
-    with open(built(c, "hello_v2.so"), "rb") as f:
+    with open(c.built("hello_v2.so"), "rb") as f:
         data = f.read()
     note = data.index(b"clusterd\0") + 12 + 4     # abi_major, after the magic
     for name, content in (("other_machine.so", data[:18] + b"\x16\0" + data[20:]),

@@ -10,7 +10,7 @@ import subprocess
 import tempfile
 from signal import SIGTERM
 
-from harness import config, http, ledger, processes, wait
+from harness import config, http, ledger, processes, stage, wait
 
 # What a healthy log never contains; a test may `allow_in_log` one of them.
 ALARMS = re.compile(r"\bbug\.|(?<![/\w.])abort(?!\+0x)|Sanitizer|runtime error:")
@@ -151,6 +151,11 @@ class Daemon:
             return json.loads(result.out)
         except ValueError:
             raise AssertionError("no JSON: %r" % result) from None
+
+    def rows(self, *args, **how):
+        """The same of what is listed, as a list where it is one alone, too."""
+        rows = self.json(*args, **how)
+        return rows if isinstance(rows, list) else [rows]
 
     def ask(self, command, args=None, timeout=10, **members):
         """One request over the control socket itself: all answers, the final
@@ -318,11 +323,7 @@ class Daemon:
     def death(self, worker_id, timeout=5):
         """The death record of a process, as soon as it is stored."""
         def stored():
-            rows = self.json("deaths")
-            for row in rows if isinstance(rows, list) else [rows]:
-                if row["id"] == worker_id:
-                    return row
-            return None
+            return next((row for row in self.rows("deaths") if row["id"] == worker_id), None)
         return wait.until(stored, timeout, "death record of %d" % worker_id)
 
     # ---- events -----------------------------------------------------------------
@@ -391,6 +392,16 @@ class Daemon:
     def ask_pool(self, name):
         status = wait.until(self.ask_status, 10, "status")
         return next(row for row in status["pools"] if row["pool"] == name)
+
+    def serving(self):
+        """What a change that is refused leaves as it was."""
+        status = self.status()
+        return (status["generation"], status["pid"], status["master"]["pid"],
+                [(row["worker"], row["id"], row["pid"]) for row in status["workers"]])
+
+    def built(self, name):
+        """The file of a plugin of the tests."""
+        return stage.find(self.plugin_dirs, name)
 
     def connect(self, pool="web", timeout=10):
         return http.Connection(self.address(pool), timeout)

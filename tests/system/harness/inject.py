@@ -8,6 +8,8 @@ import struct
 
 import pytest
 
+from harness import stage
+
 ROLES = ("keeper", "master", "worker", "checker", "ctl")
 
 # struct fi_role
@@ -36,9 +38,7 @@ class Injector:
 
     def __init__(self, path, plugin_dirs):
         self.path = path
-        self.library = next(found for found in (os.path.join(one, "fi.so")
-                                                for one in plugin_dirs)
-                            if os.path.exists(found))
+        self.library = stage.find(plugin_dirs, "fi.so")
         with open(path, "wb") as file:
             file.write(bytes(SIZE * len(ROLES)))
         os.chmod(path, 0o666)           # the roles have accounts of their own

@@ -172,6 +172,12 @@ def _plain(struct):
     return found
 
 
+def rows(pid):
+    """(pools, slots, workers) in use."""
+    with Memo(pid) as memo:
+        return tuple(getattr(memo.copy(), table) for table in ("pools", "slots", "workers"))
+
+
 def _print(memo):
     for which in ("current", "idle"):
         copy = memo.copy(which)

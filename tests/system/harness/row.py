@@ -164,10 +164,10 @@ class Row(Daemon):
         if self.book is not None:
             self.book.await_each(each, timeout)
 
-    def connection_to(self, worker):
+    def connection_to(self, worker, timeout=10):
         """A connection that this worker has taken (plugin evil)."""
         for _ in range(200):
-            connection = self.connect()
+            connection = self.connect(timeout=timeout)
             if connection.request("GET", "/").header("X-Worker-Id") == str(worker["id"]):
                 return connection
             connection.close()
@@ -181,12 +181,11 @@ class Row(Daemon):
     def freeze(self, seconds):
         """The machine stands still for so long: nobody of the daemon runs."""
         began = time.monotonic()
-        pids = [self.keeper.pid] + processes.descendants(self.keeper.pid)
-        for pid in pids:
-            os.kill(pid, signal.SIGSTOP)
+        all_of_it = processes.Stopped(
+            [self.keeper.pid] + processes.descendants(self.keeper.pid))
+        all_of_it.stand()
         wait.readable(self.process.pidfd, seconds)
-        for pid in pids:
-            os.kill(pid, signal.SIGCONT)
+        all_of_it.go_on()
         self.probe.pardon_span(began, time.monotonic())
 
     def kill_worker(self, name="web/0"):
@@ -214,10 +213,9 @@ class Row(Daemon):
     def deaths(self):
         if "safe_mode" in [r["reason"] for r in self.status()["reasons"]]:
             return self.records_kept    # nobody can be asked for more
-        rows = self.json("deaths")
-        if isinstance(rows, dict) and "error" in rows and self.unrecorded:
+        rows = self.rows("deaths")
+        if self.unrecorded and rows and "error" in rows[0]:
             rows = []
-        rows = rows if isinstance(rows, list) else [rows]
         known = {row["id"] for row in rows}
         return [row for row in self.records_kept if row["id"] not in known] + rows
 

@@ -7,6 +7,12 @@ import shutil
 import tempfile
 
 
+def find(plugin_dirs, name):
+    """The first file of that name."""
+    return next(path for path in (os.path.join(one, name) for one in plugin_dirs)
+                if os.path.exists(path))
+
+
 @contextlib.contextmanager
 def plugins(build):
     """The directories of plugins.  As root the workers' account must reach

@@ -6,13 +6,11 @@ import os
 import random
 import resource
 import signal
-import socket
 import sqlite3
-import struct
 import threading
 import time
 
-from harness import http, processes
+from harness import http, netfault, processes
 
 NOTHING = None
 
@@ -126,9 +124,8 @@ class Actions:
         for _ in range(count):
             try:
                 sock = http.connect(address, 2)
-                sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
                 sock.sendall(b"GET /sleep?50 HTTP/1.1\r\nHost: gone\r\n\r\n")
-                sock.close()
+                netfault.reset(sock)
             except OSError:
                 pass
 
