@@ -9,7 +9,7 @@ from harness import inject
 
 
 @pytest.fixture
-def faulty(row, plugin_dirs):
+def faulty(row):
     """faulty(...): as row(...), and calls of its programs can be made to fail:
     r.fi.arm("master", "accept4:ENFILE@1-20")."""
     if os.environ.get("SANITIZED") == "yes":
@@ -18,7 +18,6 @@ def faulty(row, plugin_dirs):
     def make(**how):
         start = how.pop("start", True)
         r = row(start=False, **how)
-        r.fi = inject.Injector(r.dir + "/fi", plugin_dirs)
-        r.env.update(r.fi.env())
+        r.fi = inject.injected_into(r)
         return r.start() if start else r
     return make

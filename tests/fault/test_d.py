@@ -22,14 +22,6 @@ def identity(status):
             for row in status["workers"] if row["slot"] < 4}
 
 
-def kill_master(r):
-    """SIGKILL, declared; returns the last event before."""
-    seen = r.last_event()
-    r.master_ends()
-    os.kill(r.master_pid(), signal.SIGKILL)
-    return seen
-
-
 # ---- D1: the master is killed ----------------------------------------------------
 
 def verdict(command, size):
@@ -56,7 +48,7 @@ def test_master_killed(row, repetition, times):
         # the fault itself: at any moment of what it does
         wait.readable(r.process.pidfd, chance.random() * 0.1)
         killed = time.monotonic()
-        seen = kill_master(r)
+        seen = r.end_master()
         r.await_event("master.adopted", after=seen)
         # ten times what is promised, back-off of those that die early left out
         assert n > 0 or time.monotonic() - killed < 5
@@ -505,7 +497,7 @@ def test_a_memo_that_ends_every_master(row):
     r.death(victim["id"])
     before, seen = r.status(), r.last_event()
     r.master_ends(4)
-    kill_master(r)
+    r.end_master()
     assert_adopted_as(r, seen, before, True)
 
 

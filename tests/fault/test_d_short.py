@@ -5,20 +5,19 @@ import contextlib
 import os
 import signal
 
-from harness import http, shows
+from harness import http, processes, shows
 
 REQUEST = http.head("GET", "/", "a", {"Connection": "close"})
 
 
-def master_script(r, limit=None):
-    """What the keeper starts as the next master: with so many descriptors."""
-    script = r.dir + "/master"
-    with open(script + ".new", "w", encoding="utf-8") as file:
-        file.write("#!/bin/sh\n%sexec %s/clusterd-master \"$@\"\n"
-                   % ("ulimit -n %d\n" % limit if limit else "", r.build))
-    os.chmod(script + ".new", 0o755)
-    os.rename(script + ".new", script)
-    r.env["CLUSTERD_MASTER"] = script
+def next_master_with(r, more):
+    """The next one has adopted and may have so many descriptors more than this one
+    has: the last event before, and its limit."""
+    limit = max(processes.fds(r.master_pid())) + 1 + more
+    r.limit_masters(limit)
+    seen = r.end_master()
+    r.await_event("master.adopted", after=seen)
+    return seen, limit
 
 
 @shows("D9")
@@ -26,15 +25,10 @@ def test_a_master_without_descriptors(row):
     """The next master may have two more than this one has: it adopts, answers,
     replaces workers, and passes connections on; who must wait does so in the kernel."""
     r = row(request_timeout="10s", start=False)
-    master_script(r)
+    r.limit_masters()
     r.start()
     r.served()
-    used = max(int(n) for n in os.listdir("/proc/%d/fd" % r.master_pid())) + 1
-    master_script(r, used + 2)
-    r.master_ends()
-    seen = r.last_event()
-    os.kill(r.master_pid(), signal.SIGKILL)
-    r.await_event("master.adopted", after=seen)
+    next_master_with(r, 2)
     r.served()
     for _ in range(3):
         assert r.status()["state"] in ("ok", "degraded")
@@ -57,15 +51,10 @@ def test_clients_have_the_descriptors_that_a_worker_needs(row):
     """While a worker waits for its next start, control clients take its numbers.  It
     is not started, as what the keeper sends would be lost; it is when they are gone."""
     r = row(request_timeout="10s", backoff_min="2s", backoff_max="2s", start=False)
-    master_script(r)
+    r.limit_masters()
     r.start()
     r.served()
-    used = max(int(n) for n in os.listdir("/proc/%d/fd" % r.master_pid())) + 1
-    master_script(r, used + 4)
-    r.master_ends()
-    seen = r.last_event()
-    os.kill(r.master_pid(), signal.SIGKILL)
-    r.await_event("master.adopted", after=seen)
+    seen, _ = next_master_with(r, 4)
     master = r.master_pid()
     r.blame("web/1")
     os.kill(r.worker("web/1")["pid"], signal.SIGKILL)
@@ -87,15 +76,10 @@ def test_clients_have_the_descriptors_that_a_worker_needs(row):
 def test_more_workers_than_there_are_descriptors_for(row):
     """Refused before one of them is started, with the numbers."""
     r = row(workers=2, start=False)
-    master_script(r)
+    r.limit_masters()
     r.start()
-    used = max(int(n) for n in os.listdir("/proc/%d/fd" % r.master_pid())) + 1
-    master_script(r, used + 12)
-    r.master_ends()
-    seen = r.last_event()
-    os.kill(r.master_pid(), signal.SIGKILL)
-    r.await_event("master.adopted", after=seen)
+    _, limit = next_master_with(r, 12)
     refused = r.ctl("scale", "web", 6)
-    assert refused.code == 1 and "RLIMIT_NOFILE is %d" % (used + 12) in refused, refused
+    assert refused.code == 1 and "RLIMIT_NOFILE is %d" % limit in refused, refused
     assert r.pool()["desired"] == 2
     r.served()

@@ -31,13 +31,14 @@ def test_accepting_fails(faulty, schedule, role, pollers, error):
     r = faulty(schedule=schedule, request_timeout="10s")
     r.served()
     pids = [r.master_pid()] if role == "master" else [w["pid"] for w in r.workers()]
-    tries, began, cpu = 12 * pollers, time.monotonic(), processes.cpu_seconds(*pids)
-    r.fi.arm(role, "accept4:%s" % error)
-    wait.until(lambda: r.fi.injected(role) >= tries, 20, "failures")
-    took, spent = time.monotonic() - began, processes.cpu_seconds(*pids) - cpu
+    tries, began = 12 * pollers, time.monotonic()
+    # ten times the 5 % of the promise
+    with processes.little_cpu(0.5, *pids):
+        r.fi.arm(role, "accept4:%s" % error)
+        wait.until(lambda: r.fi.injected(role) >= tries, 20, "failures")
+    took = time.monotonic() - began
     r.fi.disarm()
     assert took >= pauses_s(11, r.scale), "no pause was too short"
-    assert spent < 0.5 * took, "ten times the 5 %% of the promise: %g of %g s" % (spent, took)
     r.served()
     said = [line for line in r.log().splitlines() if "cannot accept" in line]
     each = 10 / r.scale
@@ -77,17 +78,13 @@ def test_passing_fails(faulty, error):
     is lost, and the master does not spin."""
     r = faulty(request_timeout="10s")
     r.served()
-    master = r.master_pid()
     r.fi.arm("master", "sendmsg:%s" % error)
-    began, cpu = time.monotonic(), processes.cpu_seconds(master)
-    with r.connect() as client:
+    with processes.little_cpu(0.5, r.master_pid()), r.connect() as client:
         client.send(http.head("GET", "/", "a"))
         wait.until(lambda: r.fi.injected("master", "sendmsg") > 4, 5, "a send that fails")
         assert not wait.readable(client.sock, 1), "nobody has it"
-        spent, took = processes.cpu_seconds(master) - cpu, time.monotonic() - began
         r.fi.disarm()
         assert client.response().status == 200
-    assert spent < 0.5 * took, "%g of %g s" % (spent, took)
     r.served()
 
 

@@ -12,7 +12,7 @@ import threading
 
 import pytest
 
-from harness import database, inject, memo, processes, sanitized, shows, slow, threads, wait
+from harness import database, memo, processes, sanitized, shows, slow, threads, wait
 from harness.daemon import Daemon
 from harness.row import reasons
 
@@ -318,20 +318,17 @@ def test_the_disk_is_full(small_disk, row):
 
 
 @shows("G4")
-@inject.needs_preload
-def test_writes_that_find_no_room(row):
-    r = row(start=False)
-    fi = inject.injected_into(r)
-    r.start()
-    fi.arm("master", "pwrite64:ENOSPC@5-400")
+def test_writes_that_find_no_room(faulty):
+    r = faulty()
+    r.fi.arm("master", "pwrite64:ENOSPC@5-400")
     deaths = 0
     while "store_behind" not in r.reasons():
         deaths += 1
         still_works(r, deaths)
     await_behind(r)                     # SQLite calls some of it an I/O error
     scale_is_not_stored(r, 5)
-    assert fi.injected("master") > 0
-    fi.disarm("master")
+    assert r.fi.injected("master") > 0
+    r.fi.disarm("master")
     behind = r.await_event("store.behind")
     assert r.await_event("store.recovered", after=behind)["lost"] == 0
     await_stored(r, deaths)
@@ -386,21 +383,18 @@ def test_errors_of_the_disk(row, where):
 
 
 @shows("G5")
-@inject.needs_preload
-def test_a_sync_that_fails(row):
+def test_a_sync_that_fails(faulty):
     """What the system may have forgotten is written anew, all of it."""
-    r = row(start=False)
-    fi = inject.injected_into(r)
-    r.start()
+    r = faulty()
     still_works(r, deaths=1)
     database.await_number(r, "SELECT sum(restarts) FROM workers", 1)
-    fi.arm("master", "fsync:EIO@1+;fdatasync:EIO@1+")
+    r.fi.arm("master", "fsync:EIO@1+;fdatasync:EIO@1+")
     scale_is_not_stored(r, 5)           # a size is only stored when it is synced
     await_behind(r, "disk I/O error")
-    assert fi.injected("master") > 0
+    assert r.fi.injected("master") > 0
     database.change(r, "DELETE FROM workers")
     database.change(r, "DELETE FROM pools")
-    fi.disarm("master")
+    r.fi.disarm("master")
     behind = r.await_event("store.behind")
     assert r.await_event("store.recovered", after=behind)["lost"] == 0
     await_stored(r, deaths=1)

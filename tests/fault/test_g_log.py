@@ -11,7 +11,7 @@ import threading
 
 import pytest
 
-from harness import inject, sanitized, shows, threads, wait
+from harness import sanitized, shows, threads, wait
 from harness.row import reasons
 
 NOTICE_S = 10                           # between two notices, unscaled
@@ -100,15 +100,12 @@ def test_the_disk_is_full(small_disk, row):
 
 
 @shows("G7")
-@inject.needs_preload
-def test_writes_that_fail(row):
+def test_writes_that_fail(faulty):
     """Of the log and of all else that the master writes: a client of its control
     socket may be closed, those of the workers see nothing."""
-    r = logging_to(row, "clusterd.log")
-    fi = inject.injected_into(r)
-    r.start()
-    fi.arm("master", "write:EIO@100-300")
-    while fi.injected("master") < 201:
+    r = logging_to(faulty, "clusterd.log").start()
+    r.fi.arm("master", "write:EIO@100-300")
+    while r.fi.injected("master") < 201:
         r.get("/say?100")
     await_reason(r, "logs_dropped", "Input/output error")
     still_works(r)
@@ -351,6 +348,15 @@ def test_the_reader_of_our_stderr_sleeps(row):
 
 # ---- the master dead ------------------------------------------------------------------
 
+def five_masters_die(r):
+    """The load goes on, and with it the workers."""
+    before = [w["pid"] for w in r.workers()]
+    for _ in range(5):
+        r.kill_master()
+        r.served(1, timeout=5)
+    assert [w["pid"] for w in r.workers()] == before
+
+
 @threads
 @sanitized
 @shows("G11")
@@ -358,11 +364,7 @@ def test_masters_die_while_workers_log(row):
     """Nobody reads the pipes of the workers for a while: no worker dies of it or
     waits, and what did not fit is counted."""
     r = row(load={"keepalive": 2, "new": 1, "path": "/say?300x500", "pause": 0.01})
-    before = r.workers()
-    for _ in range(5):
-        r.kill_master()
-        r.served(1, timeout=5)
-    assert [w["pid"] for w in r.workers()] == [w["pid"] for w in before]
+    five_masters_die(r)
     lines = len(re.findall(r"web/\d\[\d+\]: evil: say", r.log()))
     assert lines > 0
     wait.until(lambda: r.metric("lines_dropped_total") > 0, 10, "a count of what was lost")
@@ -376,9 +378,5 @@ def test_masters_die_while_workers_log(row):
 @shows("G11")
 def test_masters_die_while_workers_print(row):
     r = row(load={"keepalive": 2, "new": 1, "path": "/spam?1", "pause": 0.01})
-    before = r.workers()
-    for _ in range(5):
-        r.kill_master()
-        r.served(1, timeout=5)
-    assert [w["pid"] for w in r.workers()] == [w["pid"] for w in before]
+    five_masters_die(r)
     wait.until(lambda: r.metric("output_lines_dropped_total") > 0, 10, "a count")

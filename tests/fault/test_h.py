@@ -471,8 +471,7 @@ def test_master_dies_while_a_held_roll_goes_back(row):
     seen = r.last_event()
     back = r.ctl_start("rollback")
     r.await_event("worker.forked", after=seen)
-    r.master_ends()
-    os.kill(r.master_pid(), signal.SIGKILL)
+    r.end_master()
     code, words = end_of(back)
     assert code == 0, words
     assert_all_of(r, old)

@@ -47,10 +47,8 @@ def test_the_wall_clock_jumps_for_a_new_master(faulty):
     """One that starts ten years before the other ended: its events go on."""
     r = faulty(workers=2)
     r.served()
-    r.master_ends()
-    before = r.last_event()
     r.fi.arm("master", "clock:%+d" % -TEN_YEARS)
-    os.kill(r.master_pid(), signal.SIGKILL)
+    before = r.end_master()
     adopted = r.await_event("master.adopted", after=before)
     assert adopted["seq"] > before
     r.served()
@@ -76,9 +74,7 @@ def test_interrupted_everywhere(faulty):
     assert r.ctl("scale", "web", 2).code == 0
     kill(r, "web/1")
     r.served(each=5)
-    r.master_ends()
-    seen = r.last_event()
-    os.kill(r.master_pid(), signal.SIGKILL)
+    seen = r.end_master()
     r.await_event("master.adopted", after=seen)
     r.served(each=10)
     for role in ("keeper", "master", "worker"):

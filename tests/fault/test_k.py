@@ -254,9 +254,7 @@ def test_queue_of_a_dead_worker_outlives_the_master(row):
     seen = r.last_event()
     os.kill(victim["pid"], signal.SIGKILL)
     r.death(victim["id"])
-    r.master_ends()
-    os.kill(r.master_pid(), signal.SIGKILL)
-    r.await_event("master.adopted", after=seen)
+    r.await_event("master.adopted", after=r.end_master())
     assert not any(wait.readable(one.sock, 0) for one in clients)
     assert r.ctl("resume", "web").code == 0
     assert sum(answers(clients).values()) == 8
@@ -290,8 +288,7 @@ def test_window_and_adoption(row, window, master):
     assert r.ctl("resume", "web").code == 0
     if master == "dies":
         wait.until(lambda: sum(map(queued, workers)) == 2 * window, 5, "half of them")
-        r.master_ends()
-        os.kill(r.master_pid(), signal.SIGKILL)
+        r.end_master()
     connect(8 * window - len(clients))
     # until they count as stalled: exactly so many, and the rest in the kernel
     most = [0] * 4
@@ -329,9 +326,7 @@ def test_master_crashes_at_each_start(row, last, what):
     r.allow_in_log("abort")
     r.served()
     before = {w["worker"]: (w["pid"], w["id"], w["restarts"]) for w in r.workers()}
-    seen, began = r.last_event(), time.monotonic()
-    r.master_ends(last)
-    os.kill(r.master_pid(), signal.SIGKILL)
+    seen, began = r.end_master(last), time.monotonic()
     r.served(each=10)
     adopted = r.await_event("master.adopted", after=seen, timeout=30)
     # 0, then 50 ms doubled up to 1 s (scaled by 5), each

@@ -11,6 +11,7 @@ import signal
 import subprocess
 import sys
 import termios
+import time
 
 from harness import wait
 
@@ -53,6 +54,15 @@ def cpu_seconds(*pids):
             fields = f.read().rsplit(")", 1)[1].split()
         ticks += int(fields[11]) + int(fields[12])
     return ticks / os.sysconf("SC_CLK_TCK")
+
+
+@contextlib.contextmanager
+def little_cpu(share, *pids):
+    """In this block they use less than this share of one CPU: nobody spins."""
+    began, before = time.monotonic(), cpu_seconds(*pids)
+    yield
+    used, took = cpu_seconds(*pids) - before, time.monotonic() - began
+    assert used < share * took, "%g of %g s" % (used, took)
 
 
 def session_nice(pid):

@@ -198,6 +198,23 @@ class Row(Daemon):
             for row in status["workers"]))
         return before
 
+    def end_master(self, ends=1):
+        """SIGKILL to the master, as the first of so many; the last event before."""
+        seen = self.last_event()
+        self.master_ends(ends)
+        os.kill(self.master_pid(), signal.SIGKILL)
+        return seen
+
+    def limit_masters(self, descriptors=None):
+        """Those that are started from here on may have so many."""
+        script = self.dir + "/master"
+        with open(script + ".new", "w", encoding="utf-8") as file:
+            file.write('#!/bin/sh\n%sexec %s/clusterd-master "$@"\n' % (
+                "ulimit -n %d\n" % descriptors if descriptors else "", self.build))
+        os.chmod(script + ".new", 0o755)
+        os.rename(script + ".new", script)
+        self.env["CLUSTERD_MASTER"] = script
+
     def kill_master(self):
         """SIGKILL to the master, when each death is on record: what it has not
         written yet goes with it.  Returns when the next one has adopted."""
