@@ -139,7 +139,7 @@ def run(build, plan):
         finally:
             end = row.finish()
         wrong += end
-        wrong += left_behind()
+        wrong += processes.left_behind()
         if wrong:
             print("its log: " + keep_log(row), flush=True)
         row.remove()
@@ -152,14 +152,6 @@ def keep_log(row):
     with open(path, "w", encoding="utf-8") as f:
         f.write(row.log())
     return path
-
-
-def left_behind():
-    processes.reap()
-    left = processes.descendants(os.getpid())
-    words = ["left behind: %d %s" % (pid, processes.name(pid)) for pid in left]
-    processes.end_all(left)
-    return words
 
 
 def shrink(build, plan):

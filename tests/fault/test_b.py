@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from harness import http, netfault, processes, shows, wait
+from harness import expect, http, netfault, processes, shows, wait
 
 TICK_S = 0.1                            # of the scale
 
@@ -62,39 +62,10 @@ def doing(r, name):
     return row and "%s %s" % (row["method"], row["path"])
 
 
-def assert_hang_is_ended(r, path, verdicts):
-    """Stalled after a second, ended at handler_timeout, with what it was at; those
-    who wait behind it are served by others."""
-    seen = r.last_event()
-    with r.connect() as conn:
-        victim = r.blame(r.worker(conn.request("GET", "/").header("X-Worker")))
-        conn.send(http.head("GET", path + "?secret", r.address()))
-        sent = time.time() * 1000
-        stalled = r.await_event("worker.stalled", after=seen, id=victim["id"])
-        hung = r.await_event("worker.hung", after=stalled, id=victim["id"])
-        death = r.await_event("worker.exited", after=hung, id=victim["id"])
-        with pytest.raises(http.ConnectionLost):
-            conn.response()
-    # the last beat may be older than the request, by one
-    assert stalled["time"] - sent >= 1000 / r.scale - 250 / r.scale - 1
-    assert hung["time"] - sent >= 1000 - 250 / r.scale - 1
-    verdict = next(word for word in verdicts if hung["text"].startswith(word))
-    if verdict != "starved of CPU":
-        assert hung["time"] - sent <= 1000 + 10 * TICK_S * 1000
-    assert (death["cause"], death["signal"]) == ("hang", "SIGABRT")
-    r.await_event("worker.ready", after=death, worker=victim["worker"])
-    record = r.death(victim["id"])
-    assert (record["plugin"], record["method"], record["path"]) == ("evil", "GET", path)
-    assert record["evidence"].startswith(verdict)
-    why = r.ctl("why", victim["worker"])
-    assert "in plugin evil, GET " + path in why and "secret" not in why, why
-    r.served()
-
-
 @pytest.mark.parametrize("path", [pytest.param("/block", marks=shows("B8")),
                                   pytest.param("/deadlock", marks=shows("B9"))])
 def test_a_handler_that_blocks(row, path):
-    assert_hang_is_ended(row(), path, ["blocked"])
+    expect.hang_is_ended(row(), path, ["blocked"])
 
 
 @shows("B10")

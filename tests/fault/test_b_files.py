@@ -10,38 +10,10 @@ import struct
 
 import pytest
 
-from harness import shows
+from harness import expect, shows
 
 NOTE = b"clusterd\0\0\0\0" + struct.pack("<I", 0x55506c63)
 ROOT = os.geteuid() == 0
-
-
-def place(r, section, key):
-    """FILE:LINE of a key."""
-    inside = False
-    with open(r.config_file, encoding="utf-8") as f:
-        for number, line in enumerate(f, 1):
-            if line.startswith("["):
-                inside = line.strip() == "[%s]" % section
-            if inside and line.startswith(key + " ="):
-                return "%s:%d" % (r.config_file, number)
-    raise AssertionError("no %s in [%s]" % (key, section))
-
-
-def assert_refused(r, module, *words):
-    """A reload with this plugin is refused in these words, and changes nothing."""
-    before = r.serving()
-    seen = r.last_event()
-    r.plugins["bad"] = {"module": module}
-    r.write_config()
-    result = r.ctl("reload")
-    assert result.code == 1, result
-    assert place(r, "plugin bad", "module") + ": [plugin bad] module: " in result, result
-    assert all(word in result for word in words), result
-    r.await_event("config.rejected", after=seen)
-    assert r.serving() == before
-    r.served()
-    return result
 
 
 def deploy(r, name, change=lambda data: data, to="broken.so"):
@@ -59,7 +31,7 @@ def deploy(r, name, change=lambda data: data, to="broken.so"):
 @pytest.mark.parametrize("how, words", [("segv", "SIGSEGV"), ("exit0", "ended with status 0")])
 def test_a_constructor_that_does_not_return(row, how, words):
     r = row()
-    assert_refused(r, "evil_ctor_%s.so" % how, "in the constructor of plugin bad", words)
+    expect.plugin_is_refused(r, "evil_ctor_%s.so" % how, "in the constructor of plugin bad", words)
 
 
 def foreign(data):
@@ -82,7 +54,7 @@ def foreign(data):
 ], ids=["symbol", "100 bytes", "half", "machine", "text", "empty", "no note", "needed"])
 def test_a_file_that_cannot_be_loaded(row, name, change, words):
     r = row()
-    assert_refused(r, name if change is None else deploy(r, name, change), words)
+    expect.plugin_is_refused(r, name if change is None else deploy(r, name, change), words)
 
 
 # Where the words of a note lie, after its magic: offset, width.
@@ -113,7 +85,7 @@ def note_with(**fields):
 def test_a_plugin_of_another_abi(row, fields, words):
     """Its constructor would crash: it never runs."""
     r = row()
-    assert_refused(r, deploy(r, "evil_ctor_segv.so", note_with(**fields)), *words)
+    expect.plugin_is_refused(r, deploy(r, "evil_ctor_segv.so", note_with(**fields)), *words)
 
 
 @shows("B3")
@@ -218,7 +190,7 @@ def test_a_path_that_others_may_write(row, make):
     r = row()
     path, words = make(r, deploy(r, "hello.so", to="x.so"))
     if ROOT:
-        assert_refused(r, path, words)
+        expect.plugin_is_refused(r, path, words)
         return
     r.plugins["bad"] = {"module": path}
     r.write_config()
@@ -236,7 +208,7 @@ def test_what_is_no_file_blocks_nobody(row, what):
     if what != "/dev/zero":
         path = r.dir + "/odd"
         (os.mkfifo if what == "fifo" else os.mkdir)(path, 0o644)
-    assert_refused(r, path, "is not a regular file")
+    expect.plugin_is_refused(r, path, "is not a regular file")
 
 
 @shows("B6")

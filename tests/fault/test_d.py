@@ -13,7 +13,7 @@ import time
 
 import pytest
 
-from harness import http, memo, processes, shows, slow, wait
+from harness import database, http, memo, processes, shows, slow, wait
 
 
 def identity(status):
@@ -354,9 +354,7 @@ def lose_the_store(r, how):
     """Nobody can write it, or it is no longer there."""
     path = r.dir + "/state/state.db"
     if how == "locked":
-        lock = sqlite3.connect(path, isolation_level=None)
-        lock.execute("BEGIN IMMEDIATE")
-        return lock
+        return database.Lock(r)
     for part in ("", "-wal", "-shm"):
         os.unlink(path + part)
     return None
@@ -421,8 +419,7 @@ def test_master_dies_without_a_store(row, store):
     assert [s["early"] for s in after["slots"][1:3]] == [2, 2]
     r.served()
     if lock is not None:
-        lock.execute("ROLLBACK")
-        lock.close()
+        lock.release()
     wait.until(lambda: stored(r) == (5, {0: 0, 1: 2, 2: 2, 3: 0, 4: 0}), 15,
                "the present state in the database")
     for name in ("web/1", "web/2"):

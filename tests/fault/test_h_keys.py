@@ -4,34 +4,16 @@ rolling the pool, or refused by name."""
 
 import os
 import pwd
-import socket
 
 import pytest
 
 from harness import http, shows, wait
 
 NEEDS_ROOT = pytest.mark.skipif(os.geteuid() != 0, reason="needs root: accounts")
-REQUEST = b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"
-
-
-@pytest.fixture(name="port")
-def free_port():
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        return sock.getsockname()[1]
 
 
 def two_pools(row, **how):
     return row(pools={"api": {"workers": 1, "routes": {"/": "evil"}}}, **how)
-
-
-def answers(address):
-    try:
-        with http.connect(address) as sock:
-            sock.sendall(REQUEST)
-            return sock.recv(100).startswith(b"HTTP/1.1 200 ")
-    except OSError:
-        return False
 
 
 def ids(r, pool):
@@ -60,7 +42,7 @@ def give_up(r, address):
     """No pool has it any more, and nobody listens there."""
     listen(r, web=[], api=[])
     reload(r)
-    wait.until(lambda: not answers(address), 10, "end of the address")
+    wait.until(lambda: not http.answers(address), 10, "end of the address")
 
 
 def refused(r, words):
@@ -87,13 +69,13 @@ def test_addresses_come_go_and_move(row, port, kind):
     before = ids(r, "web"), ids(r, "api")
     listen(r, web=[address])
     reload(r)
-    assert answers(address)
+    assert http.answers(address)
     assert address in r.ask_pool("web")["listen"]
     held = http.Connection(address)
     assert held.request("GET", "/").status == 200
     listen(r, web=[], api=[address])
     refused(r, "[pool api] listen: %s belongs to [pool web]" % address)
-    assert answers(address)
+    assert http.answers(address)
     listen(r, web=[], api=[])
     reload(r)
     assert held.request("GET", "/").status == 200, "one that is there stays"
@@ -104,7 +86,7 @@ def test_addresses_come_go_and_move(row, port, kind):
     await_left(r, address, "web")
     reload(r)
     served = r.ask_pool("api")["requests"]
-    assert answers(address)
+    assert http.answers(address)
     wait.until(lambda: r.ask_pool("api")["requests"] > served, 5,
                "a request of the other pool")
     assert (ids(r, "web"), ids(r, "api")) == before
@@ -166,7 +148,7 @@ def test_master_dies_right_after_the_commit(row, port, schedule):
     r.write_config(schedule=schedule, listen=["127.0.0.1:0", address])
     reload(r)
     r.served()
-    assert all(answers(address) for _ in range(8))
+    assert all(http.answers(address) for _ in range(8))
     assert ids(r, "web") == before
     give_up(r, address)
 

@@ -4,7 +4,6 @@
 import contextlib
 import os
 import signal
-import socket
 
 import pytest
 
@@ -179,22 +178,6 @@ def test_what_waits_for_a_pool_that_is_removed_is_served(cluster, schedule, mast
     c.await_state(lambda s: len(s["pools"]) == 1 and len(s["workers"]) == 1)
 
 
-def answers(address):
-    try:
-        with http.connect(address) as sock:
-            sock.sendall(REQUEST)
-            return sock.recv(100).startswith(b"HTTP/1.1 200 ")
-    except OSError:
-        return False
-
-
-@pytest.fixture(name="port")
-def free_port():
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        return sock.getsockname()[1]
-
-
 @pytest.mark.parametrize("kind", ["tcp", "unix"])
 def test_an_address_comes_back_before_it_has_left(cluster, port, kind):
     c = cluster(workers=1, scale=1)
@@ -208,11 +191,11 @@ def test_an_address_comes_back_before_it_has_left(cluster, port, kind):
     reload(True)
     reload(False)
     reload(True)
-    assert answers(address)
+    assert http.answers(address)
     reload(False)
-    wait.until(lambda: not answers(address), 10, "an address that has left")
+    wait.until(lambda: not http.answers(address), 10, "an address that has left")
     reload(True)
-    assert answers(address)
+    assert http.answers(address)
 
 
 def test_one_that_a_failed_change_wanted_back_leaves_all_the_same(cluster, port):
@@ -224,7 +207,7 @@ def test_one_that_a_failed_change_wanted_back_leaves_all_the_same(cluster, port)
     c.write_config(listen=["127.0.0.1:0", address])
     result = c.ctl("reload")
     assert result.code == 1 and "in use" not in result, result
-    wait.until(lambda: not answers(address), 10, "an address that has left")
+    wait.until(lambda: not http.answers(address), 10, "an address that has left")
 
 
 @pytest.mark.parametrize("good", [True, False])
@@ -250,4 +233,4 @@ def test_a_pool_comes_back_before_it_has_left(cluster, port, good):
         assert not {w["id"] for w in c.workers()} & set(before)
     else:
         c.await_state(lambda s: len(s["pools"]) == 1)
-        assert not answers("127.0.0.1:%d" % port)
+        assert not http.answers("127.0.0.1:%d" % port)

@@ -13,7 +13,7 @@ import pytest
 
 from harness import keeper as ke
 from harness import processes, wait
-from harness.keeper import NONE, bind, inet, sealed_memfd, spawn
+from harness.keeper import NONE, bind, inet, sealed_memfd, spawn, unix
 
 ROOT = os.geteuid() == 0
 
@@ -294,10 +294,6 @@ def test_the_first_of_several_sockets_joins_nobody(keeper):
     assert bind(master, 1, inet(port), flags=REUSEPORT)["port"] == port
     assert bind(master, 1 << 16 | 1, b"", kind=0)["port"] == port
     assert k.stop(master) == 0
-
-
-def unix(path):
-    return struct.pack("=H108s", socket.AF_UNIX, path.encode())
 
 
 def test_unix_listener(keeper):

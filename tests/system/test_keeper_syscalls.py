@@ -9,8 +9,8 @@ import signal
 import pytest
 
 from harness import keeper as ke
-from harness import wait
-from test_keeper import bind, inet, sealed_memfd, unix, NONE
+from harness import processes, wait
+from harness.keeper import NONE, bind, inet, sealed_memfd, unix
 
 GRACEFUL = {0, 1, 3, 4, 78, 127}        # 127: what the loader says
 
@@ -92,7 +92,7 @@ def run(build, call, error, number):
         end_stand_ins(k)
         said = k.said()
         k.close()
-        left = ke.left_behind()
+        left = processes.left_behind(patience=5)
         k.remove()
     assert not left, (left, words, said)
 

@@ -5,12 +5,11 @@ import collections
 import contextlib
 import os
 import signal
-import sqlite3
 import time
 
 import pytest
 
-from harness import http, memo, processes, shows, wait
+from harness import database, http, memo, processes, shows, wait
 
 EVIL = {"/": "evil"}
 
@@ -36,11 +35,9 @@ def kill_master(c):
 @contextlib.contextmanager
 def locked_store(c):
     """Nobody writes the database."""
-    lock = sqlite3.connect(c.dir + "/state/state.db", isolation_level=None)
-    lock.execute("BEGIN EXCLUSIVE")
+    lock = database.Lock(c)
     yield
-    lock.execute("ROLLBACK")
-    lock.close()
+    lock.release()
 
 
 @shows("K4")

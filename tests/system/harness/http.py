@@ -170,6 +170,15 @@ def head(method, path, host, headers=(), body=None):
     return ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1")
 
 
+def answers(address):
+    """Does somebody there answer as he should?"""
+    try:
+        with Connection(address) as connection:
+            return connection.request("GET", "/").status == 200
+    except (OSError, ConnectionLost):
+        return False
+
+
 def exchange(address, *parts, timeout=10, shut=False):
     """One raw exchange: send these bytes, each part in a segment of its own,
     and return everything that comes back until the other side closes.

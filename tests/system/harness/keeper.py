@@ -20,7 +20,7 @@ import struct
 import subprocess
 import tempfile
 
-from harness import processes, wait
+from harness import processes
 
 SOURCE = pathlib.Path(__file__).resolve().parents[3]
 SIZES = {"U8": 1, "U16": 2, "U32": 4, "U64": 8, "I64": 8}
@@ -252,6 +252,10 @@ def inet(port=0, host="127.0.0.1"):
         socket.inet_aton(host) + bytes(8)
 
 
+def unix(path):
+    return struct.pack("=H108s", socket.AF_UNIX, path.encode())
+
+
 def bind(master, listener, address, kind=1, flags=0, mode=0, gid=0, backlog=16):
     return master.request("BIND", listener=listener, type=kind, backlog=backlog, flags=flags,
                           mode=mode, gid=gid, address_len=len(address), address=address)
@@ -416,18 +420,3 @@ class Keeper:
     def remove(self):
         if self.owner:
             shutil.rmtree(self.dir, ignore_errors=True)
-
-
-def left_behind(timeout=5):
-    """Every process of the keepers is gone soon; those that are not."""
-    def gone():
-        processes.reap()
-        return not processes.descendants(os.getpid())
-    try:
-        wait.until(gone, timeout, "end of all processes")
-    except AssertionError:
-        left = processes.descendants(os.getpid())
-        words = ["%d %s" % (pid, processes.name(pid)) for pid in left]
-        processes.end_all(left)
-        return words
-    return []

@@ -5,13 +5,14 @@ test, the options, and the checks after each test."""
 import functools
 import os
 import signal
+import socket
 
 import pytest
 
 from harness import processes, stage
 from harness.daemon import Daemon
 from harness.memory import little_memory     # noqa: F401 pylint: disable=unused-import
-from harness.keeper import Keeper, left_behind
+from harness.keeper import Keeper
 from harness.row import Row
 
 LIMIT_S = 60
@@ -128,7 +129,7 @@ def cluster(build, plugin_dirs, request):       # pylint: disable=redefined-oute
     wrong = []
     for daemon in started:
         wrong += daemon.finish()
-    wrong += _left_behind(before)
+    wrong += processes.left_behind(before)
     failed = wrong or getattr(getattr(request.node, "report_call", None), "failed", True)
     for daemon in started:
         if failed and daemon.log():
@@ -145,6 +146,14 @@ def row(cluster):                       # pylint: disable=redefined-outer-name
 
 
 @pytest.fixture
+def port():
+    """One of 127.0.0.1 that nobody has at the moment."""
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        return sock.getsockname()[1]
+
+
+@pytest.fixture
 def keeper(build):                      # pylint: disable=redefined-outer-name
     """keeper(...) starts one whose master, checker and workers the test plays."""
     made = []
@@ -156,17 +165,8 @@ def keeper(build):                      # pylint: disable=redefined-outer-name
     yield make
     for one in made:
         one.close()
-    left = left_behind()
+    left = processes.left_behind(patience=5)
     for one in made:
         print("---- log of %s\n%s" % (one.dir, one.said() if one.process else ""))
         one.remove()
     assert not left
-
-
-def _left_behind(before):
-    """Processes of the test that still live; they are named, then ended."""
-    processes.reap()
-    left = [pid for pid in processes.descendants(os.getpid()) if pid not in before]
-    words = ["left behind: %d %s" % (pid, processes.name(pid)) for pid in left]
-    processes.end_all(left)
-    return words

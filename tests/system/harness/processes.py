@@ -260,6 +260,20 @@ class Process:
             self.pidfd = -1
 
 
+def left_behind(but=(), patience=0):
+    """Processes of the test that still live, so many seconds later; they are named,
+    then ended."""
+    def those():
+        reap()
+        return [pid for pid in descendants(os.getpid()) if pid not in but]
+    deadline = wait.Deadline(patience)
+    wait.until(lambda: not those() or deadline.passed(), patience + 1)
+    left = those()
+    words = ["left behind: %d %s" % (pid, name(pid)) for pid in left]
+    end_all(left)
+    return words
+
+
 def end_all(pids):
     """SIGKILL to each, by pidfd, and wait until they are gone."""
     for pid in pids:
