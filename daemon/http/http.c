@@ -123,9 +123,15 @@ http_may_make_room(const struct http *http)
 }
 
 bool
+http_is_full(const struct http *http)
+{
+	return (int64_t)http->connections >= http->config.max_connections;
+}
+
+bool
 http_make_room(struct http *http)
 {
-	if ((int64_t)http->connections < http->config.max_connections)
+	if (!http_is_full(http))
 		return true;
 	if (!http_may_make_room(http))
 		return false;

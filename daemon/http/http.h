@@ -99,7 +99,9 @@ int http_take(struct http *http, int fd, const struct connection_passed *passed,
     bool scarce);
 
 /* At max_connections the longest idle connection makes way, if it is closable:
- * is there one; and close it if it is needed (true: there is room now). */
+ * are there so many; is there one; and close it if it is needed (true: there is
+ * room now). */
+bool http_is_full(const struct http *http);
 bool http_may_make_room(const struct http *http);
 bool http_make_room(struct http *http);
 

@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
+#include <poll.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
@@ -89,6 +90,15 @@ has_number(struct worker *worker)
 	    clock_scaled_ms(PATIENCE_MS) * NS_PER_MS;
 }
 
+/* Does somebody wait there?  Else nobody need make way for him. */
+static bool
+is_awaited(int fd)
+{
+	struct pollfd one = { .fd = fd, .events = POLLIN };
+
+	return poll(&one, 1, 0) != 0;
+}
+
 /* May one be taken now?  Then a number is free for it. */
 static bool
 prepare(struct worker *worker)
@@ -121,6 +131,9 @@ take_one(struct worker *worker)
 	size_t count = 0;
 	ssize_t len;
 
+	if (http_is_full(&worker->host.http) &&
+	    !is_awaited(WORKER_FD_CONNECTIONS))
+		return false;
 	/* A receive without a free number would lose the connection. */
 	if (!prepare(worker)) {
 		event_del(&worker->connections_event);
@@ -247,6 +260,8 @@ accept_one(struct worker *worker, struct listener *listener)
 	struct connection_passed passed;
 	int fd, error;
 
+	if (http_is_full(&worker->host.http) && !is_awaited(listener->fd))
+		return false;
 	if (!prepare(worker)) {
 		disarm_all(worker);
 		return false;

@@ -2,6 +2,7 @@
 """HTTP/1.1 as a client sees it, over the whole path: listener, worker, plugin."""
 
 import calendar
+import contextlib
 import time
 
 import pytest
@@ -231,3 +232,15 @@ def test_at_max_connections_idle_ones_make_way(cluster):
     with pytest.raises(http.ConnectionLost):
         idle[0].request("GET", "/")
     assert idle[7].request("GET", "/").status == 200
+
+
+@shows("I9")
+def test_as_many_make_way_as_have_come(cluster):
+    """Nobody does before there is somebody who wants his place."""
+    c = cluster(workers=1, routes=ROUTES, max_connections=8)
+    with contextlib.ExitStack() as stack:
+        for _ in range(8 + 20):
+            conn = stack.enter_context(c.connect())
+            assert conn.request("GET", "/").status == 200
+        assert c.metric("made_way_total") == 20
+        assert c.worker("web/0")["connections"] == 8
