@@ -220,7 +220,8 @@ is_one_of_many(const struct memo_slot *slot, enum event_id id)
 {
 	return slot->early >= POLICY_CRASH_LOOP &&
 	    (id == EVENT_WORKER_EXITED || id == EVENT_WORKER_BACKOFF ||
-	    id == EVENT_WORKER_READY);
+	    id == EVENT_WORKER_READY || id == EVENT_WORKER_STALLED ||
+	    id == EVENT_WORKER_RECOVERED);
 }
 
 void

@@ -99,7 +99,7 @@ DELAYS = {1: (0, 0), 2: (10, 20), 3: (20, 40), 4: (40, 80), 5: (80, 160)}
 LONGEST = (160, 320)
 
 
-def sick(cluster, **keys):
+def sick(cluster, how="die_while", **keys):
     """A cluster whose plugin dies right after READY as long as c.cause exists."""
     keys = dict({"workers": 2, "backoff_min": "20ms", "backoff_max": "320ms",
                  "restart_burst": 1000, "restart_rate": 6000, "stable_after": "1s"},
@@ -109,7 +109,7 @@ def sick(cluster, **keys):
     c.cause = c.dir + "/sick"
     with open(c.cause, "w", encoding="ascii"):
         pass
-    c.plugins["evil"] = {"mode": "die_while=" + c.cause}
+    c.plugins["evil"] = {"mode": "%s=%s" % (how, c.cause)}
     c.write_config()
     c.start(ready=False)
     return c
@@ -208,6 +208,18 @@ def test_a_crash_loop_is_told_once(cluster, workers):
     assert not [e for e in c.events(seen) if e["event"] == "state.changed"]
     # who asks is told about each, with its last words
     assert "worker web/0" in c.json("deaths", "web/0")[-1]["output_tail"]
+
+
+@shows("A7")
+def test_a_crash_loop_of_those_who_stall_is_told_once(cluster):
+    """Whoever dies slowly, or has no CPU for it, stalls before."""
+    c = sick(cluster, "die_slowly_while", workers=1, scale=20)
+    c.await_state(lambda s: len(crash_loops(s)) == 1)
+    seen, said = c.last_event(), len(c.log().splitlines())
+    for _ in range(3):
+        seen = c.await_event("worker.exited", after=c.await_event("worker.stalled", after=seen))
+    lines = [line for line in c.log().splitlines()[said:] if ": worker." in line]
+    assert not lines, lines
 
 
 def kill(c, name):

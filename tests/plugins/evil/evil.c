@@ -144,6 +144,16 @@ on_die_while(void *arg)
 		abort();
 }
 
+/* The same, as slowly as if a core were written. */
+static void
+on_die_slowly_while(void *arg)
+{
+	if (access(arg, F_OK) != 0)
+		return;
+	usleep(150 * 1000);
+	abort();
+}
+
 static void
 hang(void)
 {
@@ -186,6 +196,8 @@ start(void *self)
 		cluster_timer(50, on_die, NULL);
 	if (strncmp(what, "die_while=", 10) == 0)
 		cluster_timer(20, on_die_while, (void *)(what + 10));
+	if (strncmp(what, "die_slowly_while=", 17) == 0)
+		cluster_timer(20, on_die_slowly_while, (void *)(what + 17));
 	if (strcmp(what, "ignore_alarm") == 0)
 		signal(SIGALRM, SIG_IGN);
 	if (strcmp(what, "ignore_lifeline") == 0)
