@@ -183,22 +183,31 @@ write_batch(struct access_writer *writer, const struct iovec lines[2],
 
 /* ---- the thread: its descriptor ---------------------------------------------------- */
 
-/* Is it still the file that we were given, and has it a name? */
+/* Is it still the file that we were given?  Else the number is somebody else's,
+ * neither to be written to nor to be closed. */
+static bool
+is_ours(struct access_writer *writer, struct stat *now)
+{
+	if (writer->fd < 0)
+		return false;
+	if (fstat(writer->fd, now) == 0 &&
+	    now->st_dev == writer->file.st_dev &&
+	    now->st_ino == writer->file.st_ino)
+		return true;
+	writer->fd = -1;
+	set_trouble(writer, ACCESS_LOST_FD, 0);
+	return false;
+}
+
+/* Is it ours, and has it a name? */
 static bool
 check_file(struct access_writer *writer)
 {
 	struct stat now;
 
-	if (writer->fd < 0) {
+	if (!is_ours(writer, &now)) {
 		if (writer->trouble != ACCESS_LOST_FD)
 			set_trouble(writer, ACCESS_NOT_OPEN, 0);
-		return false;
-	}
-	if (fstat(writer->fd, &now) != 0 ||
-	    now.st_dev != writer->file.st_dev ||
-	    now.st_ino != writer->file.st_ino) {
-		writer->fd = -1;	/* the number is somebody else's */
-		set_trouble(writer, ACCESS_LOST_FD, 0);
 		return false;
 	}
 	if (S_ISREG(now.st_mode) && now.st_nlink == 0) {
@@ -221,12 +230,12 @@ write_all(struct access_writer *writer)
 	}
 }
 
-/* What a pipe takes in one piece is not mixed with what others write. */
 static void
 take_over(struct access_writer *writer)
 {
 	int fd = __atomic_exchange_n(&writer->next_fd, NO_FD,
 	    __ATOMIC_ACQUIRE);
+	struct stat now;
 
 	if (fd == NO_FD)
 		return;
@@ -234,13 +243,16 @@ take_over(struct access_writer *writer)
 		write_all(writer);
 		fd = -1;
 	}
-	fd_close(&writer->fd);
+	if (fd != writer->fd && is_ours(writer, &now))
+		fd_close(&writer->fd);
 	writer->torn = false;
 	if (fd < 0 || fstat(fd, &writer->file) != 0) {
+		fd_close(&fd);
 		set_trouble(writer, ACCESS_NOT_OPEN, 0);
 		return;
 	}
 	writer->fd = fd;
+	/* what a pipe takes in one piece is not mixed with what others write */
 	writer->batch = S_ISREG(writer->file.st_mode) ||
 	    S_ISCHR(writer->file.st_mode) ? BATCH : PIPE_BUF;
 	set_trouble(writer, ACCESS_FINE, 0);

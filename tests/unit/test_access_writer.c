@@ -277,6 +277,10 @@ a_stranger_is_not_written_to(void **state)
 	assert_int_equal(dup2(ends[1], fd), fd);
 	put_lines(0, 10);
 	await_trouble(ACCESS_LOST_FD);
+	/* nor closed, when there is another one */
+	access_writer_give(&writer, open_file());
+	await(HELPER_WRITTEN, 10);
+	assert_true(fcntl(fd, F_GETFD) >= 0);
 	close(fd);
 	close(ends[1]);
 	assert_int_equal(read(ends[0], &byte, 1), 0);
