@@ -33,9 +33,9 @@ def logging_to(row, path, **how):
 
 def await_all(r, log):
     """Every worker has the file, which is one of its means from now on."""
-    for worker in r.workers():
-        r.connection_to(worker).close()
-        log.await_line(worker["worker"] + " ")
+    names = {worker["worker"] for worker in r.workers()}
+    wait.until(lambda: r.get("/") and names <= {line.split()[0] for line in log.lines()}, 20,
+               "a line of each worker")
     r.note_means()
 
 
