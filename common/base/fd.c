@@ -153,19 +153,39 @@ receive(int sock, void *data, size_t size, int fds[FD_PASS_MAX],
 	if (n < 0)
 		return -errno;
 	got = take_fds(&msg, fds);
+	*count = got;
+	if ((msg.msg_flags & MSG_CTRUNC) != 0) {
+		fd_close_all(fds, got);
+		*count = FD_LOST;
+		/* there was a place for each, so they were too many */
+		if (got == FD_PASS_MAX)
+			return -EMSGSIZE;
+	}
 	/* Without a byte it would be taken for the end, and nobody looks for
 	 * descriptors there. */
-	if ((msg.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) != 0 ||
-	    (n == 0 && got > 0)) {
+	if ((msg.msg_flags & MSG_TRUNC) != 0 || (n == 0 && got > 0)) {
 		fd_close_all(fds, got);
 		return -EMSGSIZE;
 	}
-	*count = got;
 	return n;
+}
+
+/* Descriptors that are lost are a fault. */
+static ssize_t
+whole(ssize_t n, size_t count)
+{
+	return n >= 0 && count == FD_LOST ? -EMSGSIZE : n;
 }
 
 ssize_t
 fd_recv(int sock, void *data, size_t size, int fds[FD_PASS_MAX],
+    size_t *count)
+{
+	return whole(receive(sock, data, size, fds, count, 0), *count);
+}
+
+ssize_t
+fd_recv_lossy(int sock, void *data, size_t size, int fds[FD_PASS_MAX],
     size_t *count)
 {
 	return receive(sock, data, size, fds, count, 0);
@@ -175,7 +195,7 @@ ssize_t
 fd_peek(int sock, void *data, size_t size, int fds[FD_PASS_MAX],
     size_t *count)
 {
-	return receive(sock, data, size, fds, count, MSG_PEEK);
+	return whole(receive(sock, data, size, fds, count, MSG_PEEK), *count);
 }
 
 ssize_t

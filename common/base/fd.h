@@ -47,7 +47,12 @@ int fd_send(int sock, const void *data, size_t len, const int *fds,
  */
 ssize_t fd_recv(int sock, void *data, size_t size, int fds[FD_PASS_MAX],
     size_t *count);
-/* The same, and the packet stays where it is: the descriptors are copies. */
+/* fd_recv() for who can do without the descriptors: *count is FD_LOST, and none
+ * is left, where there were no free numbers for them. */
+enum { FD_LOST = FD_PASS_MAX + 1 };
+ssize_t fd_recv_lossy(int sock, void *data, size_t size,
+    int fds[FD_PASS_MAX], size_t *count);
+/* fd_recv(), and the packet stays where it is: the descriptors are copies. */
 ssize_t fd_peek(int sock, void *data, size_t size, int fds[FD_PASS_MAX],
     size_t *count);
 

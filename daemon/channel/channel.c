@@ -11,11 +11,13 @@
 #include "common/base/clock.h"
 #include "common/base/memory.h"
 
-enum { RATE_STATE = 10, RATE_MESSAGE = 10000 };
+enum { RATE_STATE = 10, RATE_MESSAGE = 10000,
+	RATE_LATE = 3 * CHANNEL_QUEUE_MESSAGES };
 
 struct channel_queued {
 	struct channel_queued *next;
 	size_t len, fd_count;
+	unsigned messages;
 	int fds[FD_PASS_MAX];
 	uint8_t bytes[];
 };
@@ -37,8 +39,9 @@ drop_first(struct channel *channel)
 	channel->first = queued->next;
 	if (channel->first == NULL)
 		channel->last = &channel->first;
-	channel->queued--;
+	channel->queued -= queued->messages;
 	channel->queued_bytes -= queued->len;
+	channel->queued_fds -= (unsigned)queued->fd_count;
 	fd_close_all(queued->fds, queued->fd_count);
 	memory_free(queued);
 }
@@ -64,13 +67,14 @@ duplicate_fds(struct channel_queued *queued, const int *fds, size_t count)
 }
 
 static int
-enqueue(struct channel *channel, const void *data, size_t len, const int *fds,
-    size_t count, struct errmsg *err)
+enqueue(struct channel *channel, const struct channel_packet *packet,
+    size_t len, const int *fds, size_t count, struct errmsg *err)
 {
+	unsigned messages = channel_letters(packet);
 	struct channel_queued *queued;
 
-	if (channel->queued >= CHANNEL_QUEUE_MESSAGES ||
-	    channel->queued_bytes + len > CHANNEL_QUEUE_BYTES)
+	if (channel->queued + messages > CHANNEL_QUEUE_ALL ||
+	    channel->queued_bytes + len > CHANNEL_QUEUE_ALL_BYTES)
 		return errmsg_set(err, ERR_FULL,
 		    "%u messages wait already", channel->queued);
 	queued = memory_take(sizeof(*queued) + len);
@@ -79,7 +83,8 @@ enqueue(struct channel *channel, const void *data, size_t len, const int *fds,
 	queued->next = NULL;
 	queued->len = len;
 	queued->fd_count = 0;
-	memcpy(queued->bytes, data, len);
+	queued->messages = messages;
+	memcpy(queued->bytes, packet, len);
 	if (duplicate_fds(queued, fds, count) != 0) {
 		errmsg_errno(err, "cannot keep a descriptor");
 		fd_close_all(queued->fds, queued->fd_count);
@@ -88,8 +93,9 @@ enqueue(struct channel *channel, const void *data, size_t len, const int *fds,
 	}
 	*channel->last = queued;
 	channel->last = &queued->next;
-	channel->queued++;
+	channel->queued += messages;
 	channel->queued_bytes += len;
+	channel->queued_fds += (unsigned)count;
 	return 0;
 }
 
@@ -151,8 +157,8 @@ channel_receive(struct channel *channel, struct channel_packet *packet,
 
 	for (;;) {
 		size_t got = 0;
-		ssize_t size = fd_recv(channel->fd, packet, sizeof(*packet),
-		    fds, &got);
+		ssize_t size = fd_recv_lossy(channel->fd, packet,
+		    sizeof(*packet), fds, &got);
 		int rc;
 
 		/* It ended without having read all; what it had said itself
@@ -175,7 +181,14 @@ channel_receive(struct channel *channel, struct channel_packet *packet,
 			    "room for its descriptor");
 		if (size < 0)
 			return gone((int)size, err);
+		channel->fds_lost = got == FD_LOST;
+		if (channel->fds_lost)
+			got = 0;
 		rc = channel_check(packet, (size_t)size, got, peer, err);
+		/* of letters their sender hears; others make no sense so */
+		if (rc == 0 && channel->fds_lost && !channel_is_mail(packet))
+			rc = errmsg_set(err, ERR_FORMAT,
+			    "no numbers for its descriptors");
 		if (rc == 0) {
 			*len = (size_t)size;
 			*count = got;
@@ -194,8 +207,10 @@ channel_check_rate(struct channel *channel, enum channel_type type,
     uint64_t now_ns, struct errmsg *err)
 {
 	uint32_t limit = type == CHANNEL_MESSAGE || type == CHANNEL_ANSWER ||
-	    type == CHANNEL_COMMAND ? RATE_MESSAGE : RATE_STATE;
+	    type == CHANNEL_COMMAND ? RATE_MESSAGE + RATE_LATE : RATE_STATE;
 
+	if (type == CHANNEL_TAKEN)
+		return 0;
 	if (now_ns - channel->rate_ns >= NS_PER_S) {
 		channel->rate_ns = now_ns;
 		memset(channel->rate, 0, sizeof(channel->rate));
@@ -203,5 +218,6 @@ channel_check_rate(struct channel *channel, enum channel_type type,
 	if (++channel->rate[type] <= limit)
 		return 0;
 	return errmsg_set(err, ERR_FORMAT, "more than %u of %s in a second",
-	    limit, channel_record(type)->name);
+	    limit == RATE_STATE ? limit : (uint32_t)RATE_MESSAGE,
+	    channel_record(type)->name);
 }

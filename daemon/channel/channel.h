@@ -16,8 +16,12 @@
 #include "daemon/proto/messages.h"
 
 enum {
+	/* of plugins, each letter counted; their senders keep to it */
 	CHANNEL_QUEUE_MESSAGES = 1024,
 	CHANNEL_QUEUE_BYTES = 1 << 20,
+	/* of all: there is a place left for what must be said */
+	CHANNEL_QUEUE_ALL = 3 * CHANNEL_QUEUE_MESSAGES,
+	CHANNEL_QUEUE_ALL_BYTES = 2 * CHANNEL_QUEUE_BYTES,
 };
 
 struct channel_queued;
@@ -27,10 +31,12 @@ struct channel {
 	enum channel_sender me;
 	unsigned unknown;		/* messages of a type not known here */
 	bool paused;			/* not read from at the moment */
+	bool fds_lost;			/* by the message last received */
 	/* what did not fit the socket yet */
 	struct channel_queued *first, **last;
-	unsigned queued;
+	unsigned queued;		/* messages; letters, where it has some */
 	size_t queued_bytes;
+	unsigned queued_fds;
 	/* messages of each type in the second that began at rate_ns */
 	uint64_t rate_ns;
 	uint32_t rate[CHANNEL__COUNT];
@@ -64,14 +70,17 @@ enum { CHANNEL_EMPTY, CHANNEL_GOT, CHANNEL_CLOSED, CHANNEL_PAUSED };
  * try again in a while.  ERR_FORMAT: malformed, or not for that side to send;
  * ERR_SYSTEM.
  * A type that is unknown here is skipped and counted by a worker, ERR_FORMAT
- * in the master.  No descriptor is left with the caller on failure.
+ * in the master.  No descriptor is left with the caller on failure.  Where there
+ * are no numbers for those of letters they are lost: channel->fds_lost, *count
+ * is 0; of others that is ERR_FORMAT.
  */
 int channel_receive(struct channel *channel, struct channel_packet *packet,
     size_t *len, int fds[FD_PASS_MAX], size_t *count, struct errmsg *err);
 
 /*
  * Count a message of that type at now_ns.  0, or ERR_FORMAT: over its rate,
- * 10 of each state message and 10 000 of the others a second.
+ * 10 of each state message and 10 000 of the others a second, and of these what
+ * may have waited while we were late.  TAKEN has none: it answers.
  */
 int channel_check_rate(struct channel *channel, enum channel_type type,
     uint64_t now_ns, struct errmsg *err);

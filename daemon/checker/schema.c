@@ -142,7 +142,8 @@ add_named(struct schema *schema, struct schema_section *section,
 			return 0;
 		}
 		section->index = conf->pool_count - 1;
-		if (strcmp(name, "sorry") == 0 || strcmp(name, "all") == 0)
+		if (strcmp(name, "sorry") == 0 || strcmp(name, "all") == 0 ||
+		    strcmp(name, "master") == 0)
 			report_error(schema->report, section->place,
 			    section->title, NULL, "the name \"%s\" is reserved",
 			    name);

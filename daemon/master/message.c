@@ -139,8 +139,6 @@ void
 life_message(struct process *process, struct channel_packet *packet, int *fds,
     size_t count)
 {
-	(void)fds;		/* none of these takes descriptors over */
-	(void)count;
 	if (process->row == MEMO_NONE)
 		return;
 	switch ((enum channel_type)packet->header.type) {
@@ -177,9 +175,13 @@ life_message(struct process *process, struct channel_packet *packet, int *fds,
 		break;
 	case CHANNEL_MESSAGE:
 	case CHANNEL_ANSWER:
+	case CHANNEL_TAKEN:
+	case CHANNEL_SYNC:
+		relay_message(process, packet, fds, count);
+		break;
 	case CHANNEL_COMMAND:
-		/* Between plugins of different workers: not in this version;
-		 * a sender may try, and is told nothing. */
+		/* Of a plugin to the daemon: not in this version; a sender may
+		 * try, and is told nothing. */
 		life_feed(process->master, process->row, WE_REQUEST, NULL);
 		break;
 	case CHANNEL_NONE:
@@ -193,6 +195,8 @@ life_message(struct process *process, struct channel_packet *packet, int *fds,
 	case CHANNEL_RESULT:
 	case CHANNEL_MASTER_LOST:
 	case CHANNEL_GATE:
+	case CHANNEL_REPORT:
+	case CHANNEL_SYNCED:
 	case CHANNEL__COUNT:
 		life_violation(process, "a message of the master's");
 		break;

@@ -99,7 +99,7 @@ process_new(struct master *master, uint64_t id, int pid, const char *name,
 static bool
 process_receive(struct process *process)
 {
-	static struct channel_packet packet;	/* 16 KiB, loop thread only */
+	static _Alignas(8) struct channel_packet packet; /* 16 KiB, loop thread only */
 	int fds[FD_PASS_MAX], rc;
 	size_t count = 0, len;
 	struct errmsg err;
@@ -203,6 +203,7 @@ process_drain(struct process *process)
 void
 process_bury(struct process *process)
 {
+	relay_lose_receiver(process);
 	event_drop(&process->channel_readable);
 	event_drop(&process->channel_writable);
 	event_drop(&process->room);
@@ -229,18 +230,27 @@ process_free(struct process *process)
 	give(process);
 }
 
+int
+process_pass(struct process *process, struct channel_packet *packet,
+    size_t tail, const int *fds, size_t count)
+{
+	struct errmsg err;
+	int rc;
+
+	if (process->fd[PFD_CHANNEL] < 0)
+		return ERR_SYSTEM;
+	rc = channel_send(&process->channel, packet,
+	    channel_end(packet, tail), fds, count, &err);
+	if (rc == 0 && process->channel.first != NULL)
+		process_flush(process);
+	return rc;
+}
+
 bool
 process_say(struct process *process, struct channel_packet *packet,
     size_t tail, int fd)
 {
-	struct errmsg err;
-
-	if (process->fd[PFD_CHANNEL] < 0 ||
-	    channel_send(&process->channel, packet, channel_end(packet, tail),
-	    &fd, fd >= 0 ? 1 : 0, &err) != 0)
-		return false;
-	process_flush(process);
-	return true;
+	return process_pass(process, packet, tail, &fd, fd >= 0 ? 1 : 0) == 0;
 }
 
 bool

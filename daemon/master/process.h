@@ -17,6 +17,7 @@
 
 #include "daemon/channel/channel.h"
 #include "daemon/master/link.h"
+#include "daemon/master/relay.h"
 #include "daemon/proto/log_frame.h"
 #include "daemon/master/sample.h"
 #include "daemon/proto/messages.h"
@@ -71,6 +72,7 @@ struct process {
 	char tail[PROCESS_TAIL];	/* ring: last bytes of output */
 	size_t tail_len;		/* ever written */
 	struct channel channel;
+	struct relay_end relay;		/* messages of plugins */
 
 	/* dispatch */
 	bool on;			/* READY and takes connections */
@@ -128,6 +130,10 @@ void process_flush(struct process *process);
  * false is returned.  fd may be -1; it stays the caller's. */
 bool process_say(struct process *process, struct channel_packet *packet,
     size_t tail, int fd);
+/* The same with count descriptors; 0 or why it was not sent, ERR_SYSTEM: its
+ * end is gone, or there are no numbers for them. */
+int process_pass(struct process *process, struct channel_packet *packet,
+    size_t tail, const int *fds, size_t count);
 bool process_say_stop(struct process *process);
 bool process_say_drain(struct process *process, uint64_t deadline_ns);
 bool process_say_key(struct process *process, uint32_t key, int64_t value);

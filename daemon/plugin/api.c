@@ -302,6 +302,42 @@ api_now_ns(void)
 	return clock_now_ns();
 }
 
+/* ---- messages ---------------------------------------------------------------------- */
+
+static int
+api_send(const char *to, const void *data, size_t len,
+    const struct cluster_send *how)
+{
+	return answered(outbox_send(&here()->outbox, to, data, len, how));
+}
+
+static int
+api_ask(const char *to, const void *data, size_t len, unsigned timeout_ms,
+    cluster_answer_fn *answer, void *arg)
+{
+	return answered(outbox_ask(&here()->outbox, to, data, len, timeout_ms,
+	    answer, arg));
+}
+
+static int
+api_answer(const struct cluster_message *m, const void *data, size_t len,
+    const struct cluster_fds *fds)
+{
+	return answered(inbox_answer(here(), m, data, len, fds));
+}
+
+static int
+api_message_take_fd(const struct cluster_message *m, unsigned index)
+{
+	return answered(inbox_take_fd(here(), m, index));
+}
+
+static size_t
+api_send_room(void)
+{
+	return outbox_room(&here()->outbox);
+}
+
 const struct cluster_api host_api = {
 	.size = sizeof(struct cluster_api),
 	.major = CLUSTER_ABI_MAJOR, .minor = CLUSTER_ABI_MINOR,
@@ -316,4 +352,6 @@ const struct cluster_api host_api = {
 	.disconnect = api_disconnect, .fatal = api_fatal,
 	.worker_name = api_worker_name, .worker_id = api_worker_id,
 	.generation = api_generation, .now_ns = api_now_ns,
+	.send = api_send, .ask = api_ask, .answer = api_answer,
+	.message_take_fd = api_message_take_fd, .send_room = api_send_room,
 };

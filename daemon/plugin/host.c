@@ -17,15 +17,10 @@
 
 /* ---- callbacks: the page says which one runs, and since when ----------------- */
 
-struct frame {
-	unsigned plugin;
-	bool outer;
-};
-
-static struct frame
+static struct host_frame
 enter(struct host *host, unsigned plugin)
 {
-	struct frame frame = { host->current, host->in_callback };
+	struct host_frame frame = { host->current, host->in_callback };
 
 	host->current = plugin;
 	host->in_callback = true;
@@ -37,7 +32,7 @@ enter(struct host *host, unsigned plugin)
 /* A plugin that forks and comes back would have two processes serve the same
  * clients from one poll set: the child goes no step further. */
 static void
-leave(struct host *host, struct frame frame)
+leave(struct host *host, struct host_frame frame)
 {
 	if (forked_is_copy())
 		host->ops->copied();
@@ -64,16 +59,30 @@ show_callback(struct host *host, enum page_doing_kind kind, unsigned plugin)
 	    .plugin = plugin, .since_ns = clock_now_ns() });
 }
 
+struct host_frame
+host_enter(struct host *host, enum page_doing_kind kind, unsigned plugin)
+{
+	struct host_frame frame = enter(host, plugin);
+
+	show_callback(host, kind, plugin);
+	return frame;
+}
+
+void
+host_leave(struct host *host, struct host_frame frame)
+{
+	board_do_nothing(host->board, 0);
+	leave(host, frame);
+}
+
 static void
 run_timer(unsigned plugin, cluster_timer_fn *fn, void *arg, void *ctx)
 {
 	struct host *host = ctx;
-	struct frame frame = enter(host, plugin);
+	struct host_frame frame = host_enter(host, DOING_TIMER, plugin);
 
-	show_callback(host, DOING_TIMER, plugin);
 	fn(arg);
-	board_do_nothing(host->board, 0);
-	leave(host, frame);
+	host_leave(host, frame);
 }
 
 /* ---- requests ------------------------------------------------------------------- */
@@ -102,7 +111,7 @@ call_handle(struct host *host, unsigned index, struct conn *conn)
 {
 	struct plugin *plugin = &host->plugins[index];
 	enum cluster_verdict verdict;
-	struct frame frame;
+	struct host_frame frame;
 
 	if (plugin->desc.handle == NULL)
 		return CLUSTER_PASS;
@@ -267,7 +276,7 @@ on_room(struct conn *conn, void *ctx)
 {
 	struct host *host = ctx;
 	struct plugin *plugin = &host->plugins[conn->handler];
-	struct frame frame;
+	struct host_frame frame;
 
 	if (plugin->desc.on_room == NULL)
 		return;
@@ -289,6 +298,33 @@ on_stale(struct conn *conn, const char *why, void *ctx)
 	host->ops->log(LL_DEBUG, name_of(host, conn->handler), text);
 	if (conn->watched)		/* its client left, or its time is over */
 		end_probe(host, conn, PROBE_UNUSED);
+}
+
+/* ---- messages -------------------------------------------------------------------- */
+
+void
+host_want_room(struct host *host)
+{
+	if (host->current < host->plugin_count)
+		host->plugins[host->current].wants_room = true;
+}
+
+void
+host_tell_room(struct host *host)
+{
+	for (unsigned i = 0; i < host->plugin_count; i++) {
+		struct plugin *plugin = &host->plugins[i];
+		struct host_frame frame;
+
+		if (!plugin->wants_room)
+			continue;
+		plugin->wants_room = false;
+		if (plugin->desc.on_room == NULL)
+			continue;
+		frame = host_enter(host, DOING_MESSAGE, i);
+		plugin->desc.on_room(NULL, plugin->self);
+		host_leave(host, frame);
+	}
 }
 
 /* ---- life ------------------------------------------------------------------------ */
@@ -328,6 +364,7 @@ host_init(struct host *host, struct event_base *base, struct board *board,
 	host->timers.run = run_timer;
 	host->timers.ctx = host;
 	routes_init(&host->routes);
+	outbox_init(&host->outbox, host);
 	api_set_host(host);
 }
 
@@ -343,14 +380,13 @@ host_start(struct host *host, size_t *failed)
 {
 	for (size_t i = 0; i < host->plugin_count; i++) {
 		struct plugin *plugin = &host->plugins[i];
-		struct frame frame = enter(host, (unsigned)i);
+		struct host_frame frame = host_enter(host, DOING_START,
+		    (unsigned)i);
 		int rc = 0;
 
-		show_callback(host, DOING_START, (unsigned)i);
 		if (plugin->desc.start != NULL)
 			rc = plugin->desc.start(plugin->self);
-		board_do_nothing(host->board, 0);
-		leave(host, frame);
+		host_leave(host, frame);
 		if (rc != 0) {
 			*failed = i;
 			return ERR_FAILED;
@@ -365,28 +401,27 @@ host_drain(struct host *host)
 {
 	for (size_t i = 0; i < host->plugin_count; i++) {
 		struct plugin *plugin = &host->plugins[i];
-		struct frame frame = enter(host, (unsigned)i);
+		struct host_frame frame = host_enter(host, DOING_DRAIN,
+		    (unsigned)i);
 
-		show_callback(host, DOING_DRAIN, (unsigned)i);
 		if (plugin->started && plugin->desc.on_drain != NULL)
 			plugin->desc.on_drain(plugin->self);
-		board_do_nothing(host->board, 0);
-		leave(host, frame);
+		host_leave(host, frame);
 	}
 }
 
 void
 host_stop(struct host *host)
 {
+	outbox_stop(&host->outbox);
 	for (size_t i = host->plugin_count; i-- > 0;) {
 		struct plugin *plugin = &host->plugins[i];
-		struct frame frame = enter(host, (unsigned)i);
+		struct host_frame frame = host_enter(host, DOING_STOP,
+		    (unsigned)i);
 
-		show_callback(host, DOING_STOP, (unsigned)i);
 		if (plugin->started && plugin->desc.stop != NULL)
 			plugin->desc.stop(plugin->self);
 		plugin->started = 0;
-		board_do_nothing(host->board, 0);
-		leave(host, frame);
+		host_leave(host, frame);
 	}
 }

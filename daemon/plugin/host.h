@@ -10,7 +10,9 @@
 
 #include "daemon/http/http.h"
 #include "daemon/plugin/gate.h"
+#include "daemon/plugin/inbox.h"
 #include "daemon/plugin/loader.h"
+#include "daemon/plugin/outbox.h"
 #include "daemon/plugin/routes.h"
 #include "daemon/plugin/timers.h"
 
@@ -26,6 +28,8 @@ struct host_ops {
 	void (*ended)(struct conn *conn, uint64_t now_ns, bool cut);
 	/* One connection less. */
 	void (*closed)(void);
+	/* Something waits in the control channel. */
+	void (*waits)(void);
 	/* We are the child of a fork() in a plugin.  Does not return. */
 	void (*copied)(void);
 };
@@ -39,6 +43,8 @@ struct host {
 	struct routes routes;
 	struct gates gates;		/* of those, what the master has shut */
 	struct timers timers;
+	struct outbox outbox;
+	struct inbox inbox;
 	const struct host_ops *ops;
 	const char *worker_name;
 	uint64_t worker_id, generation;
@@ -72,5 +78,21 @@ void host_tick(struct host *host, uint64_t now_ns);
 /* on_drain of all; stop of all that were started, in reverse order. */
 void host_drain(struct host *host);
 void host_stop(struct host *host);
+
+/* ---- for the parts that call plugins ------------------------------------------ */
+
+struct host_frame {
+	unsigned plugin;
+	bool outer;			/* in a callback already */
+};
+
+/* Around each callback: the page says which one runs, and since when. */
+struct host_frame host_enter(struct host *host, enum page_doing_kind kind,
+    unsigned plugin);
+void host_leave(struct host *host, struct host_frame frame);
+
+/* The plugin whose callback runs wants to hear of room for messages; they do. */
+void host_want_room(struct host *host);
+void host_tell_room(struct host *host);
 
 #endif

@@ -9,6 +9,8 @@
 #ifndef DAEMON_PLUGIN_LOADER_H
 #define DAEMON_PLUGIN_LOADER_H
 
+#include <stdbool.h>
+
 #include <clusterd/plugin.h>
 
 #include "common/base/errmsg.h"
@@ -22,6 +24,7 @@ struct plugin {
 	void *self;			/* NULL until plugin_fill() */
 	void *handle;			/* of dlopen */
 	int started;
+	bool wants_room;		/* for messages: it was refused one */
 };
 
 /*

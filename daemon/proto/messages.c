@@ -63,6 +63,31 @@ channel_end(struct channel_packet *packet, size_t tail)
 	return sizeof(packet->header) + packet->header.length;
 }
 
+bool
+channel_is_mail(const struct channel_packet *packet)
+{
+	unsigned type = packet->header.type;
+
+	return type == CHANNEL_MESSAGE || type == CHANNEL_ANSWER ||
+	    type == CHANNEL_DELIVER || type == CHANNEL_REPLY;
+}
+
+uint32_t
+channel_letters(const struct channel_packet *packet)
+{
+	switch (packet->header.type) {
+	case CHANNEL_MESSAGE:
+		return packet->body.message.letters;
+	case CHANNEL_ANSWER:
+		return packet->body.answer.letters;
+	case CHANNEL_DELIVER:
+		return packet->body.deliver.letters;
+	case CHANNEL_REPLY:
+		return packet->body.reply.letters;
+	}
+	return 1;
+}
+
 uint8_t *
 channel_tail(struct channel_packet *packet, size_t *len)
 {

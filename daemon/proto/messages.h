@@ -11,6 +11,8 @@
 #ifndef CLUSTERD_PROTO_MESSAGES_H
 #define CLUSTERD_PROTO_MESSAGES_H
 
+#include <stdbool.h>
+
 #include "daemon/proto/record.h"
 
 enum { CHANNEL_PROTOCOL = 1, CHANNEL_BODY_MAX = 16384,
@@ -28,6 +30,19 @@ enum gate_op { GATE_OP_SHUT = 1, GATE_OP_LEAVE, GATE_OP_OPEN,
 	GATE__LAST = GATE_OP_OPEN };
 enum probe_word { PROBE_ASK = 1, PROBE_LIVED, PROBE_UNUSED,
 	PROBE__LAST = PROBE_UNUSED };
+
+/* mail_report.kind: so many receivers have it; do not have it, and why; are
+ * meant at all, where the sender cannot know. */
+enum mail_report_kind { MAIL_TAKEN = 1, MAIL_FAILED, MAIL_MEANT };
+
+/* In REPORT. */
+struct mail_report {
+	uint64_t ref;
+	uint32_t kind;
+	uint32_t error;		/* MAIL_FAILED: an errno */
+	uint32_t receivers;
+	uint32_t zero;
+};
 
 struct channel_header {
 	uint16_t type;		/* enum channel_type */
@@ -88,6 +103,10 @@ const struct record *channel_record(unsigned type);
 void channel_begin(struct channel_packet *packet, enum channel_type type,
     uint64_t ref);
 size_t channel_end(struct channel_packet *packet, size_t tail);
+
+/* Does it carry letters (letter.h), and how many; 1 for all others. */
+bool channel_is_mail(const struct channel_packet *packet);
+uint32_t channel_letters(const struct channel_packet *packet);
 
 /* Where the tail of a message starts, and its length in a checked packet. */
 uint8_t *channel_tail(struct channel_packet *packet, size_t *len);

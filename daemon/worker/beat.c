@@ -141,8 +141,10 @@ on_beat(evutil_socket_t fd, short what, void *arg)
 	(void)fd;
 	(void)what;
 	beat_now(worker);
-	if (!worker->keeper_lost)
+	if (!worker->keeper_lost) {
 		watch_master(worker, clock_now_ns());
+		mail_tick(worker);
+	}
 	if (worker->beats % 2 == 0 && !worker->keeper_lost)
 		watch_descriptors(worker);
 	host_tick(&worker->host, clock_now_ns());

@@ -15,7 +15,7 @@
 #include "common/base/forked.h"
 #include "daemon/worker/worker.h"
 
-enum { PERSON_MS = 1000 };
+enum { PERSON_MS = 1000, FINISH_MS = 1000 };
 
 static int term_fd = -1;		/* SIGTERM came, for the loop */
 static unsigned orphan_s = 5;
@@ -28,6 +28,7 @@ drain_stop(struct worker *worker)
 	if (worker->host.http.table != NULL)
 		worker->aborted += http_abort_all(&worker->host.http);
 	host_stop(&worker->host);
+	talk_finish(worker, clock_scaled_ms(FINISH_MS));
 	access_stop(worker);
 	beat_now(worker);
 	check_leaks();

@@ -229,10 +229,17 @@ plugin_copied(void)
 	_exit(1);
 }
 
+static void
+channel_waits(void)
+{
+	talk_watch(&the_worker);
+}
+
 static const struct host_ops host_ops = {
 	.log = lines_add, .disconnect = plugin_disconnect,
 	.probe = say_probe, .ended = request_ended,
 	.closed = connection_closed,
+	.waits = channel_waits,
 	.copied = plugin_copied,
 };
 
@@ -400,6 +407,7 @@ init_loop(struct worker *worker)
 		give_up(worker, FATAL_CONFIG, "", err.text);
 	accept_init(worker);
 	drain_init(worker);
+	mail_init(worker);
 }
 
 void

@@ -2,6 +2,7 @@
  * Copyright (c) 2026 the clusterd authors */
 
 /* talk.c: the control channel: what the worker says, and does when told. */
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -25,18 +26,44 @@ on_channel_writable(evutil_socket_t fd, short what, void *arg)
 	/* Later: on the next beat. */
 	if (channel_flush(&worker->channel, &err) != CHANNEL_WAIT)
 		event_del(&worker->channel_write_event);
+	outbox_tell_room(&worker->host.outbox);
 }
 
-static void
+/* Before talk_init() there is no event yet; that looks for itself. */
+void
+talk_watch(struct worker *worker)
+{
+	if (worker->talking)
+		event_add(&worker->channel_write_event, NULL);
+}
+
+/* False: there is no room, and no memory, for it. */
+static bool
 say(struct worker *worker, struct channel_packet *packet)
 {
 	struct errmsg err;
 	size_t len = channel_end(packet, 0);
+	int rc = channel_send(&worker->channel, packet, len, NULL, 0, &err);
 
+	if (worker->channel.queued > 0)
+		talk_watch(worker);
 	/* The other end gone is no news here: the lifeline tells. */
-	if (channel_send(&worker->channel, packet, len, NULL, 0, &err) == 0 &&
-	    worker->channel.queued > 0 && worker->base != NULL)
-		event_add(&worker->channel_write_event, NULL);
+	return rc != ERR_FULL && rc != ERR_MEMORY;
+}
+
+void
+talk_finish(struct worker *worker, unsigned ms)
+{
+	struct pollfd channel = { WORKER_FD_CHANNEL, POLLOUT, 0 };
+	uint64_t end_ns = clock_now_ns() + ms * NS_PER_MS, now_ns;
+
+	outbox_flush(&worker->host.outbox);
+	while (worker->channel.first != NULL &&
+	    (now_ns = clock_now_ns()) < end_ns) {
+		poll(&channel, 1, (int)((end_ns - now_ns) / NS_PER_MS) + 1);
+		if (channel_flush(&worker->channel, NULL) != CHANNEL_WAIT)
+			return;
+	}
 }
 
 void
@@ -140,6 +167,28 @@ talk_say_probe(struct worker *worker, unsigned route, enum probe_word word)
 	say(worker, &packet);
 }
 
+void
+talk_say_sync(struct worker *worker, uint64_t last)
+{
+	struct channel_packet packet;
+
+	channel_begin(&packet, CHANNEL_SYNC, 0);
+	packet.body.sync.last = last;
+	say(worker, &packet);
+}
+
+bool
+talk_say_taken(struct worker *worker, const struct mail_debt *taken)
+{
+	struct channel_packet packet;
+
+	channel_begin(&packet, CHANNEL_TAKEN, 0);
+	packet.body.taken.master = taken->master;
+	packet.body.taken.letters = taken->letters;
+	packet.body.taken.error = taken->error;
+	return say(worker, &packet);
+}
+
 /* ---- being told -------------------------------------------------------------------- */
 
 static void
@@ -225,7 +274,8 @@ take_master_lost(struct worker *worker, uint32_t number)
 }
 
 static void
-take_message(struct worker *worker, struct channel_packet *packet, int *fds)
+take_message(struct worker *worker, struct channel_packet *packet, int *fds,
+    size_t count)
 {
 	switch ((enum channel_type)packet->header.type) {
 	case CHANNEL_STOP:
@@ -249,8 +299,9 @@ take_message(struct worker *worker, struct channel_packet *packet, int *fds)
 	case CHANNEL_GATE:
 		take_gate(worker, &packet->body.gate);
 		break;
-	default:		/* for parts that this worker does not have */
-		board_add(&worker->board, METRIC_MESSAGES_UNKNOWN, 1);
+	default:
+		if (!mail_take(worker, packet, fds, count))
+			board_add(&worker->board, METRIC_MESSAGES_UNKNOWN, 1);
 		break;
 	}
 }
@@ -273,7 +324,7 @@ receive(struct worker *worker, struct channel_packet *packet, int *fds,
 static void
 on_channel_readable(evutil_socket_t fd, short what, void *arg)
 {
-	static struct channel_packet packet;
+	static _Alignas(8) struct channel_packet packet;
 	struct worker *worker = arg;
 	unsigned unknown = worker->channel.unknown;
 	int fds[FD_PASS_MAX], rc;
@@ -287,7 +338,7 @@ on_channel_readable(evutil_socket_t fd, short what, void *arg)
 		if (rc == CHANNEL_EMPTY)
 			break;
 		if (rc == CHANNEL_GOT) {
-			take_message(worker, &packet, fds);
+			take_message(worker, &packet, fds, count);
 			fd_close_all(fds, count);
 			continue;
 		}
@@ -312,8 +363,9 @@ talk_init(struct worker *worker)
 	    WORKER_FD_CHANNEL, EV_WRITE | EV_PERSIST, on_channel_writable,
 	    worker);
 	event_add(&worker->channel_event, NULL);
+	worker->talking = true;
 	if (worker->channel.queued > 0)
-		event_add(&worker->channel_write_event, NULL);
+		talk_watch(worker);
 	/* What was said meanwhile holds for the first request already. */
 	on_channel_readable(WORKER_FD_CHANNEL, EV_READ, worker);
 }

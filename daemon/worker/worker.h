@@ -56,6 +56,9 @@ struct worker {
 
 	struct channel channel;
 	struct event channel_event, channel_write_event;
+	bool talking;			/* these are there */
+	uint32_t master_number;		/* that our messages go through */
+	struct mail_debt { uint32_t master, letters, error; } debt;
 	struct event lifeline_event, signal_event;
 	struct event beat_event, drain_event, retry_event;
 	uint64_t beats, loops;		/* loops: since the last beat */
@@ -127,6 +130,24 @@ void talk_say_drained(struct worker *worker);
 void talk_say_recycle(struct worker *worker, const char *reason);
 void talk_say_probe(struct worker *worker, unsigned route,
     enum probe_word word);
+
+void talk_say_sync(struct worker *worker, uint64_t last);
+/* False: it must be said again. */
+bool talk_say_taken(struct worker *worker, const struct mail_debt *taken);
+/* Something waits in the channel: as soon as it takes more. */
+void talk_watch(struct worker *worker);
+/* Before the end: wait until all is said, at most ms. */
+void talk_finish(struct worker *worker, unsigned ms);
+
+/* ---- mail.c: messages of plugins ---- */
+
+void mail_init(struct worker *worker);
+/* DELIVER, REPLY, REPORT, SYNCED; true: it was one of these.  Descriptors that
+ * are taken over become -1. */
+bool mail_take(struct worker *worker, struct channel_packet *packet, int *fds,
+    size_t count);
+/* Each beat: is there another master? */
+void mail_tick(struct worker *worker);
 
 /* ---- beat.c ---- */
 

@@ -25,10 +25,14 @@
 #include <string.h>
 
 #define CLUSTER_ABI_MAJOR 1
-#define CLUSTER_ABI_MINOR 0
+#define CLUSTER_ABI_MINOR 1
 
 struct cluster_request;			/* one request; a tagged handle */
 struct cluster_timer;			/* one timer; a tagged handle */
+
+struct cluster_fds;			/* these: message.h */
+struct cluster_message;
+struct cluster_send;
 
 /* What a handler says about a request. */
 enum cluster_verdict {
@@ -92,6 +96,17 @@ struct cluster_api {
 	uint64_t (*worker_id)(void);
 	uint64_t (*generation)(void);
 	uint64_t (*now_ns)(void);
+
+	/* messages; since 1.1 */
+	int (*send)(const char *to, const void *data, size_t len,
+	    const struct cluster_send *how);
+	int (*ask)(const char *to, const void *data, size_t len,
+	    unsigned timeout_ms, void (*answer)(const struct cluster_message *m,
+	    int error, void *arg), void *arg);
+	int (*answer)(const struct cluster_message *m, const void *data,
+	    size_t len, const struct cluster_fds *fds);
+	int (*message_take_fd)(const struct cluster_message *m, unsigned index);
+	size_t (*send_room)(void);
 };
 
 /* How reply() takes its data. */

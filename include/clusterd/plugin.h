@@ -11,6 +11,7 @@
 #define CLUSTERD_PLUGIN_H
 
 #include <clusterd/api.h>
+#include <clusterd/message.h>
 
 #define CLUSTER_MAGIC 0x55506c63u		/* "clPU" */
 #define CLUSTER_NOTE_OWNER "clusterd"
@@ -90,7 +91,6 @@ struct cluster_option {
 
 struct cluster_stream;
 struct cluster_datagram;
-struct cluster_message;
 struct cluster_task;
 
 struct cluster_plugin {
@@ -120,8 +120,10 @@ struct cluster_plugin {
 	void (*on_datagram)(struct cluster_datagram *datagram, void *self);
 	/* on_drain: the worker takes no more connections; end what is long. */
 	void (*on_drain)(void *self);
+	/* on_message: message.h; borrowed for the call. */
 	void (*on_message)(const struct cluster_message *message, void *self);
-	/* on_room: stream_write() said -EAGAIN, there is room now. */
+	/* on_room: stream_write() said -EAGAIN, there is room now.  req is NULL
+	 * where cluster_send() said so, or cluster_send_room() 0. */
 	void (*on_room)(struct cluster_request *req, void *self);
 	const struct cluster_task *tasks;
 };

@@ -1,0 +1,472 @@
+/* SPDX-License-Identifier: MIT
+ * Copyright (c) 2026 the clusterd authors */
+
+/* outbox.c: messages that plugins send; see outbox.h. */
+#include "daemon/plugin/outbox.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "common/base/clock.h"
+#include "common/base/fd.h"
+#include "daemon/plugin/host.h"
+#include "daemon/plugin/sent.h"
+#include "daemon/proto/keeper.h"
+#include "daemon/proto/mail_target.h"
+
+enum {
+	FRAMES_A_SECOND = 10000,	/* over it the master ends us */
+	FRAMES_AT_ONCE = 1000,
+	LARGE_WAITING = 4,		/* of OUTBOX_FDS, for data of 16 MiB */
+	TIMEOUT_MS = 30000,		/* of a question, unless it says */
+};
+
+/* ---- leaving ----------------------------------------------------------------- */
+
+static bool
+take_token(struct outbox *outbox)
+{
+	uint64_t now_ns = clock_now_ns();
+	uint64_t more = (now_ns - outbox->tokens_ns) /
+	    (NS_PER_S / FRAMES_A_SECOND);
+
+	if (more > 0) {
+		outbox->tokens = more > FRAMES_AT_ONCE - outbox->tokens ?
+		    FRAMES_AT_ONCE : outbox->tokens + (uint32_t)more;
+		outbox->tokens_ns = now_ns;
+	}
+	if (outbox->tokens == 0)
+		return false;
+	outbox->tokens--;
+	return true;
+}
+
+/* 0 or -errno; what was gathered has left the packet then. */
+static int
+leave(struct outbox *outbox, const int *fds, size_t count)
+{
+	struct channel *channel = outbox->channel;
+	struct errmsg err;
+	int rc;
+
+	if (outbox->filled == 0)
+		return 0;
+	if (!take_token(outbox))
+		return -EAGAIN;
+	rc = channel_send(channel, &outbox->packet,
+	    channel_end(&outbox->packet, outbox->filled), fds, count, &err);
+	if (rc == ERR_MEMORY || rc == ERR_FULL)
+		return -EAGAIN;
+	if (rc == ERR_SYSTEM && count > 0)
+		return -EMFILE;
+	/* The other end gone is no news here: the lifeline tells. */
+	outbox->filled = 0;
+	if (channel->queued > 0)
+		outbox->host->ops->waits();
+	return 0;
+}
+
+static void
+leave_later(struct outbox *outbox)
+{
+	const struct timeval pause = { 0, 1000 };
+
+	if (outbox->tokens > 0)
+		event_active(&outbox->flush_event, EV_TIMEOUT, 0);
+	else if (!evtimer_pending(&outbox->flush_event, NULL))
+		event_add(&outbox->flush_event, &pause);
+}
+
+void
+outbox_flush(struct outbox *outbox)
+{
+	const struct timeval pause = { 0, 1000 };
+
+	if (leave(outbox, NULL, 0) != 0)
+		event_add(&outbox->flush_event, &pause);
+	outbox_tell_room(outbox);
+}
+
+static void
+on_flush(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd;
+	(void)what;
+	outbox_flush(arg);
+}
+
+/* ---- room --------------------------------------------------------------------- */
+
+static bool
+has_room(const struct outbox *outbox, size_t size, unsigned fds, bool large)
+{
+	const struct channel *channel = outbox->channel;
+	unsigned gathered = outbox->filled == 0 ? 0 :
+	    channel_letters(&outbox->packet);
+
+	return channel->queued + gathered < CHANNEL_QUEUE_MESSAGES &&
+	    channel->queued_bytes + outbox->filled + size <=
+	    CHANNEL_QUEUE_BYTES &&
+	    (fds == 0 || channel->queued_fds + fds <= OUTBOX_FDS) &&
+	    (!large || channel->queued_fds < LARGE_WAITING);
+}
+
+size_t
+outbox_room(struct outbox *outbox)
+{
+	const struct channel *channel = outbox->channel;
+	size_t used;
+
+	if (channel == NULL)
+		return 0;
+	used = channel->queued_bytes + outbox->filled + LETTERS_MAX;
+	if (used < CHANNEL_QUEUE_BYTES && has_room(outbox, LETTERS_MAX, 0,
+	    false) && outbox->open < OUTBOX_OPEN &&
+	    (outbox->tokens > 0 || outbox->filled == 0))
+		return CHANNEL_QUEUE_BYTES - used;
+	host_want_room(outbox->host);
+	outbox->room_wanted = true;
+	return 0;
+}
+
+static int
+refuse(struct outbox *outbox)
+{
+	host_want_room(outbox->host);
+	outbox->room_wanted = true;
+	board_add(outbox->host->board, METRIC_MESSAGES_REFUSED, 1);
+	leave_later(outbox);
+	return -EAGAIN;
+}
+
+/* Not for each that has left: they would be called for one message each. */
+void
+outbox_tell_room(struct outbox *outbox)
+{
+	const struct channel *channel = outbox->channel;
+
+	if (!outbox->room_wanted ||
+	    channel->queued > CHANNEL_QUEUE_MESSAGES / 2 ||
+	    channel->queued_bytes > CHANNEL_QUEUE_BYTES / 2 ||
+	    channel->queued_fds >= LARGE_WAITING || outbox_room(outbox) == 0)
+		return;
+	outbox->room_wanted = false;
+	host_tell_room(outbox->host);
+}
+
+/* ---- one letter ------------------------------------------------------------------ */
+
+/* What is sent, checked; fds[0] is left free for the data of a large one. */
+struct parcel {
+	enum channel_type type;
+	struct letter letter;
+	int fds[FD_PASS_MAX + 1];
+	unsigned count;			/* the plugin's own */
+	bool moves;
+};
+
+/* Its data goes beside the frame. */
+static int
+make_large(struct parcel *parcel)
+{
+	int fd = fd_memfd("clusterd-message"), rc;
+
+	if (fd < 0)
+		return fd == -EMFILE || fd == -ENFILE ? -EMFILE : -ENOMEM;
+	rc = fd_put(fd, parcel->letter.data, parcel->letter.len);
+	if (rc == 0)
+		rc = fd_seal(fd);
+	if (rc != 0) {
+		fd_close(&fd);
+		return -ENOMEM;
+	}
+	parcel->fds[0] = fd;
+	parcel->letter.fds++;
+	return 0;
+}
+
+static int
+gather(struct outbox *outbox, const struct parcel *parcel, size_t size)
+{
+	struct channel_packet *packet = &outbox->packet;
+	int rc = 0;
+
+	if (outbox->filled > 0 && (packet->header.type != parcel->type ||
+	    outbox->filled + size > LETTERS_MAX || parcel->letter.fds > 0))
+		rc = leave(outbox, NULL, 0);
+	if (rc != 0)
+		return rc;
+	if (outbox->filled == 0)
+		channel_begin(packet, parcel->type, 0);
+	letter_put(&parcel->letter, channel_tail(packet, NULL) +
+	    outbox->filled);
+	outbox->filled += size;
+	packet->body.message.letters++;
+	return 0;
+}
+
+/* 0: it is gathered or has left; else -errno, and nothing has changed. */
+static int
+post(struct outbox *outbox, struct parcel *parcel)
+{
+	bool large = parcel->letter.flags & LETTER_LARGE;
+	size_t size = letter_size(&parcel->letter);
+	int rc;
+
+	if (outbox->channel == NULL)
+		return -ESHUTDOWN;
+	if (!has_room(outbox, size, parcel->count + large, large))
+		return refuse(outbox);
+	if (large && (rc = make_large(parcel)) != 0)
+		return rc;
+	rc = gather(outbox, parcel, size);
+	if (rc == 0 && parcel->letter.fds > 0) {
+		rc = leave(outbox, parcel->fds + !large, parcel->letter.fds);
+		if (rc != 0)
+			outbox->filled = 0;
+	}
+	if (large)
+		fd_close(&parcel->fds[0]);
+	if (rc == -EAGAIN)
+		return refuse(outbox);
+	if (rc != 0)
+		return rc;
+	board_add(outbox->host->board, METRIC_MESSAGES_SENT, 1);
+	if (outbox->filled > 0)
+		leave_later(outbox);
+	return 0;
+}
+
+/* ---- what plugins may say ------------------------------------------------------------ */
+
+static int
+check_topic(const char *topic)
+{
+	size_t len = strlen(topic);
+
+	for (size_t i = 0; i < len; i++)
+		if ((unsigned char)topic[i] < ' ' || topic[i] == 0x7f)
+			return -EINVAL;
+	return len > CLUSTER_TOPIC_MAX || strncmp(topic, "clusterd.", 9) == 0 ?
+	    -EINVAL : 0;
+}
+
+static int
+take_fds(struct parcel *parcel, const struct cluster_fds *fds)
+{
+	unsigned most = CLUSTER_MESSAGE_FDS -
+	    (parcel->letter.flags & LETTER_LARGE ? 1 : 0);
+
+	if (fds == NULL || fds->count == 0)
+		return 0;
+	if (fds->fd == NULL || (fds->mode != CLUSTER_FD_MOVE &&
+	    fds->mode != CLUSTER_FD_DUP))
+		return -EINVAL;
+	if (fds->count > most)
+		return -E2BIG;
+	parcel->moves = fds->mode == CLUSTER_FD_MOVE;
+	for (unsigned i = 0; i < fds->count; i++) {
+		/* the host's own must stay where they are */
+		if (fcntl(fds->fd[i], F_GETFD) < 0 ||
+		    (parcel->moves && fds->fd[i] < WORKER_FD_LISTENERS))
+			return -EBADF;
+		parcel->fds[i + 1] = fds->fd[i];
+	}
+	parcel->count = parcel->letter.fds = fds->count;
+	return 0;
+}
+
+static int
+take_data(struct parcel *parcel, const void *data, size_t len)
+{
+	if (data == NULL && len > 0)
+		return -EINVAL;
+	if (len > CLUSTER_MESSAGE_MAX)
+		return -EMSGSIZE;
+	parcel->letter.data = data;
+	parcel->letter.len = len;
+	if (len > LETTER_DATA_MAX)
+		parcel->letter.flags |= LETTER_LARGE;
+	return 0;
+}
+
+static int
+take_how(struct parcel *parcel, const struct cluster_send *how)
+{
+	if (how->flags & ~(unsigned)(CLUSTER_SEND_JSON | CLUSTER_SEND_NOT_SELF))
+		return -EINVAL;
+	if (how->flags & CLUSTER_SEND_JSON)
+		parcel->letter.flags |= LETTER_JSON;
+	if (how->flags & CLUSTER_SEND_NOT_SELF)
+		parcel->letter.flags |= LETTER_NOT_SELF;
+	if (how->topic != NULL)
+		parcel->letter.topic = how->topic;
+	return check_topic(parcel->letter.topic);
+}
+
+/* The word for the target is split: the master needs no instance. */
+struct address {
+	struct mail_target target;
+	char name[LETTER_TO_MAX + 1];
+};
+
+static int
+take_target(struct parcel *parcel, const char *to, struct address *address)
+{
+	size_t len = to == NULL ? 0 : strcspn(to, "@");
+	int rc;
+
+	if (to == NULL || len > LETTER_TO_MAX)
+		return -EINVAL;
+	rc = mail_target_parse(to, &address->target);
+	if (rc != 0)
+		return rc;
+	memcpy(address->name, to, len);
+	address->name[len] = '\0';
+	parcel->letter.name = address->name;
+	parcel->letter.instance = address->target.instance;
+	return 0;
+}
+
+static int
+check_target(const struct parcel *parcel, const struct mail_target *target)
+{
+	if (parcel->moves && mail_target_is_broadcast(target))
+		return -EINVAL;
+	if (target->kind != MAIL_TO_MASTER)
+		return 0;
+	if (parcel->letter.fds > 0 || target->instance[0] != '\0')
+		return -EINVAL;
+	return parcel->letter.len > CLUSTER_EVENT_MAX ? -EMSGSIZE : 0;
+}
+
+/* A whole struct of what the plugin knew of it. */
+static int
+read_how(const struct cluster_send *given, struct cluster_send *how)
+{
+	size_t size = given == NULL ? sizeof(*how) : given->size;
+
+	memset(how, 0, sizeof(*how));
+	if (size < sizeof(how->size))
+		return -EINVAL;
+	if (given != NULL)
+		memcpy(how, given, size < sizeof(*how) ? size : sizeof(*how));
+	return 0;
+}
+
+static void
+begin(struct parcel *parcel, enum channel_type type)
+{
+	memset(parcel, 0, sizeof(*parcel));
+	parcel->type = type;
+	parcel->letter.name = parcel->letter.instance =
+	    parcel->letter.topic = "";
+}
+
+/* Send a checked parcel whose end is awaited. */
+static int
+post_awaited(struct outbox *outbox, struct parcel *parcel,
+    const struct mail_target *target, const struct sent_how *how)
+{
+	struct sent *sent;
+	int rc;
+
+	if (outbox->shut)
+		return -ESHUTDOWN;
+	sent = sent_new(outbox, how, parcel->moves ? parcel->fds + 1 : NULL,
+	    parcel->count);
+	if (sent == NULL)
+		return outbox->open < OUTBOX_OPEN ? -ENOMEM : refuse(outbox);
+	sent_expect(sent, mail_target_is_broadcast(target));
+	parcel->letter.ref = sent_ref(sent);
+	parcel->letter.flags |= LETTER_REPORT;
+	rc = post(outbox, parcel);
+	if (rc != 0)
+		sent_drop(outbox, sent);
+	else
+		sent_arm(outbox, sent, how->timeout_ms);
+	return rc;
+}
+
+int
+outbox_send(struct outbox *outbox, const char *to, const void *data,
+    size_t len, const struct cluster_send *given)
+{
+	struct cluster_send how;
+	struct parcel parcel;
+	struct address address;
+	int rc;
+
+	begin(&parcel, CHANNEL_MESSAGE);
+	if ((rc = read_how(given, &how)) != 0 ||
+	    (rc = take_data(&parcel, data, len)) != 0 ||
+	    (rc = take_how(&parcel, &how)) != 0 ||
+	    (rc = take_fds(&parcel, &how.fds)) != 0 ||
+	    (rc = take_target(&parcel, to, &address)) != 0 ||
+	    (rc = check_target(&parcel, &address.target)) != 0)
+		return rc;
+	if (how.done == NULL && !parcel.moves)
+		return post(outbox, &parcel);
+	return post_awaited(outbox, &parcel, &address.target,
+	    &(struct sent_how){ .plugin = outbox->host->current,
+	    .done = how.done, .arg = how.arg, .timeout_ms = how.timeout_ms });
+}
+
+int
+outbox_ask(struct outbox *outbox, const char *to, const void *data,
+    size_t len, unsigned timeout_ms, cluster_answer_fn *answer, void *arg)
+{
+	struct parcel parcel;
+	struct address address;
+	int rc;
+
+	begin(&parcel, CHANNEL_MESSAGE);
+	if (answer == NULL)
+		return -EINVAL;
+	if ((rc = take_data(&parcel, data, len)) != 0 ||
+	    (rc = take_target(&parcel, to, &address)) != 0)
+		return rc;
+	if (mail_target_is_broadcast(&address.target) ||
+	    address.target.kind == MAIL_TO_MASTER)
+		return -EINVAL;
+	parcel.letter.flags |= LETTER_ASKS;
+	return post_awaited(outbox, &parcel, &address.target,
+	    &(struct sent_how){ .plugin = outbox->host->current,
+	    .answer = answer, .arg = arg,
+	    .timeout_ms = timeout_ms == 0 ? TIMEOUT_MS : timeout_ms });
+}
+
+int
+outbox_answer(struct outbox *outbox, uint64_t to, uint64_t ref,
+    const void *data, size_t len, const struct cluster_fds *fds)
+{
+	struct parcel parcel;
+	char name[32];
+	int rc;
+
+	begin(&parcel, CHANNEL_ANSWER);
+	if ((rc = take_data(&parcel, data, len)) != 0 ||
+	    (rc = take_fds(&parcel, fds)) != 0)
+		return rc;
+	snprintf(name, sizeof(name), "id:%llu", (unsigned long long)to);
+	parcel.letter.name = name;
+	parcel.letter.ref = ref;
+	rc = post(outbox, &parcel);
+	if (rc == 0 && parcel.moves)
+		fd_close_all(parcel.fds + 1, parcel.count);
+	return rc;
+}
+
+void
+outbox_init(struct outbox *outbox, struct host *host)
+{
+	outbox->host = host;
+	outbox->tokens = FRAMES_AT_ONCE;
+	outbox->tokens_ns = clock_now_ns();
+	evtimer_assign(&outbox->flush_event, host->base, on_flush, outbox);
+	sent_init(outbox);
+}
