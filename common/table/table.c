@@ -83,7 +83,8 @@ argument_word(const struct argument *argument)
 	switch (argument->kind) {
 	case ARG_FLAG:		return "";
 	case ARG_POOL:		return "POOL";
-	case ARG_TARGET:	return "WORKER";
+	case ARG_TARGET:
+	case ARG_MAIL:		return "WORKER";
 	case ARG_SIZE:		return "N|+N|-N|auto";
 	case ARG_PERCENT:	return "N%";
 	case ARG_SIGNAL:	return "SIGNAL";
@@ -97,6 +98,8 @@ argument_word(const struct argument *argument)
 			return "FILE";
 		if (strcmp(argument->name, "binary") == 0)
 			return "BINARY";
+		if (strcmp(argument->name, "topic") == 0)
+			return "TOPIC";
 		return "MESSAGE";
 	}
 	return "";

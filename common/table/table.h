@@ -29,6 +29,7 @@ enum argument_kind {
 	ARG_FLAG = 1,		/* true or false; not given is false */
 	ARG_POOL,		/* name of a pool */
 	ARG_TARGET,		/* "web/0", "web" or "all" */
+	ARG_MAIL,		/* these, or "id:4711", each with "@PLUGIN" */
 	ARG_SIZE,		/* "4", "+1", "-1" or "auto" */
 	ARG_PERCENT,		/* "20%" */
 	ARG_SIGNAL,		/* "TERM", "SIGTERM" or "15" */

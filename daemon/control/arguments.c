@@ -201,6 +201,13 @@ parse_text(const struct argument *argument, int64_t now_ms,
 		return parse_pool(text, value, err);
 	case ARG_TARGET:
 		return arguments_parse_target(text, &value->target, err);
+	case ARG_MAIL:
+		if (mail_target_parse(text, &value->mail) != 0 ||
+		    value->mail.kind == MAIL_TO_MASTER)
+			return errmsg_set(err, ERR_BAD_ARGUMENT, "not a worker "
+			    "(web/0), an id (id:4711), a pool or `all': "
+			    "\"%.64s\"", text);
+		return 0;
 	case ARG_SIZE:
 		return parse_size_of_pool(text, value, err);
 	case ARG_PERCENT:

@@ -22,6 +22,7 @@ struct value {
 	bool flag;		/* ARG_FLAG */
 	const char *text;	/* all others: as given, borrowed from the JSON */
 	struct target target;	/* ARG_TARGET, ARG_POOL */
+	struct mail_target mail;	/* ARG_MAIL */
 	enum scale_how how;	/* ARG_SIZE */
 	unsigned number;	/* ARG_SIZE, ARG_PERCENT, ARG_SIGNAL, ARG_LEVEL */
 	uint64_t seq;		/* ARG_SINCE: 0, or the sequence number */

@@ -73,6 +73,7 @@ call_free(struct control_call *call)
 	buf_done(&call->body);
 	free(call->context);
 	memory_free(call->args);
+	free(call->message);
 	free(call);
 }
 

@@ -50,6 +50,7 @@ struct control_call {
 	char who[64];
 	int64_t time_ms;
 	char *args;			/* JSON text, for the audit; or NULL */
+	char *message;			/* of `send'; or NULL */
 
 	/* What a command that runs over several turns keeps. */
 	void (*go_on)(struct control_call *call);	/* room to write again */

@@ -303,6 +303,32 @@ command_log_reopen(struct control_call *call,
 	change_begin(call, &change, false);
 }
 
+/* Topic and message are needed beyond this request, as its id may be looked up. */
+void
+command_send(struct control_call *call, const struct arguments *arguments)
+{
+	const struct value *topic = arguments_get(arguments, "topic");
+	const char *message = arguments_get(arguments, "message")->text;
+	struct change change = {
+		.mail = arguments_get(arguments, "worker")->mail,
+		.json = arguments_get(arguments, "json")->flag,
+		.hold_percent = -1,
+	};
+	size_t len = topic->given ? strlen(topic->text) + 1 : 1;
+	size_t message_len = strlen(message) + 1;
+
+	call->message = malloc(len + message_len);
+	if (call->message == NULL) {
+		call_fail_with(call, ERR_BUSY, "out of memory");
+		return;
+	}
+	memcpy(call->message, topic->given ? topic->text : "", len);
+	memcpy(call->message + len, message, message_len);
+	change.topic = call->message;
+	change.text = call->message + len;
+	change_begin(call, &change, false);
+}
+
 void
 command_config_check(struct control_call *call,
     const struct arguments *arguments)

@@ -18,6 +18,7 @@
 #include "common/base/errmsg.h"
 #include "common/table/table.h"
 #include "daemon/control/view.h"
+#include "daemon/proto/mail_target.h"
 
 enum {
 	COMMAND_ID_MAX = 32,	/* characters of a command id */
@@ -54,6 +55,9 @@ struct change {
 					 * that fails, SCALE by how busy it is */
 	bool now;			/* STOP --now */
 	int signal;			/* KILL: number, SIGKILL if not given */
+	struct mail_target mail;	/* SEND */
+	bool json;			/* SEND: so is its message marked */
+	const char *topic;		/* SEND; as text */
 	const char *text;		/* LOG_LEVEL level, SEND message, UPGRADE
 					 * path, an automatic SCALE's reason;
 					 * for the call of start() only.

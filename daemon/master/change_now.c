@@ -3,7 +3,7 @@
 
 /*
  * change_now.c: changes that are done at once: kill, pause, resume, retry,
- * drain, log level and reopen.
+ * drain, send, log level and reopen.
  */
 #include <signal.h>
 #include <stdio.h>
@@ -21,6 +21,7 @@
 #include "daemon/master/master.h"
 #include "daemon/master/process.h"
 #include "daemon/master/quarantine.h"
+#include "daemon/master/relay.h"
 #include "daemon/master/turn.h"
 #include "daemon/supervisor/state.h"
 
@@ -207,6 +208,9 @@ change_now(struct master *m, struct control_call *call,
 			    "the daemon is stopping");
 		else
 			do_targets(m, call, change);
+		return true;
+	case COMMAND_SEND:
+		relay_send(m, call, change);
 		return true;
 	case COMMAND_LOG_LEVEL:
 		level = change->text != NULL ?

@@ -34,6 +34,12 @@ struct relay_end {
 void relay_message(struct process *from, struct channel_packet *packet,
     const int *fds, size_t count);
 
+/* A message of the operator; call hears how many have read it. */
+void relay_send(struct master *m, struct control_call *call,
+    const struct change *change);
+/* Each tick: those who were not heard of in time. */
+void relay_look(void);
+
 /* It has read its last one: who waits for one of the others is told. */
 void relay_lose_receiver(struct process *process);
 

@@ -39,23 +39,23 @@ bool
 relay_publish(struct process *from, const struct letter *letter)
 {
 	size_t len = letter->data == NULL ? 0 : letter->len;
-	static char data[6 * DATA_MAX + 3];
-	char topic[4 * LETTER_WORD_MAX + 1], shown[4 * WORDS + 1];
-	char text[sizeof(topic) + sizeof(shown) + 2];
+	static char plain[DATA_MAX], data[6 * DATA_MAX + 3];
+	char text[LETTER_WORD_MAX + WORDS + 3];
 	size_t used;
 
 	if (len > DATA_MAX || !may_publish(&from->relay))
 		return false;
+	/* a NUL is refused by many who read JSON: the sign for what is replaced */
+	for (size_t i = 0; i < len; i++)
+		plain[i] = ((const char *)letter->data)[i] != '\0' ?
+		    ((const char *)letter->data)[i] : 0x1a;
 	data[0] = '"';
-	used = 1 + escape_json(data + 1, sizeof(data) - 3, letter->data, len);
+	used = 1 + escape_json(data + 1, sizeof(data) - 3, plain, len);
 	data[used] = '"';
 	data[used + 1] = '\0';
-	escape_string(topic, sizeof(topic), letter->topic,
-	    strlen(letter->topic));
-	escape_string(shown, sizeof(shown), letter->data,
-	    len < WORDS ? len : WORDS);
-	snprintf(text, sizeof(text), "%s%s%s", topic,
-	    topic[0] == '\0' ? "" : ": ", shown);
+	snprintf(text, sizeof(text), "%s%s%.*s", letter->topic,
+	    letter->topic[0] == '\0' ? "" : ": ",
+	    (int)(len < WORDS ? len : WORDS), plain);
 	turn_tell_worker(from->master, EVENT_WORKER_MESSAGE, from->row, text,
 	    (const struct event_member[]){
 		EVENT_TEXT("topic", letter->topic),

@@ -31,6 +31,7 @@
 #include "daemon/master/process.h"
 #include "daemon/master/quarantine.h"
 #include "daemon/master/recycle.h"
+#include "daemon/master/relay.h"
 #include "daemon/master/sample.h"
 #include "daemon/master/sorry.h"
 #include "daemon/master/sources.h"
@@ -126,6 +127,7 @@ on_tick(evutil_socket_t fd, short what, void *arg)
 	listeners_check(m);
 	recycle_look(m);
 	quarantine_look(m);
+	relay_look();
 	dispatch_kick_all(m);
 	if (m->ticks % PROC_TICKS == 0) {
 		start_look_at_control(m);

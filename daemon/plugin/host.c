@@ -39,6 +39,8 @@ leave(struct host *host, struct host_frame frame)
 	host->current = frame.plugin;
 	host->in_callback = frame.outer;
 	if (!frame.outer) {
+		if (host->outbox.filled > 0 && !host->outbox.held)
+			outbox_flush(&host->outbox);
 		board_set_callback(host->board, 0);
 		if (WORD_GET(host->board->page->beat.busy_until_ns) != 0)
 			WORD_SET(host->board->page->beat.busy_until_ns, 0);

@@ -3,8 +3,7 @@
 
 /*
  * outbox.h: messages that plugins of this worker send, and what became of them.
- * Small ones are gathered and leave together at the end of the loop's turn;
- * what the control channel does not take waits, within bounds, and a sender
+ * Small ones are gathered and leave together when the callback returns; what the control channel does not take waits, within bounds, and a sender
  * that goes on is refused.  One a process, the loop's thread only.
  */
 #ifndef DAEMON_PLUGIN_OUTBOX_H
@@ -23,7 +22,7 @@ struct host;
 struct sent;
 
 enum {
-	OUTBOX_OPEN = 1024,		/* whose end somebody waits for */
+	OUTBOX_OPEN = 4096,		/* whose end somebody waits for */
 	OUTBOX_FDS = 64,		/* that wait in the channel */
 };
 
@@ -43,6 +42,7 @@ struct outbox {
 	uint32_t free_first;		/* index + 1 */
 	uint64_t number;		/* of the last one */
 	uint64_t deadline_ns;		/* the first of theirs; 0: none */
+	bool held;			/* many callbacks in a row: not after each */
 	bool room_wanted;		/* by a plugin */
 	bool shut;			/* nobody may wait any more */
 };

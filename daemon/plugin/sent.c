@@ -12,7 +12,7 @@
 #include "common/base/fd.h"
 #include "daemon/plugin/host.h"
 
-enum { ROW_BITS = 10 };
+enum { ROW_BITS = 12 };
 
 _Static_assert(OUTBOX_OPEN == 1 << ROW_BITS, "a row fits its bits");
 

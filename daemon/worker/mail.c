@@ -56,10 +56,13 @@ take_letters(struct worker *worker, struct channel_packet *packet, int *fds)
 	if (count == 1 && error != 0)
 		return;
 	at = channel_tail(packet, NULL);
+	worker->host.outbox.held = true;
 	for (uint32_t i = 0; i < count; i++) {
 		at = letter_read(at, &letter);
 		inbox_deliver(&worker->host, &letter, is_answer, fds);
 	}
+	worker->host.outbox.held = false;
+	outbox_flush(&worker->host.outbox);
 	board_add(&worker->board, METRIC_MESSAGES_TAKEN, count);
 }
 

@@ -87,7 +87,7 @@ typedef void cluster_answer_fn(const struct cluster_message *m, int error,
  * Descriptors stay yours: with MOVE until done(0), when they have been closed;
  * without done they are closed here when the message has ended, well or not.
  * 0: it is on its way.  -EAGAIN: 1,024 messages or 1 MiB wait here already, or
- * 1,024 whose done() is to come: nothing was taken, on_room() says when to go on
+ * 4,096 whose done() is to come: nothing was taken, on_room() says when to go on
  * -- with a NULL for the request.  -EINVAL: not a word for anybody, an unknown
  * flag, a topic with control characters, over 63 bytes or "clusterd.…", MOVE to
  * several; -EMSGSIZE: over 16 MiB, or 4 KiB to "master"; -EBADF: not an open

@@ -471,7 +471,9 @@ send_with(const char *to, struct cluster_send how)
 static enum cluster_verdict
 do_misuse(struct cluster_request *req)
 {
-	static const int closed[] = { 4000 }, own[] = { 3 }, good[] = { 2 };
+	static const int closed[] = { 4000 }, own[] = { 3 };
+	int good[] = { open("/dev/null", O_RDONLY | O_CLOEXEC) };
+	static char event[CLUSTER_EVENT_MAX + 1];
 	static int many[17];
 	char long_topic[65];
 	int said[24], n = 0;
@@ -484,7 +486,7 @@ do_misuse(struct cluster_request *req)
 	said[n++] = cluster_send("web/x", "x", 1, NULL);
 	said[n++] = cluster_send("web/0", NULL, 1, NULL);
 	said[n++] = cluster_send("web/0", "x", CLUSTER_MESSAGE_MAX + 1, NULL);
-	said[n++] = cluster_send("master", got, CLUSTER_EVENT_MAX + 1, NULL);
+	said[n++] = cluster_send("master", event, sizeof(event), NULL);
 	said[n++] = send_with("web/0", (struct cluster_send){ .size = 1 });
 	said[n++] = send_with("web/0", (struct cluster_send){ .flags = 64 });
 	said[n++] = send_with("web/0", (struct cluster_send){
@@ -509,6 +511,7 @@ do_misuse(struct cluster_request *req)
 	said[n++] = cluster_ask("web/0", "x", 1, 0, NULL, NULL);
 	said[n++] = cluster_answer(NULL, "x", 1, NULL);
 	said[n++] = cluster_message_take_fd(NULL, 0);
+	close(good[0]);
 	return say_numbers(req, said, (unsigned)n);
 }
 
@@ -516,6 +519,23 @@ static enum cluster_verdict
 do_answers(struct cluster_request *req)
 {
 	return say_numbers(req, last_answers, 4);
+}
+
+/* /fill?leave=N: open descriptors until so many numbers are free; /fill?leave=-1:
+ * close these. */
+static enum cluster_verdict
+do_fill(struct cluster_request *req)
+{
+	static int filled[70000];
+	static unsigned count;
+	long left = number(req, "leave", 0);
+	int fd;
+
+	while (left >= 0 && count < 70000 && (fd = dup(2)) >= 0)
+		filled[count++] = fd;
+	for (long i = 0; count > 0 && (left < 0 || i < left); i++)
+		close(filled[--count]);
+	return say_numbers(req, (int[]){ (int)count }, 1);
 }
 
 /* ---- paths --------------------------------------------------------------------------------------- */
@@ -534,7 +554,8 @@ static const struct {
 	{ "/got", do_got }, { "/start", do_start },
 	{ "/outcomes", do_outcomes }, { "/gate", do_gate },
 	{ "/gate-counts", do_gate_counts }, { "/misuse", do_misuse },
-	{ "/answers", do_answers }, { "/who", do_who },
+	{ "/answers", do_answers }, { "/fill", do_fill },
+	{ "/who", do_who },
 };
 
 static enum cluster_verdict
