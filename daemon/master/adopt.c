@@ -83,12 +83,6 @@ take_found(struct master *m)
 				turn_tell_worker(m, EVENT_WORKER_FORKED, row,
 				    NULL, NULL);
 			}
-			if (p->exited)
-				life_exited(m, p->id, &p->end);
-			else if (m->memo_recovered)
-				life_find_ready(p);
-			else
-				rebuild_settle(m, row);
 			continue;
 		}
 		/* Its end was counted already; its queue may be full. */
@@ -102,6 +96,25 @@ take_found(struct master *m)
 		m->graves = p;
 	}
 	found = NULL;
+}
+
+/* What each has said, and nobody has heard, is heard now that all are here: some
+ * of it may be for others. */
+static void
+hear_found(struct master *m)
+{
+	for (uint16_t i = 0; i < turn_look(m)->workers; i++) {
+		struct process *p = m->process[i];
+
+		if (p == NULL)
+			continue;
+		if (p->exited)
+			life_exited(m, p->id, &p->end);
+		else if (m->memo_recovered)
+			life_find_ready(p);
+		else
+			rebuild_settle(m, i);
+	}
 }
 
 /* Rows that say they have a process, and the keeper knows of none. */
@@ -183,6 +196,7 @@ adopt_begin(struct master *m)
 	start_apply_conf(m);
 	m->attached = true;
 	take_found(m);
+	hear_found(m);
 	miss_processes(m);
 	listeners_tell_untold(m);
 	actions_repeat(m);

@@ -132,16 +132,26 @@ bundle_add(struct master *m, struct process *to, enum channel_type type,
 
 /* ---- one letter -------------------------------------------------------------------- */
 
-/* Is it there to receive? */
+/* READY, or a master that has just adopted it has not heard of it yet. */
 static bool
-receives(struct master *m, const struct process *process)
+is_ready(struct master *m, const struct process *process)
 {
 	uint8_t state;
 
 	if (process == NULL || process->row == MEMO_NONE)
 		return false;
 	state = turn_look(m)->worker[process->row].state;
-	return state == WS_READY || state == WS_DRAINING;
+	return state == WS_READY || (state == WS_STARTING &&
+	    process->page != NULL && page_read_ready(process->page));
+}
+
+/* Is it there to receive? */
+static bool
+receives(struct master *m, const struct process *process)
+{
+	return is_ready(m, process) || (process != NULL &&
+	    process->row != MEMO_NONE &&
+	    turn_look(m)->worker[process->row].state == WS_DRAINING);
 }
 
 static void
@@ -179,11 +189,11 @@ pass_all(struct master *m, const struct mail_target *target,
 		struct process *to;
 
 		if (slot->pool == MEMO_NONE || slot->current == MEMO_NONE ||
-		    (target->kind == MAIL_TO_POOL && slot->pool != pool) ||
-		    copy->worker[slot->current].state != WS_READY)
+		    (target->kind == MAIL_TO_POOL && slot->pool != pool))
 			continue;
 		to = m->process[slot->current];
-		if (to == NULL || ((onward->letter.flags & LETTER_NOT_SELF) &&
+		if (!is_ready(m, to) ||
+		    ((onward->letter.flags & LETTER_NOT_SELF) &&
 		    to->id == onward->entry.sender))
 			continue;
 		meant++;

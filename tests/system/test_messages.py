@@ -10,64 +10,15 @@ import time
 import pytest
 
 from harness import http, wait
+from harness.post import MAIL, Post
 
-MAIL = {"/": "hello", **{"/" + path: "mail" for path in (
-    "send", "quiet", "ask", "got", "start", "outcomes", "gate", "gate-counts", "misuse",
-    "answers", "who", "fill")}}
-
-
-class Post:
-    """One connection to each worker of the pool, by name."""
-
-    def __init__(self, c):
-        self.c, self.conns = c, {}
-
-    def to(self, worker):
-        """A connection that this worker serves; others are kept for later."""
-        for _ in range(100):
-            if worker in self.conns:
-                return self.conns[worker]
-            conn = self.c.connect(timeout=30)
-            name = conn.request("GET", "/who").header("X-Worker")
-            if name in self.conns:
-                conn.close()
-            else:
-                self.conns[name] = conn
-        raise AssertionError("never served by " + worker)
-
-    def ask(self, worker, path):
-        answer = self.to(worker).request("GET", path)
-        assert answer.status == 200, answer.text
-        return answer.text
-
-    def send(self, worker, query):
-        """(error, taken) of done(), or what cluster_send() said alone."""
-        words = [int(word) for word in self.ask(worker, "/send?" + query).split()]
-        return words[0] if len(words) == 1 else tuple(words)
-
-    def got(self, worker, sender=None):
-        rows = self.ask(worker, "/got" + ("?from=" + sender if sender else ""))
-        return [Got(line) for line in rows.splitlines()]
-
-    def await_got(self, worker, count, sender=None, timeout=10):
-        wait.until(lambda: len(self.got(worker, sender)) >= count, timeout,
-                   "%d messages at %s" % (count, worker))
-        return self.got(worker, sender)
-
-
-class Got:
-    def __init__(self, line):
-        self.sender, self.id, topic, length, fds, flags, total, self.data = \
-            (line + " ").split(" ", 7)
-        self.data = self.data.rstrip(" ")
-        self.id, self.topic = int(self.id), topic[1:-1]
-        self.len, self.fds, self.flags, self.sum = map(int, (length, fds, flags, total))
+ROUTES = dict(MAIL, **{"/": "hello"})
 
 
 @pytest.fixture
 def post(cluster):
     def begin(**how):
-        how.setdefault("routes", MAIL)
+        how.setdefault("routes", ROUTES)
         return Post(cluster(**how))
     return begin
 
@@ -122,7 +73,7 @@ def test_broadcasts(post):
 
 
 def test_an_instance(post):
-    p = post(routes=dict(MAIL, **{"/other": "post"}), plugins={"post": {"module": "mail.so"}})
+    p = post(routes=dict(ROUTES, **{"/other": "post"}), plugins={"post": {"module": "mail.so"}})
     # both are one module, and keep what they get together
     for to, count in (("web/1", 2), ("web/1@mail", 3), ("web/1@post", 4)):
         assert p.send("web/0", "to=%s" % to) == (0, 1)
@@ -166,31 +117,15 @@ def test_order(post):
         conn.close()
 
 
-def outcomes(p, worker):
-    """(how often there was no room, [outcome of each])"""
-    refused, *all_of_them = map(int, p.ask(worker, "/outcomes").split())
-    return refused, all_of_them
-
-
-def await_outcomes(p, worker, count, timeout=20):
-    wait.until(lambda: len(outcomes(p, worker)[1]) == count and
-               1 not in outcomes(p, worker)[1], timeout, "the outcome of each message")
-    return outcomes(p, worker)
-
-
-def numbers(p, worker, sender):
-    return [int(one.data) for one in p.got(worker, sender)]
-
-
 def test_many_keep_their_order(post):
     p = post(workers=3)
     for sender in ("web/0", "web/2"):
         p.ask(sender, "/start?to=web/1&n=20000&burst=400&every=1")
     for sender in ("web/0", "web/2"):
-        _, found = await_outcomes(p, sender, 20000)
+        _, found = p.await_outcomes(sender, 20000)
         taken = [n for n, outcome in enumerate(found) if outcome == 0]
         assert len(taken) > 1024 and set(found) <= {0, -errno.EAGAIN}
-        assert numbers(p, "web/1", sender) == taken
+        assert p.numbers("web/1", sender) == taken
 
 
 # ---- descriptors -------------------------------------------------------------------
@@ -325,19 +260,19 @@ def test_who_does_not_read_holds_up_nobody(post):
     rss = rss_kb(master), rss_kb(p.c.worker("web/0")["pid"])
     with stopped(p, "web/1"):
         p.ask("web/0", "/start?to=web/1&n=5000&burst=100&every=1")
-        wait.until(lambda: len(outcomes(p, "web/0")[1]) >= 1024, 10, "a full box")
+        wait.until(lambda: len(p.outcomes("web/0")[1]) >= 1024, 10, "a full box")
         assert p.send("web/0", "to=web/2&data=other") == (0, 1)
         assert p.send("web/2", "to=web/0&data=other") == (0, 1)
         assert p.send("web/2", "to=web/1&data=full") == (-errno.EAGAIN, 0)
         assert p.c.ask("status", timeout=1)[-1]["ok"]
         found = wait.until(lambda: (lambda all_of: all_of.count(1) == 1024 and all_of)(
-            outcomes(p, "web/0")[1]), 10, "1,024 on their way")
+            p.outcomes("web/0")[1]), 10, "1,024 on their way")
         assert set(found) == {1, -errno.EAGAIN}
-    _, found = await_outcomes(p, "web/0", 5000)
+    _, found = p.await_outcomes("web/0", 5000)
     taken = [n for n, outcome in enumerate(found) if outcome == 0]
     assert set(found) <= {0, -errno.EAGAIN}
     assert len(taken) >= 1024
-    assert numbers(p, "web/1", "web/0") == taken
+    assert p.numbers("web/1", "web/0") == taken
     assert rss_kb(master) < rss[0] + 8192
     assert rss_kb(p.c.worker("web/0")["pid"]) < rss[1] + 8192
 
@@ -362,11 +297,11 @@ def test_a_master_that_does_not_read(post):
         assert 1024 <= sent < 100000
         assert rss_kb(pid) < rss + 8192
         p.ask("web/0", "/start?to=web/1&n=200")
-        assert outcomes(p, "web/0") == (1, [])
+        assert p.outcomes("web/0") == (1, [])
     finally:
         os.kill(master, signal.SIGCONT)
     # more have come at once than wait for one
-    assert set(await_outcomes(p, "web/0", 200)[1]) <= {0, -errno.EAGAIN}, "on_room() came"
+    assert set(p.await_outcomes("web/0", 200)[1]) <= {0, -errno.EAGAIN}, "on_room() came"
     assert 1024 <= len(p.got("web/1")) <= sent + 200
 
 
@@ -378,11 +313,11 @@ def test_the_receiver_dies(post):
     victim = p.c.worker("web/1")
     os.kill(victim["pid"], signal.SIGSTOP)
     p.ask("web/0", "/start?to=web/1&n=500&burst=500")
-    wait.until(lambda: len(outcomes(p, "web/0")[1]) == 500, 10, "all sent")
+    wait.until(lambda: len(p.outcomes("web/0")[1]) == 500, 10, "all sent")
     os.kill(victim["pid"], signal.SIGKILL)
-    assert await_outcomes(p, "web/0", 500)[1] == [-errno.EPIPE] * 500
+    assert p.await_outcomes("web/0", 500)[1] == [-errno.EPIPE] * 500
     p.c.await_state(lambda s: s["pools"][0]["ready"] == 2)
-    p.conns.pop("web/1", None)
+    p.forget("web/1")
     assert p.got("web/1") == [], "nothing for a successor"
     assert p.send("web/0", "to=id:%d" % victim["id"]) == (-errno.ESRCH, 0)
 
@@ -403,7 +338,7 @@ def test_the_sender_dies(post):
 
 def test_drain(post):
     """Who drains still reads and sends; what comes after its end is for nobody."""
-    p = post(routes=dict(MAIL, **{"/sleep": "evil"}), workers=2, drain_timeout="10s")
+    p = post(routes=dict(ROUTES, **{"/sleep": "evil"}), workers=2, drain_timeout="10s")
     slow = p.c.connect(timeout=30)
     slow.send(http.head("GET", "/sleep?1500", "a"))
     name = wait.until(lambda: next((w["worker"] for w in p.c.workers() if w["doing"] or
@@ -439,7 +374,7 @@ def test_another_master(post):
     assert p.send("web/0", "to=web/2") == (0, 1), "those before were read"
     os.kill(master, signal.SIGKILL)
     p.c.await_event("master.adopted", after=seen)
-    assert await_outcomes(p, "web/0", 300)[1] == [-errno.EPIPE] * 300
+    assert p.await_outcomes("web/0", 300)[1] == [-errno.EPIPE] * 300
     os.kill(p.c.worker("web/1")["pid"], signal.SIGCONT)
     assert p.send("web/0", "to=web/1&data=new") == (0, 1)
     got = [one.data for one in p.got("web/1", "web/0")]
@@ -454,8 +389,8 @@ def test_what_a_master_did_not_read(post):
     os.kill(master, signal.SIGSTOP)
     p.ask("web/0", "/start?to=web/1&n=300&burst=300")
     os.kill(master, signal.SIGKILL)
-    assert await_outcomes(p, "web/0", 300)[1] == [0] * 300
-    assert numbers(p, "web/1", "web/0") == list(range(300))
+    assert p.await_outcomes("web/0", 300)[1] == [0] * 300
+    assert p.numbers("web/1", "web/0") == list(range(300))
 
 
 def test_the_event(post):
@@ -474,7 +409,7 @@ def test_events_are_rationed(post):
     """What one worker says does not push out what is said of others."""
     p = post()
     p.ask("web/0", "/start?to=master&n=400&burst=400")
-    found = await_outcomes(p, "web/0", 400)[1]
+    found = p.await_outcomes("web/0", 400)[1]
     assert found.count(0) in (100, 200) and set(found) == {0, -errno.EAGAIN}
 
 

@@ -350,6 +350,14 @@ do_start(struct cluster_request *req)
 	return cluster_reply_text(req, 200, "started\n");
 }
 
+/* /stop: no more of them; how many there are. */
+static enum cluster_verdict
+do_stop(struct cluster_request *req)
+{
+	job.count = job.next;
+	return say_numbers(req, (int[]){ (int)job.count }, 1);
+}
+
 /* One outcome a word; the first is how often there was no room. */
 static enum cluster_verdict
 do_outcomes(struct cluster_request *req)
@@ -552,6 +560,7 @@ static const struct {
 } paths[] = {
 	{ "/send", do_send }, { "/quiet", do_quiet }, { "/ask", do_ask },
 	{ "/got", do_got }, { "/start", do_start },
+	{ "/stop", do_stop },
 	{ "/outcomes", do_outcomes }, { "/gate", do_gate },
 	{ "/gate-counts", do_gate_counts }, { "/misuse", do_misuse },
 	{ "/answers", do_answers }, { "/fill", do_fill },
