@@ -56,13 +56,10 @@ take_letters(struct worker *worker, struct channel_packet *packet, int *fds)
 	if (count == 1 && error != 0)
 		return;
 	at = channel_tail(packet, NULL);
-	worker->host.outbox.held = true;
 	for (uint32_t i = 0; i < count; i++) {
 		at = letter_read(at, &letter);
 		inbox_deliver(&worker->host, &letter, is_answer, fds);
 	}
-	worker->host.outbox.held = false;
-	outbox_flush(&worker->host.outbox);
 	board_add(&worker->board, METRIC_MESSAGES_TAKEN, count);
 }
 
@@ -80,8 +77,8 @@ take_reports(struct worker *worker, struct channel_packet *packet)
 	}
 }
 
-bool
-mail_take(struct worker *worker, struct channel_packet *packet, int *fds,
+static bool
+take(struct worker *worker, struct channel_packet *packet, int *fds,
     size_t count)
 {
 	struct errmsg err;
@@ -108,6 +105,22 @@ mail_take(struct worker *worker, struct channel_packet *packet, int *fds,
 		return true;
 	}
 	return false;
+}
+
+/* What plugins send meanwhile leaves together. */
+bool
+mail_take(struct worker *worker, struct channel_packet *packet, int *fds,
+    size_t count)
+{
+	struct outbox *outbox = &worker->host.outbox;
+	bool taken;
+
+	outbox->held = true;
+	taken = take(worker, packet, fds, count);
+	outbox->held = false;
+	if (outbox->filled > 0)
+		outbox_flush(outbox);
+	return taken;
 }
 
 void

@@ -213,6 +213,8 @@ FILES = [
       "a letter or digit first"]),
     (GOOD + "[pool sorry]\nlisten = 127.0.0.1:1\n",
      ['c.ini:5: [pool sorry]: the name "sorry" is reserved']),
+    (GOOD + "[pool master]\nlisten = 127.0.0.1:1\n",
+     ['c.ini:5: [pool master]: the name "master" is reserved']),
     (GOOD + "[pool two]\n", ["c.ini:5: [pool two] listen: is required"]),
     (GOOD + "[pool two]\nlisten = 127.0.0.1:8080\n",
      ["c.ini:6: [pool two] listen: 127.0.0.1:8080 is also in [pool web]"]),

@@ -86,7 +86,7 @@ keep(const struct cluster_message *m)
 
 	if (got == NULL)
 		got = calloc(GOT_MAX, sizeof(*got));
-	if (got == NULL || got_count == GOT_MAX)
+	if (got == NULL || got_count == GOT_MAX || m->topic[0] == '-')
 		return;
 	row = &got[got_count++];
 	*row = (struct got){ .from_id = m->from_id, .len = m->len,
@@ -325,16 +325,6 @@ job_run(void *arg)
 		cluster_timer((unsigned)job.every_ms, job_run, NULL);
 }
 
-static void
-on_room(struct cluster_request *req, void *self)
-{
-	(void)self;
-	if (req != NULL || !job.waits)
-		return;
-	job.waits = false;
-	job_run(NULL);
-}
-
 /* /start?to=&n=&every=&burst= */
 static enum cluster_verdict
 do_start(struct cluster_request *req)
@@ -369,6 +359,66 @@ do_outcomes(struct cluster_request *req)
 		used += (size_t)snprintf(text + used, sizeof(text) - used,
 		    " %d", job.outcome[i]);
 	return cluster_reply_text(req, 200, text);
+}
+
+/* ---- as many as possible, for bench/messages --------------------------------------------- */
+
+static struct flood {
+	struct cluster_request *req;
+	char to[128], data[4096];
+	long n, sent, done, taken, size, window;
+} flood;
+
+static void flood_more(void);
+
+static void
+on_flood_done(void *arg, int error, unsigned taken)
+{
+	(void)arg;
+	(void)error;
+	flood.done++;
+	flood.taken += taken;
+	if (flood.done == flood.n)
+		say_numbers(flood.req, (int[]){ (int)flood.taken }, 1);
+	else if (flood.sent - flood.done <= flood.window / 2)
+		flood_more();
+}
+
+static void
+flood_more(void)
+{
+	static const struct cluster_send how = { .size = sizeof(how),
+	    .topic = "-", .done = on_flood_done };	/* not kept */
+
+	while (flood.sent < flood.n && flood.sent - flood.done < flood.window &&
+	    cluster_send(flood.to, flood.data, (size_t)flood.size, &how) == 0)
+		flood.sent++;
+}
+
+static void
+on_room(struct cluster_request *req, void *self)
+{
+	(void)self;
+	if (req != NULL)
+		return;
+	if (flood.sent < flood.n)
+		flood_more();
+	if (!job.waits)
+		return;
+	job.waits = false;
+	job_run(NULL);
+}
+
+/* /flood?to=&n=&size=&window=: how many were taken, when all have ended. */
+static enum cluster_verdict
+do_flood(struct cluster_request *req)
+{
+	flood = (struct flood){ .req = req, .n = number(req, "n", 1000),
+	    .size = number(req, "size", 64),
+	    .window = number(req, "window", 512) };
+	argument(req, "to", flood.to, sizeof(flood.to));
+	flood_more();
+	return CLUSTER_LATER;
 }
 
 /* ---- clients that are passed on -------------------------------------------------------------- */
@@ -560,7 +610,7 @@ static const struct {
 } paths[] = {
 	{ "/send", do_send }, { "/quiet", do_quiet }, { "/ask", do_ask },
 	{ "/got", do_got }, { "/start", do_start },
-	{ "/stop", do_stop },
+	{ "/stop", do_stop }, { "/flood", do_flood },
 	{ "/outcomes", do_outcomes }, { "/gate", do_gate },
 	{ "/gate-counts", do_gate_counts }, { "/misuse", do_misuse },
 	{ "/answers", do_answers }, { "/fill", do_fill },
