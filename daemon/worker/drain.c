@@ -28,7 +28,8 @@ drain_stop(struct worker *worker)
 	if (worker->host.http.table != NULL)
 		worker->aborted += http_abort_all(&worker->host.http);
 	host_stop(&worker->host);
-	talk_finish(worker, clock_scaled_ms(FINISH_MS));
+	if (!worker->keeper_lost)
+		talk_finish(worker, clock_scaled_ms(FINISH_MS));
 	access_stop(worker);
 	beat_now(worker);
 	check_leaks();

@@ -26,6 +26,8 @@ on_channel_writable(evutil_socket_t fd, short what, void *arg)
 	/* Later: on the next beat. */
 	if (channel_flush(&worker->channel, &err) != CHANNEL_WAIT)
 		event_del(&worker->channel_write_event);
+	if (worker->channel.first == NULL)
+		board_set_ready(&worker->board);	/* READY is among them */
 	outbox_tell_room(&worker->host.outbox);
 }
 

@@ -402,7 +402,7 @@ def test_worker_cannot_cut_its_page(row):
 
 
 FRAMES = ["ready", "online", "drained", "fatal", "unknown", "none", "master", "cut",
-          "short", "long", "empty", "fds", "flood"]
+          "short", "long", "empty", "fds", "flood", "letter", "nobody", "unsealed", "taken"]
 SOCKET = ["write", "shutdown"]
 
 

@@ -79,36 +79,86 @@ send_frame(uint16_t type, uint32_t length, size_t size, int flags)
 	    -errno : 0;
 }
 
+/* A packet as it is, with a descriptor that is nothing much. */
 static int
-send_frame_with_fd(uint16_t type, uint32_t length)
+send_with_fd(const void *packet, size_t size)
 {
-	unsigned char frame[16 + 256] = { 0 };
 	union {
 		struct cmsghdr header;
 		char bytes[CMSG_SPACE(sizeof(int))];
 	} control = { .header = { CMSG_LEN(sizeof(int)), SOL_SOCKET,
 		SCM_RIGHTS } };
-	struct iovec part = { frame, 16 + length };
+	struct iovec part = { (void *)(uintptr_t)packet, size };
 	struct msghdr message = { .msg_iov = &part, .msg_iovlen = 1,
 		.msg_control = &control, .msg_controllen = sizeof(control) };
 
-	memcpy(frame, &type, sizeof(type));
-	memcpy(frame + 4, &length, sizeof(length));
 	memset(CMSG_DATA(&control.header), 0, sizeof(int));
 	return sendmsg(FD_CHANNEL, &message, MSG_NOSIGNAL) < 0 ? -errno : 0;
 }
 
-/* A message of nothing to worker "x/0", as daemon/proto/letter.h has it: the
- * frame's head, the number of letters, and one. */
 static int
-send_letter(void)
+send_frame_with_fd(uint16_t type, uint32_t length)
+{
+	unsigned char frame[16 + 256] = { 0 };
+
+	memcpy(frame, &type, sizeof(type));
+	memcpy(frame + 4, &length, sizeof(length));
+	return send_with_fd(frame, 16 + length);
+}
+
+/* A MESSAGE of nothing to a worker "x/0", as daemon/proto/letter.h has it: the
+ * frame's head, the number of letters, and one. */
+static void
+make_letter(uint64_t frame[8])
 {
 	static const uint64_t letter[] = {
 		8 | (uint64_t)(8 + 40) << 32, 0, 1, 40, 0, 0,
 		(uint64_t)3 << 32, 0x302f78 };
+
+	memcpy(frame, letter, sizeof(letter));
+}
+
+static int
+send_letter(void)
+{
 	uint64_t frame[8];
 
-	memcpy(frame, letter, sizeof(frame));
+	make_letter(frame);
+	return send(FD_CHANNEL, frame, sizeof(frame), MSG_NOSIGNAL) < 0 ?
+	    -errno : 0;
+}
+
+/* To "x 0". */
+static int
+send_to_nobody(void)
+{
+	uint64_t frame[8];
+
+	make_letter(frame);
+	frame[7] ^= '/' << 8 ^ ' ' << 8;
+	return send(FD_CHANNEL, frame, sizeof(frame), MSG_NOSIGNAL) < 0 ?
+	    -errno : 0;
+}
+
+/* LETTER_LARGE, of 65536 bytes, whose file is none that is sealed. */
+static int
+send_unsealed(void)
+{
+	uint64_t frame[8];
+
+	make_letter(frame);
+	frame[3] |= (uint64_t)8 << 32;
+	frame[6] |= 65536 | (uint64_t)1 << 56;
+	return send_with_fd(frame, sizeof(frame));
+}
+
+/* TAKEN: five letters of the first master were read, which sent none. */
+static int
+send_taken(void)
+{
+	static const uint64_t frame[] = { 22 | (uint64_t)16 << 32, 0,
+		1 | (uint64_t)5 << 32, 0 };
+
 	return send(FD_CHANNEL, frame, sizeof(frame), MSG_NOSIGNAL) < 0 ?
 	    -errno : 0;
 }
@@ -138,7 +188,7 @@ frames[] = {
 	{ "online", 1, 72, 88 }, { "unknown", 99, 0, 16 }, { "none", 0, 0, 16 },
 	{ "master", 11, 8, 24 }, { "cut", 3, 8, 20 }, { "short", 3, 8, 7 },
 	{ "long", 8, 16385, 16 + 16385 }, { "empty", 3, 0, 16 },
-	{ "command", 10, 40, 56 },
+	{ "command", 10, 40, 56 }, { "letter", 8, 48, 64 },
 };
 
 static int
@@ -150,6 +200,12 @@ lie(const char *word)
 		return send_frame_with_fd(7, 256);
 	if (strcmp(word, "flood") == 0)
 		return send_many();
+	if (strcmp(word, "nobody") == 0)
+		return send_to_nobody();
+	if (strcmp(word, "unsealed") == 0)
+		return send_unsealed();
+	if (strcmp(word, "taken") == 0)
+		return send_taken();
 	if (strcmp(word, "write") == 0)
 		return send(FD_CONNECTIONS, frames, 64, MSG_NOSIGNAL) < 0 ?
 		    -errno : 0;
