@@ -23,17 +23,51 @@
 static struct {
 	struct process *to;
 	uint32_t count;
+	uint64_t last_ref;		/* the highest */
 	_Alignas(8) struct channel_packet packet;
 } reports;
+
+/* It could not be told what became of its letters up to there. */
+static void
+lose(struct process *to, uint64_t ref)
+{
+	if (ref > to->relay.lost_ref)
+		to->relay.lost_ref = ref;
+}
 
 static void
 reports_leave(void)
 {
-	if (reports.to != NULL)
-		process_say(reports.to, &reports.packet,
-		    reports.count * sizeof(struct mail_report), -1);
+	struct process *to = reports.to;
+
+	if (to != NULL && !process_say(to, &reports.packet,
+	    reports.count * sizeof(struct mail_report), -1))
+		lose(to, reports.last_ref);
 	reports.to = NULL;
 	reports.count = 0;
+	reports.last_ref = 0;
+}
+
+static bool
+say_synced(struct process *to, uint64_t last, uint64_t first)
+{
+	static struct channel_packet packet;
+
+	channel_begin(&packet, CHANNEL_SYNCED, 0);
+	packet.body.synced.last = last;
+	packet.body.synced.first = first;
+	return process_say(to, &packet, 0, -1);
+}
+
+/* Which of them were to be told is forgotten: none up to there is known here, as
+ * if another master had had them. */
+void
+relay_tick(struct process *process)
+{
+	uint64_t lost = process->relay.lost_ref;
+
+	if (lost != 0 && say_synced(process, lost, 0))
+		process->relay.lost_ref = 0;
 }
 
 static void
@@ -49,6 +83,8 @@ reports_add(struct process *to, const struct mail_report *report)
 	memcpy(channel_tail(&reports.packet, NULL) +
 	    reports.count++ * sizeof(*report), report, sizeof(*report));
 	reports.packet.body.report.reports = reports.count;
+	if (report->ref > reports.last_ref)
+		reports.last_ref = report->ref;
 }
 
 /* To who sent it, if that is still there and wants to hear. */
@@ -331,12 +367,8 @@ take_taken(struct process *from, const struct channel_msg_taken *taken)
 static void
 take_sync(struct process *from, const struct channel_msg_sync *sync)
 {
-	static struct channel_packet packet;
-
-	channel_begin(&packet, CHANNEL_SYNCED, 0);
-	packet.body.synced.last = sync->last;
-	packet.body.synced.first = from->relay.first_ref;
-	process_say(from, &packet, 0, -1);
+	if (!say_synced(from, sync->last, from->relay.first_ref))
+		lose(from, sync->last);
 }
 
 void

@@ -26,6 +26,7 @@ struct process;
 struct relay_end {
 	struct mailbox box;		/* on their way to it */
 	uint64_t first_ref;		/* the first that it asked about */
+	uint64_t lost_ref;		/* up to here it was not told; 0: all is */
 	uint64_t events_ns;		/* a second of its events … */
 	unsigned events;		/* … and how many they are */
 };
@@ -37,8 +38,10 @@ void relay_message(struct process *from, struct channel_packet *packet,
 /* A message of the operator; call hears how many have read it. */
 void relay_send(struct master *m, struct control_call *call,
     const struct change *change);
-/* Each tick: those who were not heard of in time. */
+/* Each tick: those of them who were not heard of in time; and what a worker
+ * could not be told for want of memory. */
 void relay_look(void);
+void relay_tick(struct process *process);
 
 /* It has read its last one: who waits for one of the others is told. */
 void relay_lose_receiver(struct process *process);

@@ -71,6 +71,7 @@ look_at_workers(struct master *m, uint64_t now, bool late)
 		if (process == NULL)
 			continue;
 		process_flush(process);
+		relay_tick(process);
 		if (process->untold != 0)
 			actions_say_again(process);
 		if (process->in_doubt)

@@ -5,18 +5,12 @@
 #include "daemon/plugin/outbox.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
 
 #include "common/base/clock.h"
 #include "common/base/fd.h"
 #include "daemon/plugin/host.h"
+#include "daemon/plugin/parcel.h"
 #include "daemon/plugin/sent.h"
-#include "daemon/proto/keeper.h"
-#include "daemon/proto/mail_target.h"
 
 enum {
 	FRAMES_A_SECOND = 10000,	/* over it the master ends us */
@@ -160,35 +154,6 @@ outbox_tell_room(struct outbox *outbox)
 
 /* ---- one letter ------------------------------------------------------------------ */
 
-/* What is sent, checked; fds[0] is left free for the data of a large one. */
-struct parcel {
-	enum channel_type type;
-	struct letter letter;
-	int fds[FD_PASS_MAX + 1];
-	unsigned count;			/* the plugin's own */
-	bool moves;
-};
-
-/* Its data goes beside the frame. */
-static int
-make_large(struct parcel *parcel)
-{
-	int fd = fd_memfd("clusterd-message"), rc;
-
-	if (fd < 0)
-		return fd == -EMFILE || fd == -ENFILE ? -EMFILE : -ENOMEM;
-	rc = fd_put(fd, parcel->letter.data, parcel->letter.len);
-	if (rc == 0)
-		rc = fd_seal(fd);
-	if (rc != 0) {
-		fd_close(&fd);
-		return -ENOMEM;
-	}
-	parcel->fds[0] = fd;
-	parcel->letter.fds++;
-	return 0;
-}
-
 static int
 gather(struct outbox *outbox, const struct parcel *parcel, size_t size)
 {
@@ -221,7 +186,7 @@ post(struct outbox *outbox, struct parcel *parcel)
 		return -ESHUTDOWN;
 	if (!has_room(outbox, size, parcel->count + large, large))
 		return refuse(outbox);
-	if (large && (rc = make_large(parcel)) != 0)
+	if (large && (rc = parcel_make_large(parcel)) != 0)
 		return rc;
 	rc = gather(outbox, parcel, size);
 	if (rc == 0 && parcel->letter.fds > 0) {
@@ -241,136 +206,12 @@ post(struct outbox *outbox, struct parcel *parcel)
 	return 0;
 }
 
-/* ---- what plugins may say ------------------------------------------------------------ */
-
-static int
-check_topic(const char *topic)
-{
-	size_t len = strlen(topic);
-
-	for (size_t i = 0; i < len; i++)
-		if ((unsigned char)topic[i] < ' ' || topic[i] == 0x7f)
-			return -EINVAL;
-	return len > CLUSTER_TOPIC_MAX || strncmp(topic, "clusterd.", 9) == 0 ?
-	    -EINVAL : 0;
-}
-
-static int
-take_fds(struct parcel *parcel, const struct cluster_fds *fds)
-{
-	unsigned most = CLUSTER_MESSAGE_FDS -
-	    (parcel->letter.flags & LETTER_LARGE ? 1 : 0);
-
-	if (fds == NULL || fds->count == 0)
-		return 0;
-	if (fds->fd == NULL || (fds->mode != CLUSTER_FD_MOVE &&
-	    fds->mode != CLUSTER_FD_DUP))
-		return -EINVAL;
-	if (fds->count > most)
-		return -E2BIG;
-	parcel->moves = fds->mode == CLUSTER_FD_MOVE;
-	for (unsigned i = 0; i < fds->count; i++) {
-		/* the host's own must stay where they are */
-		if (fcntl(fds->fd[i], F_GETFD) < 0 ||
-		    (parcel->moves && fds->fd[i] < WORKER_FD_LISTENERS))
-			return -EBADF;
-		parcel->fds[i + 1] = fds->fd[i];
-	}
-	parcel->count = parcel->letter.fds = fds->count;
-	return 0;
-}
-
-static int
-take_data(struct parcel *parcel, const void *data, size_t len)
-{
-	if (data == NULL && len > 0)
-		return -EINVAL;
-	if (len > CLUSTER_MESSAGE_MAX)
-		return -EMSGSIZE;
-	parcel->letter.data = data;
-	parcel->letter.len = len;
-	if (len > LETTER_DATA_MAX)
-		parcel->letter.flags |= LETTER_LARGE;
-	return 0;
-}
-
-static int
-take_how(struct parcel *parcel, const struct cluster_send *how)
-{
-	if (how->flags & ~(unsigned)(CLUSTER_SEND_JSON | CLUSTER_SEND_NOT_SELF))
-		return -EINVAL;
-	if (how->flags & CLUSTER_SEND_JSON)
-		parcel->letter.flags |= LETTER_JSON;
-	if (how->flags & CLUSTER_SEND_NOT_SELF)
-		parcel->letter.flags |= LETTER_NOT_SELF;
-	if (how->topic != NULL)
-		parcel->letter.topic = how->topic;
-	return check_topic(parcel->letter.topic);
-}
-
-/* The word for the target is split: the master needs no instance. */
-struct address {
-	struct mail_target target;
-	char name[LETTER_TO_MAX + 1];
-};
-
-static int
-take_target(struct parcel *parcel, const char *to, struct address *address)
-{
-	size_t len = to == NULL ? 0 : strcspn(to, "@");
-	int rc;
-
-	if (to == NULL || len > LETTER_TO_MAX)
-		return -EINVAL;
-	rc = mail_target_parse(to, &address->target);
-	if (rc != 0)
-		return rc;
-	memcpy(address->name, to, len);
-	address->name[len] = '\0';
-	parcel->letter.name = address->name;
-	parcel->letter.instance = address->target.instance;
-	return 0;
-}
-
-static int
-check_target(const struct parcel *parcel, const struct mail_target *target)
-{
-	if (parcel->moves && mail_target_is_broadcast(target))
-		return -EINVAL;
-	if (target->kind != MAIL_TO_MASTER)
-		return 0;
-	if (parcel->letter.fds > 0 || target->instance[0] != '\0')
-		return -EINVAL;
-	return parcel->letter.len > CLUSTER_EVENT_MAX ? -EMSGSIZE : 0;
-}
-
-/* A whole struct of what the plugin knew of it. */
-static int
-read_how(const struct cluster_send *given, struct cluster_send *how)
-{
-	size_t size = given == NULL ? sizeof(*how) : given->size;
-
-	memset(how, 0, sizeof(*how));
-	if (size < sizeof(how->size))
-		return -EINVAL;
-	if (given != NULL)
-		memcpy(how, given, size < sizeof(*how) ? size : sizeof(*how));
-	return 0;
-}
-
-static void
-begin(struct parcel *parcel, enum channel_type type)
-{
-	memset(parcel, 0, sizeof(*parcel));
-	parcel->type = type;
-	parcel->letter.name = parcel->letter.instance =
-	    parcel->letter.topic = "";
-}
+/* ---- what plugins send ------------------------------------------------------------- */
 
 /* Send a checked parcel whose end is awaited. */
 static int
 post_awaited(struct outbox *outbox, struct parcel *parcel,
-    const struct mail_target *target, const struct sent_how *how)
+    const struct sent_how *how)
 {
 	struct sent *sent;
 	int rc;
@@ -381,7 +222,7 @@ post_awaited(struct outbox *outbox, struct parcel *parcel,
 	    parcel->count);
 	if (sent == NULL)
 		return outbox->open < OUTBOX_OPEN ? -ENOMEM : refuse(outbox);
-	sent_expect(sent, mail_target_is_broadcast(target));
+	sent_expect(sent, mail_target_is_broadcast(&parcel->target));
 	parcel->letter.ref = sent_ref(sent);
 	parcel->letter.flags |= LETTER_REPORT;
 	rc = post(outbox, parcel);
@@ -398,20 +239,13 @@ outbox_send(struct outbox *outbox, const char *to, const void *data,
 {
 	struct cluster_send how;
 	struct parcel parcel;
-	struct address address;
-	int rc;
+	int rc = parcel_fill(&parcel, to, data, len, given, &how);
 
-	begin(&parcel, CHANNEL_MESSAGE);
-	if ((rc = read_how(given, &how)) != 0 ||
-	    (rc = take_data(&parcel, data, len)) != 0 ||
-	    (rc = take_how(&parcel, &how)) != 0 ||
-	    (rc = take_fds(&parcel, &how.fds)) != 0 ||
-	    (rc = take_target(&parcel, to, &address)) != 0 ||
-	    (rc = check_target(&parcel, &address.target)) != 0)
+	if (rc != 0)
 		return rc;
 	if (how.done == NULL && !parcel.moves)
 		return post(outbox, &parcel);
-	return post_awaited(outbox, &parcel, &address.target,
+	return post_awaited(outbox, &parcel,
 	    &(struct sent_how){ .plugin = outbox->host->current,
 	    .done = how.done, .arg = how.arg, .timeout_ms = how.timeout_ms });
 }
@@ -421,20 +255,12 @@ outbox_ask(struct outbox *outbox, const char *to, const void *data,
     size_t len, unsigned timeout_ms, cluster_answer_fn *answer, void *arg)
 {
 	struct parcel parcel;
-	struct address address;
-	int rc;
+	int rc = answer == NULL ? -EINVAL :
+	    parcel_fill_question(&parcel, to, data, len);
 
-	begin(&parcel, CHANNEL_MESSAGE);
-	if (answer == NULL)
-		return -EINVAL;
-	if ((rc = take_data(&parcel, data, len)) != 0 ||
-	    (rc = take_target(&parcel, to, &address)) != 0)
+	if (rc != 0)
 		return rc;
-	if (mail_target_is_broadcast(&address.target) ||
-	    address.target.kind == MAIL_TO_MASTER)
-		return -EINVAL;
-	parcel.letter.flags |= LETTER_ASKS;
-	return post_awaited(outbox, &parcel, &address.target,
+	return post_awaited(outbox, &parcel,
 	    &(struct sent_how){ .plugin = outbox->host->current,
 	    .answer = answer, .arg = arg,
 	    .timeout_ms = timeout_ms == 0 ? TIMEOUT_MS : timeout_ms });
@@ -445,17 +271,10 @@ outbox_answer(struct outbox *outbox, uint64_t to, uint64_t ref,
     const void *data, size_t len, const struct cluster_fds *fds)
 {
 	struct parcel parcel;
-	char name[32];
-	int rc;
+	int rc = parcel_fill_answer(&parcel, to, ref, data, len, fds);
 
-	begin(&parcel, CHANNEL_ANSWER);
-	if ((rc = take_data(&parcel, data, len)) != 0 ||
-	    (rc = take_fds(&parcel, fds)) != 0)
-		return rc;
-	snprintf(name, sizeof(name), "id:%llu", (unsigned long long)to);
-	parcel.letter.name = name;
-	parcel.letter.ref = ref;
-	rc = post(outbox, &parcel);
+	if (rc == 0)
+		rc = post(outbox, &parcel);
 	if (rc == 0 && parcel.moves)
 		fd_close_all(parcel.fds + 1, parcel.count);
 	return rc;

@@ -136,9 +136,8 @@ mail_tick(struct worker *worker)
 	outbox_flush(&worker->host.outbox);
 	if (worker->host.outbox.filled > 0)
 		return;
-	worker->master_number = number;
-	if (last != 0)
-		talk_say_sync(worker, last);
+	if (last == 0 || talk_say_sync(worker, last))
+		worker->master_number = number;
 }
 
 void

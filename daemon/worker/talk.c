@@ -169,14 +169,14 @@ talk_say_probe(struct worker *worker, unsigned route, enum probe_word word)
 	say(worker, &packet);
 }
 
-void
+bool
 talk_say_sync(struct worker *worker, uint64_t last)
 {
 	struct channel_packet packet;
 
 	channel_begin(&packet, CHANNEL_SYNC, 0);
 	packet.body.sync.last = last;
-	say(worker, &packet);
+	return say(worker, &packet);
 }
 
 bool

@@ -131,8 +131,8 @@ void talk_say_recycle(struct worker *worker, const char *reason);
 void talk_say_probe(struct worker *worker, unsigned route,
     enum probe_word word);
 
-void talk_say_sync(struct worker *worker, uint64_t last);
-/* False: it must be said again. */
+/* False: these must be said again. */
+bool talk_say_sync(struct worker *worker, uint64_t last);
 bool talk_say_taken(struct worker *worker, const struct mail_debt *taken);
 /* Something waits in the channel: as soon as it takes more. */
 void talk_watch(struct worker *worker);

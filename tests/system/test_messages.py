@@ -363,6 +363,15 @@ def test_a_worker_that_stops_says_all(post):
     assert len(p.await_got("web/1", 1000)) == 1000
 
 
+def test_first_and_last_words(post):
+    """start() and stop() may send."""
+    p = post(plugins={"mail": {"greets": "web/0"}})
+    before = len(p.got("web/0"))        # web/0 may have been ready first, or not
+    assert p.c.ctl("restart", "web/1").code == 0
+    p.await_got("web/0", before + 2)
+    assert sorted(one.data for one in p.got("web/0")[before:]) == ["born", "gone"]
+
+
 def test_another_master(post):
     """It knows nothing of what its predecessor had read."""
     p = post(workers=3, handler_timeout="1h")

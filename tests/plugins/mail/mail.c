@@ -633,6 +633,35 @@ handle(struct cluster_request *req, void *self)
 	return CLUSTER_PASS;
 }
 
+struct mail {
+	const char *greets;		/* who hears that it starts, and stops */
+};
+
+static const struct cluster_option options[] = {
+	CLUSTER_OPTION_STRING(struct mail, greets, "", "A target"),
+	CLUSTER_OPTION_END
+};
+
+static int
+start(void *self)
+{
+	const struct mail *mail = self;
+
+	if (mail->greets[0] != '\0' && cluster_worker_name()[4] != '0')
+		return cluster_send(mail->greets, "born", 4, NULL);
+	return 0;
+}
+
+static void
+stop(void *self)
+{
+	const struct mail *mail = self;
+
+	if (mail->greets[0] != '\0' && cluster_worker_name()[4] != '0')
+		(void)cluster_send(mail->greets, "gone", 4, NULL);
+}
+
 CLUSTER_PLUGIN(mail,
     .summary = "Sends messages and keeps those that it gets",
-    .handle = handle, .on_message = on_message, .on_room = on_room);
+    .options = options, .size = sizeof(struct mail),
+    .start = start, .stop = stop, .handle = handle, .on_message = on_message, .on_room = on_room);
