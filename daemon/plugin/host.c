@@ -318,7 +318,7 @@ host_tell_room(struct host *host)
 		struct plugin *plugin = &host->plugins[i];
 		struct host_frame frame;
 
-		if (!plugin->wants_room)
+		if (!plugin->wants_room || !plugin->started)
 			continue;
 		plugin->wants_room = false;
 		if (plugin->desc.on_room == NULL)

@@ -109,29 +109,41 @@ has_room(const struct outbox *outbox, size_t size, unsigned fds, bool large)
 	    (!large || channel->queued_fds < LARGE_WAITING);
 }
 
+static size_t
+room_of(const struct outbox *outbox)
+{
+	const struct channel *channel = outbox->channel;
+	size_t used = channel->queued_bytes + outbox->filled + LETTERS_MAX;
+
+	return used < CHANNEL_QUEUE_BYTES &&
+	    has_room(outbox, LETTERS_MAX, 0, false) &&
+	    outbox->open < OUTBOX_OPEN &&
+	    (outbox->tokens > 0 || outbox->filled == 0) ?
+	    CHANNEL_QUEUE_BYTES - used : 0;
+}
+
+/* The plugin whose callback runs hears of room. */
+static void
+want_room(struct outbox *outbox)
+{
+	host_want_room(outbox->host);
+	outbox->room_wanted = true;
+}
+
 size_t
 outbox_room(struct outbox *outbox)
 {
-	const struct channel *channel = outbox->channel;
-	size_t used;
+	size_t room = outbox->channel == NULL ? 0 : room_of(outbox);
 
-	if (channel == NULL)
-		return 0;
-	used = channel->queued_bytes + outbox->filled + LETTERS_MAX;
-	if (used < CHANNEL_QUEUE_BYTES && has_room(outbox, LETTERS_MAX, 0,
-	    false) && outbox->open < OUTBOX_OPEN &&
-	    (outbox->tokens > 0 || outbox->filled == 0))
-		return CHANNEL_QUEUE_BYTES - used;
-	host_want_room(outbox->host);
-	outbox->room_wanted = true;
-	return 0;
+	if (room == 0)
+		want_room(outbox);
+	return room;
 }
 
 static int
 refuse(struct outbox *outbox)
 {
-	host_want_room(outbox->host);
-	outbox->room_wanted = true;
+	want_room(outbox);
 	board_add(outbox->host->board, METRIC_MESSAGES_REFUSED, 1);
 	leave_later(outbox);
 	return -EAGAIN;
@@ -146,7 +158,7 @@ outbox_tell_room(struct outbox *outbox)
 	if (!outbox->room_wanted ||
 	    channel->queued > CHANNEL_QUEUE_MESSAGES / 2 ||
 	    channel->queued_bytes > CHANNEL_QUEUE_BYTES / 2 ||
-	    channel->queued_fds >= LARGE_WAITING || outbox_room(outbox) == 0)
+	    channel->queued_fds >= LARGE_WAITING || room_of(outbox) == 0)
 		return;
 	outbox->room_wanted = false;
 	host_tell_room(outbox->host);
@@ -201,7 +213,8 @@ post(struct outbox *outbox, struct parcel *parcel)
 	if (rc != 0)
 		return rc;
 	board_add(outbox->host->board, METRIC_MESSAGES_SENT, 1);
-	if (outbox->filled > 0)
+	/* from a callback it leaves when that returns */
+	if (outbox->filled > 0 && !outbox->host->in_callback)
 		leave_later(outbox);
 	return 0;
 }

@@ -57,14 +57,20 @@ void
 talk_finish(struct worker *worker, unsigned ms)
 {
 	struct pollfd channel = { WORKER_FD_CHANNEL, POLLOUT, 0 };
+	const struct outbox *outbox = &worker->host.outbox;
 	uint64_t end_ns = clock_now_ns() + ms * NS_PER_MS, now_ns;
 
-	outbox_flush(&worker->host.outbox);
-	while (worker->channel.first != NULL &&
-	    (now_ns = clock_now_ns()) < end_ns) {
-		poll(&channel, 1, (int)((end_ns - now_ns) / NS_PER_MS) + 1);
-		if (channel_flush(&worker->channel, NULL) != CHANNEL_WAIT)
+	while ((now_ns = clock_now_ns()) < end_ns) {
+		int rc = channel_flush(&worker->channel, NULL);
+
+		outbox_flush(&worker->host.outbox);
+		if (rc == ERR_SYSTEM || (outbox->filled == 0 &&
+		    worker->channel.first == NULL))
 			return;
+		/* room in the channel is all that is lacking, or time is */
+		poll(&channel, rc == CHANNEL_WAIT && outbox->filled == 0,
+		    outbox->filled > 0 || rc != CHANNEL_WAIT ? 1 :
+		    (int)((end_ns - now_ns) / NS_PER_MS) + 1);
 	}
 }
 
