@@ -59,13 +59,16 @@ say_synced(struct process *to, uint64_t last, uint64_t first)
 	return process_say(to, &packet, 0, -1);
 }
 
-/* Which of them were to be told is forgotten: none up to there is known here, as
- * if another master had had them. */
+/* Who is written to now and then needs no ring.  Which letters were to be told of
+ * is forgotten: none up to there is known here, as if another master had had
+ * them. */
 void
 relay_tick(struct process *process)
 {
 	uint64_t lost = process->relay.lost_ref;
 
+	if (process->relay.box.count == 0)
+		mailbox_done(&process->relay.box);
 	if (lost != 0 && say_synced(process, lost, 0))
 		process->relay.lost_ref = 0;
 }
