@@ -59,9 +59,10 @@ struct cluster_send {
 	/* What became of it, once, from the loop, after cluster_send() gave 0.
 	 * error 0: every receiver has read it; else why one has not: -ESRCH
 	 * nobody there, -EAGAIN its queue is full or there were no means,
-	 * -EPIPE it, or the master, ended before it read it, -ETIMEDOUT (it
-	 * may still be read), -ESHUTDOWN this worker stops.  taken: how many
-	 * receivers have it. */
+	 * -EPIPE it ended before it read it, or the master ended, which would
+	 * have heard (then it may have been read), -ETIMEDOUT (it may still
+	 * be), -ESHUTDOWN this worker stops.  taken: how many receivers have
+	 * it. */
 	void (*done)(void *arg, int error, unsigned taken);
 	void *arg;
 };
@@ -72,7 +73,7 @@ struct cluster_message {
 	const char *topic;		/* "": none */
 	const char *from;		/* "web/0", "operator" */
 	uint64_t from_id;		/* of that process; 0: the operator */
-	const void *data;		/* aligned for anything; not terminated */
+	const void *data;		/* aligned to 8; not terminated */
 	size_t len;
 	unsigned fd_count;
 	unsigned flags;			/* CLUSTER_SEND_JSON */
@@ -91,7 +92,8 @@ typedef void cluster_answer_fn(const struct cluster_message *m, int error,
  * -- with a NULL for the request.  -EINVAL: not a word for anybody, an unknown
  * flag, a topic with control characters, over 63 bytes or "clusterd.…", MOVE to
  * several; -EMSGSIZE: over 16 MiB, or 4 KiB to "master"; -EBADF: not an open
- * descriptor; -E2BIG: too many of them; -ENOMEM, -EMFILE.
+ * descriptor; -E2BIG: too many of them; -ESHUTDOWN: with done, in stop();
+ * -ENOMEM, -EMFILE.
  */
 static inline int
 cluster_send(const char *to, const void *data, size_t len,
@@ -104,6 +106,7 @@ cluster_send(const char *to, const void *data, size_t len,
 /*
  * Send, and wait for the one answer: answer(m, 0, arg) with it, or
  * answer(NULL, error, arg) as done() above; exactly once.  timeout_ms 0: 30 s.
+ * -ETIMEDOUT is also the end of who has read it and ended, or will not answer.
  * -EINVAL also when `to' may name several, or is "master".
  */
 static inline int
