@@ -415,7 +415,8 @@ def test_a_great_size_is_paced(row, size):
     most, least = starting_and_ready(r.events(seen), before)
     assert most <= len(os.sched_getaffinity(0)) and least >= 2
     assert r.ctl("scale", "web", "2", timeout=60).code == 0
-    r.await_state(lambda s: len(s["workers"]) == 2, timeout=60)
+    # the probe asks often enough: what a thousand are is long
+    wait.until(lambda: len(r.probe.answers[-1].status["workers"]) == 2, 60, "two workers")
     r.served()
 
 
