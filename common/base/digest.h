@@ -14,6 +14,8 @@ enum { SHA256_SIZE = 32, SHA256_HEX = 65 };
 
 /* CRC-32C of data, continued from crc (0 at the start). */
 uint32_t crc32c(uint32_t crc, const void *data, size_t len);
+/* The same, as where the processor has no instruction for it. */
+uint32_t crc32c_by_tables(uint32_t crc, const void *data, size_t len);
 
 struct sha256 {
 	uint32_t state[8];

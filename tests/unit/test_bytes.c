@@ -77,6 +77,13 @@ digests_are_those_of_the_standards(void **state)
 	(void)state;
 	assert_true(crc32c(0, "123456789", 9) == 0xe3069283);
 	assert_true(crc32c(crc32c(0, "1234", 4), "56789", 5) == 0xe3069283);
+	assert_true(crc32c_by_tables(0, "123456789", 9) == 0xe3069283);
+	for (size_t i = 0; i < sizeof(block); i++)
+		block[i] = (char)(i * i + 7 * i);
+	for (size_t from = 0; from < 8; from++)
+		for (size_t len = 0; from + len <= sizeof(block); len++)
+			assert_true(crc32c(~(uint32_t)len, block + from, len) ==
+			    crc32c_by_tables(~(uint32_t)len, block + from, len));
 	for (size_t i = 0; i < COUNT(cases); i++) {
 		struct sha256 sha;
 
