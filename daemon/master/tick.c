@@ -92,6 +92,16 @@ look_at_workers(struct master *m, uint64_t now, bool late)
 	}
 }
 
+/* Nobody would lose anything if this master left now. */
+static bool
+has_nothing_in_hand(const struct master *m)
+{
+	for (size_t i = 0; i < MEMO_POOLS; i++)
+		if (m->pool[i].hand_fd >= 0)
+			return false;
+	return m->change == NULL && m->check == NULL;
+}
+
 /* A master that lives well without the database makes room for one that tries
  * it again: the keeper starts it without the caution of safe_mode. */
 static void
@@ -99,7 +109,7 @@ leave_safe_mode(const struct master *m)
 {
 	uint64_t age = clock_now_ns() - m->began_ns;
 
-	if ((m->flags & WELCOME_SAFE_MODE) == 0 || m->change != NULL ||
+	if ((m->flags & WELCOME_SAFE_MODE) == 0 || !has_nothing_in_hand(m) ||
 	    age < clock_scaled_ms(SAFE_MODE_MS) * NS_PER_MS)
 		return;
 	log_notice("%s: the next master opens the database",
