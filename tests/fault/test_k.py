@@ -490,7 +490,7 @@ def test_master_lies_to_the_keeper(keeper):
     # tables
     with open(os.devnull, "rb") as null:
         names = [master.request("KEEP", [null.fileno()], number=n, kind=3).name
-                 for n in range(1025)]
+                 for n in range(1500)]
     assert names[-1] == "ERROR" and set(names[:1000]) == {"OK"}
     assert processes.children(k.keeper.pid) == before
     assert worker.ask("1") == 1 and spawned["pid"] == worker.pid
