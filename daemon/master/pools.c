@@ -51,6 +51,7 @@ pool_resume_size(struct master *m, uint16_t index,
 	}
 	autoscale_rules(m, index, &rules);
 	pool->desired = autoscale_bound(&rules, was->desired);
+	pool->desired_by_operator = 0;	/* whatever an older source said */
 }
 
 static void

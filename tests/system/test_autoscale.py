@@ -6,7 +6,7 @@ import re
 import time
 from signal import SIGKILL, SIGSTOP
 
-from harness import memo
+from harness import database, memo
 
 # Each client keeps a worker busy all the time, without using the CPU.
 BUSY = {"path": "/block?5", "pause": 0}
@@ -166,6 +166,27 @@ def test_a_size_by_load_survives_the_memo(cluster):
     pool, = status["pools"]
     assert (pool["desired"], pool["automatic"]) == (2, True)
     assert pool["next_step"] > time.time() * 1000, "the hold begins anew"
+
+
+def test_auto_survives_a_memo_made_anew_and_a_database_that_is_behind(cluster):
+    """It knows of the number by hand, and not of its end."""
+    c = autoscaled(cluster, "1..2")
+    assert c.ctl("scale", "web", "3").code == 0
+    c.commands("scale", 1)
+    lock = database.Lock(c)
+    try:
+        assert c.ctl("scale", "web", "auto").code == 0
+        for command in ("pause", "resume"):     # both copies know of it
+            assert c.ctl(command, "web/0").code == 0
+        pid, seen = c.master_pid(), c.last_event()
+        os.kill(pid, SIGSTOP)
+        with memo.Memo(c.pid()) as held:
+            held.flip("current")
+        os.kill(pid, SIGKILL)
+        assert "rebuilt" in c.await_event("master.adopted", after=seen)["text"]
+        assert c.pool()["automatic"] is True
+    finally:
+        lock.release()
 
 
 def test_a_step_that_does_not_start_is_taken_back_and_held(cluster):
