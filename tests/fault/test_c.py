@@ -120,6 +120,7 @@ def test_old(row, limit, value, path):
     """Over one of its own limits, with a fresh beat: its successor is there first, and
     no request is lost."""
     r = row(**{limit: value})
+    r.plugin_is_reported()
     victim = r.worker("web/1")
     with r.connection_to(victim) as client:
         seen = r.last_event()

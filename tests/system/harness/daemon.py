@@ -262,6 +262,10 @@ class Daemon:
         """Lines with this are expected in the log of this test."""
         self.allowed_in_log.append(words)
 
+    def plugin_is_reported(self):
+        """A sanitizer, if there is one, says of the plugin what is wrong with it."""
+        self.allow_in_log("Sanitizer")
+
     def await_log(self, words, timeout=10):
         """Wait for a line with these words; returns it."""
         def line():
