@@ -146,16 +146,24 @@ bundle_leave(struct master *m, const int *fds, size_t count)
 	}
 }
 
+/* What cannot go with this letter leaves first: should it fail, it takes its own
+ * entries out of the box, which are the last ones still. */
+static void
+bundle_make_room(struct master *m, const struct process *to,
+    enum channel_type type, const struct letter *letter)
+{
+	if (bundle.to != NULL && (bundle.to != to || letter->fds > 0 ||
+	    bundle.packet.header.type != type ||
+	    bundle.filled + letter_size(letter) > LETTERS_MAX))
+		bundle_leave(m, NULL, 0);
+}
+
 static void
 bundle_add(struct master *m, struct process *to, enum channel_type type,
     const struct letter *letter, const int *fds)
 {
 	size_t size = letter_size(letter);
 
-	if (bundle.to != NULL && (bundle.to != to || letter->fds > 0 ||
-	    bundle.packet.header.type != type ||
-	    bundle.filled + size > LETTERS_MAX))
-		bundle_leave(m, NULL, 0);
 	if (bundle.to == NULL) {
 		channel_begin(&bundle.packet, type, 0);
 		bundle.packet.body.deliver.master = m->number;
@@ -196,6 +204,7 @@ receives(struct master *m, const struct process *process)
 static void
 pass(struct master *m, struct process *to, const struct onward *onward)
 {
+	bundle_make_room(m, to, onward->type, &onward->letter);
 	if (!mailbox_has_room(&to->relay.box, &onward->entry)) {
 		tell_failed(m, &onward->entry, EAGAIN);
 		return;
