@@ -113,7 +113,8 @@ def test_readers_that_do_not_read(row):
     for sock in crowd:
         sock.sendall(get("/flood?10"))
     await_connections(r, 50)
-    assert memory_kb(r) - before < 50 * (1024 + 256), "1 MiB each, and what it takes"
+    if os.environ.get("SANITIZED") != "yes":    # they keep what was freed
+        assert memory_kb(r) - before < 50 * (1024 + 256), "1 MiB each, and what it takes"
     await_connections(r, 0)
     assert time.monotonic() - began > 1.0
     # of the load's clients not all may be there at this moment
