@@ -103,6 +103,7 @@ perform_spawn(struct master *m, uint16_t row)
 		return;
 	}
 	ask_fds(m, worker->id, copy->slot[worker->slot].pool);
+	listeners_note_spawn(row);
 	keeper_begin(&packet, KEEPER_SPAWN, 0);
 	spawn->id = worker->id;
 	spawn->role = ROLE_WORKER;

@@ -79,6 +79,7 @@ take_found(struct master *m)
 			/* The answer to its SPAWN went to a master that did not
 			 * live to write it down. */
 			if (turn_look(m)->worker[row].forked_ns == 0) {
+				listeners_tell_missed(p);
 				life_note_spawned(m, row);
 				turn_tell_worker(m, EVENT_WORKER_FORKED, row,
 				    NULL, NULL);

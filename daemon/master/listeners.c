@@ -164,10 +164,11 @@ listener_why_not(const struct keeper_packet *answer)
 
 /* To all workers of its pool. */
 void
-listeners_tell(const struct listener *l, enum listener_op op, int fd)
+listeners_tell(struct listener *l, enum listener_op op, int fd)
 {
 	struct master *m = l->master;
 
+	listener_note_told(l, op);
 	for (size_t i = 0; i < MEMO_WORKERS; i++) {
 		struct process *process = m->process[i];
 
@@ -297,7 +298,7 @@ listeners_tell_schedule(struct master *m, uint16_t pool)
 void
 listeners_tell_again(struct master *m)
 {
-	for (const struct listener *l = m->listeners; l != NULL; l = l->next)
+	for (struct listener *l = m->listeners; l != NULL; l = l->next)
 		if (l->fd >= 0 && !l->leaving)
 			listeners_tell(l, LISTENER_ADD, l->fd);
 }

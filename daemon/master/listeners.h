@@ -49,6 +49,7 @@ struct listener {
 	uint64_t empty_since_ns;	/* leaving: queue empty since then */
 	uint64_t leave_by_ns;
 	uint64_t accepted, healed;
+	uint64_t told;			/* all workers there were: listeners_missed.c */
 	bool overflow;			/* its queue is full, or was just now */
 	uint64_t overflows;		/* times that it became so */
 };
@@ -89,6 +90,11 @@ void listeners_tell_worker(struct process *process, bool on);
 void listeners_tell_schedule(struct master *m, uint16_t pool);
 /* The addresses there are, to all workers: it is not known what they heard. */
 void listeners_tell_again(struct master *m);
+/* A worker hears nothing between its SPAWN, which is noted when its listeners are
+ * named, and the keeper's answer.  Then it is told what it missed; one whose SPAWN
+ * was another master's, of all there are. */
+void listeners_note_spawn(uint16_t row);
+void listeners_tell_missed(struct process *process);
 
 /* Accept or not, all of one pool. */
 void listeners_arm(struct master *m, uint16_t pool, bool on);
@@ -98,8 +104,7 @@ void listeners_arm(struct master *m, uint16_t pool, bool on);
 struct listener *listeners_find(struct master *m, uint32_t id);
 void listeners_own(struct listener *listener,
     const struct link_packet *packet, const uint8_t *address, uint32_t len);
-void listeners_tell(const struct listener *listener, enum listener_op op,
-    int fd);
+void listeners_tell(struct listener *listener, enum listener_op op, int fd);
 
 /* Each tick: repair what somebody broke, close what has left. */
 void listeners_check(struct master *m);

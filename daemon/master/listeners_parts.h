@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #include "daemon/master/link.h"
+#include "daemon/proto/messages.h"
 
 struct conf_pool;
 struct listener;
@@ -43,6 +44,9 @@ unsigned listener_ask_sockets(const struct listener *first, uint32_t wanted,
     link_answer answer);
 /* Sockets of slots that had just begun when the master before us died. */
 void listener_adopt_sockets(struct master *m);
+
+/* listeners_missed.c: all workers there are were told that it is there, or gone. */
+void listener_note_told(struct listener *listener, enum listener_op op);
 
 /* listeners_bind.c: its address is served on until nobody waits there. */
 void listener_leave(struct listener *listener);

@@ -24,6 +24,7 @@
 #include "daemon/master/generations.h"
 #include "daemon/master/life.h"
 #include "daemon/master/link.h"
+#include "daemon/master/listeners.h"
 #include "daemon/master/master.h"
 #include "daemon/master/process.h"
 #include "daemon/master/quarantine.h"
@@ -293,6 +294,7 @@ life_spawned(struct master *m, uint64_t id, const struct link_packet *answer)
 	}
 	process->generation = packet->body.spawned.snapshot >> 8;
 	life_own(m, row, process);
+	listeners_tell_missed(process);
 	life_note_spawned(m, row);
 	life_feed(m, row, WE_SPAWNED, NULL);
 	quarantine_tell_worker(process);

@@ -10,7 +10,7 @@ import sqlite3
 
 import pytest
 
-from harness import database, http, processes, shows, wait
+from harness import database, http, processes, shows, sockets, wait
 
 EVIL = {"/": "evil"}
 
@@ -129,6 +129,55 @@ def test_an_address_and_a_pool_come_and_go(cluster):
     assert c.ctl("reload").code == 0
     c.await_state(lambda s: len(s["pools"]) == 1)
     assert c.get("/").status == 200
+
+
+def begin_late_start(c):
+    """web/1 is killed, and the next one waits before its exec."""
+    c.arm("keeper.before_exec:sleep=2000/web/1")
+    os.kill(c.worker("web/1")["pid"], signal.SIGKILL)
+    c.await_state(lambda s: s["workers"][1]["state"] == "starting")
+    return c.last_event()
+
+
+def end_late_start(c, seen):
+    late = c.await_event("worker.ready", after=seen, worker="web/1")
+    assert late["pid"] == c.worker("web/1")["pid"]
+    return late["pid"]
+
+
+@pytest.mark.parametrize("master", ["stays", "dies"])
+def test_a_worker_on_its_way_gets_a_new_address(cluster, master):
+    """Its start was asked for before that was there."""
+    c = cluster(workers=2, schedule="shared", start_timeout="60s", start=False)
+    c.arm()
+    c.start()
+    seen = begin_late_start(c)
+    c.write_config(listen=["127.0.0.1:0", "[::1]:0"])
+    assert c.ctl("reload").code == 0
+    assert c.workers()[1]["state"] == "starting"
+    if master == "dies":
+        os.kill(c.master_pid(), signal.SIGKILL)
+    pid = end_late_start(c, seen)
+    added = sockets.listening(c.pool()["listen"][1])
+    assert added
+    wait.until(lambda: added <= sockets.polled(pid), 5, "web/1 at the new address")
+
+
+def test_a_worker_on_its_way_holds_no_address_that_left(cluster):
+    """It was named when its start was asked for, and a socket that one process
+    holds takes clients whom nobody serves."""
+    c = cluster(workers=2, listen=["127.0.0.1:0", "[::1]:0"], start_timeout="60s",
+                start=False)
+    c.arm()
+    c.start()
+    address = c.pool()["listen"][1]
+    seen = begin_late_start(c)
+    c.write_config(listen="127.0.0.1:0")
+    assert c.ctl("reload").code == 0
+    wait.until(lambda: len(c.pool()["listen"]) == 1, 10, "the address has left")
+    assert c.workers()[1]["state"] == "starting"
+    end_late_start(c, seen)
+    wait.until(lambda: not sockets.listening(address), 5, "end of its socket")
 
 
 def test_check_and_diff_are_reads(cluster):
