@@ -29,30 +29,29 @@ is_off(const char *name)
 	return strcmp(name, "off") == 0;
 }
 
-/* What its snapshot says, which it begins with. */
+/* What its snapshot says, which it begins with: a commit may have given its row
+ * another generation since.  NULL: that is not loaded any more. */
 static const char *
 first_name_of(const struct process *process)
 {
 	struct master *m = process->master;
-	const struct memo_copy *copy = turn_look(m);
-	const struct conf_pool *pool = master_pool_conf(m,
-	    copy->worker[process->row].generation,
-	    copy->pool[process->pool].name);
+	const struct generation *own = master_generation(m,
+	    process->generation);
+	const struct conf_pool *pool = own == NULL ? NULL : conf_pool_by_name(
+	    own->conf, turn_look(m)->pool[process->pool].name);
 
 	return pool != NULL ? pool->access_log : NULL;
 }
 
-/* Of a generation that is on trial what that one says; else what is in force,
+/* With a snapshot that is on trial what that one says; else what is in force,
  * as the key is a live one.  NULL: its pool has left. */
 static const char *
 name_of(const struct process *process)
 {
 	struct master *m = process->master;
-	const struct memo_copy *copy = turn_look(m);
 	const struct conf_pool *pool;
 
-	if (copy->worker[process->row].generation ==
-	    copy->globals.trans_generation)
+	if (process->generation == turn_look(m)->globals.trans_generation)
 		return first_name_of(process);
 	pool = master_pool_now(m, process->pool);
 	return pool != NULL ? pool->access_log : NULL;
@@ -93,8 +92,8 @@ access_tell_worker(struct process *process)
 	if (name == NULL || process->fd[PFD_CHANNEL] < 0)
 		return;
 	if (is_off(name)) {
-		/* switched off while it was on its way */
-		if (first != NULL && !is_off(first))
+		/* switched off while it was on its way, or so it may be */
+		if (first == NULL || !is_off(first))
 			say_reopen(-1, false, process);
 		return;
 	}

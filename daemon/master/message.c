@@ -62,6 +62,18 @@ on_online(struct process *process, const struct channel_msg_online *online)
 	on_progress(process, EVENT_WORKER_ONLINE);
 }
 
+/* A commit came while it was on its way.  Its row does not tell: that is of the
+ * new generation where the pool is as a new one, and else stays. */
+static bool
+has_old_snapshot(const struct process *process)
+{
+	const struct memo_globals *globals =
+	    &turn_look(process->master)->globals;
+
+	return process->generation != globals->generation &&
+	    process->generation != globals->trans_generation;
+}
+
 static void
 on_ready(struct process *process)
 {
@@ -72,8 +84,7 @@ on_ready(struct process *process)
 	if (result.to != WS_READY || result.from != WS_STARTING)
 		return;
 	listeners_tell_worker(process, true);
-	/* a commit came while it was on its way */
-	if (process->generation != turn_look(m)->worker[row].generation)
+	if (has_old_snapshot(process))
 		reload_tell_keys(process);
 	if (m->conf != NULL && (int64_t)log_get_level() !=
 	    m->conf->daemon.log_level)	/* by command, after its snapshot */

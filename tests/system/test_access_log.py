@@ -273,6 +273,25 @@ def test_on_and_off_and_elsewhere(cluster):
     log.await_line("/fifth")
 
 
+@pytest.mark.parametrize("reloads", [1, 3])
+def test_a_worker_on_its_way_hears_that_it_is_off(cluster, reloads):
+    """Its snapshot names a file; the master may have forgotten that one."""
+    c, log = logging(cluster, workers=2, start_timeout="60s", armed=True)
+    seen = c.last_event()
+    c.arm("keeper.before_exec:sleep=2000/web/1")
+    os.kill(c.worker("web/1")["pid"], signal.SIGKILL)
+    c.await_state(lambda s: s["workers"][1]["state"] == "starting")
+    change(c, access_log="off")
+    for n in range(1, reloads):
+        change(c, handler_timeout="%dm" % n)
+    assert c.worker("web/1")["state"] == "starting"
+    c.await_event("worker.ready", after=seen, worker="web/1")
+    assert c.ctl("pause", "web/0").code == 0
+    c.get("/")
+    assert c.metric("access_log_lines_total") == 0
+    assert log.lines() == []
+
+
 def test_streams_go_on_when_it_changes(cluster):
     c, log = logging(cluster, form="$path $cut", workers=2, routes=EVIL, request_timeout="off")
     other = AccessLog(c, "other.log")

@@ -41,10 +41,12 @@ class AccessLog:
                           timeout, "a line with " + words)
 
 
-def logging(cluster, form="combined", name="access.log", **how):
-    """A cluster with an access log, started: (cluster, log)."""
+def logging(cluster, form="combined", name="access.log", armed=False, **how):
+    """A cluster with an access log, started: (cluster, log); armed: with arm()."""
     c = cluster(start=False, **how)
     log = AccessLog(c, name)
     c.write_config(access_log=log.path, access_log_format=form)
+    if armed:
+        c.arm()
     c.start()
     return c, log
