@@ -66,20 +66,14 @@ advance(struct rest *rest, size_t len)
 	rest->pieces[rest->from].iov_len -= len;
 }
 
-static bool
-is_wanted_elsewhere(const struct access_writer *writer)
-{
-	return __atomic_load_n(&writer->next_fd, __ATOMIC_RELAXED) != NO_FD ||
-	    __atomic_load_n(&writer->stopping, __ATOMIC_RELAXED);
-}
-
-/* Till it takes more, or there is another one.  0 or an errno. */
+/* Till it takes more: 0; or EAGAIN: what waits is for another one.  The end of
+ * the process is no reason to go: how long that waits for us is the loop's. */
 static int
 wait_writable(const struct access_writer *writer)
 {
 	struct pollfd ready = { writer->fd, POLLOUT, 0 };
 
-	while (!is_wanted_elsewhere(writer))
+	while (__atomic_load_n(&writer->next_fd, __ATOMIC_RELAXED) == NO_FD)
 		if (poll(&ready, 1, (int)clock_scaled_ms(BATCH_MS)) > 0)
 			return 0;
 	return EAGAIN;
@@ -155,9 +149,21 @@ set_trouble(struct access_writer *writer, enum access_trouble trouble,
 	__atomic_store_n(&writer->trouble, (int)trouble, __ATOMIC_RELEASE);
 }
 
-/* Half a line, from a disk that became full, ends where it ends: what comes
- * next begins a line of its own. */
-static void
+/* Length of the whole ones among the first len bytes. */
+static size_t
+whole_lines(const struct iovec pieces[2], size_t len)
+{
+	while (len > 0 && byte_at(pieces, len - 1) != '\n')
+		len--;
+	return len;
+}
+
+/*
+ * How much of it is done with: all, written or lost; or the lines before one
+ * that is for another descriptor, which gets it whole.  Half a line, from a disk
+ * that became full, ends where it ends: what comes next begins a line of its own.
+ */
+static size_t
 write_batch(struct access_writer *writer, const struct iovec lines[2],
     size_t len)
 {
@@ -175,10 +181,15 @@ write_batch(struct access_writer *writer, const struct iovec lines[2],
 	else if (done > 0)
 		writer->torn = false;
 	done = done > before ? done - before : 0;
+	if (error == EAGAIN) {
+		error = 0;
+		len = whole_lines(lines, done);
+	}
 	written = count_lines(lines, done);
 	count(writer, HELPER_WRITTEN, written);
 	count(writer, HELPER_LOST, count_lines(lines, len) - written);
 	set_trouble(writer, error > 0 ? ACCESS_FAILING : ACCESS_FINE, error);
+	return len;
 }
 
 /* ---- the thread: its descriptor ---------------------------------------------------- */
@@ -217,16 +228,17 @@ check_file(struct access_writer *writer)
 	return true;
 }
 
+/* All that waits, or till there is another descriptor for the rest. */
 static void
 write_all(struct access_writer *writer)
 {
 	struct iovec lines[2];
-	size_t len;
+	size_t len = 0, done = 0;
 
-	while ((len = access_ring_peek(&writer->ring, writer->batch, lines)) >
-	    0 && check_file(writer)) {
-		write_batch(writer, lines, len);
-		access_ring_take(&writer->ring, len);
+	while (done == len && (len = access_ring_peek(&writer->ring,
+	    writer->batch, lines)) > 0 && check_file(writer)) {
+		done = write_batch(writer, lines, len);
+		access_ring_take(&writer->ring, done);
 	}
 }
 

@@ -7,7 +7,9 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <poll.h>
+#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -15,6 +17,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -23,7 +27,7 @@
 #include "daemon/scoreboard/word.h"
 #include "daemon/worker/access_writer.h"
 
-enum { PATIENCE_MS = 20000, PIPE = 65536 };
+enum { PATIENCE_MS = 20000, PIPE = 4096, LINE = 81 };
 
 static struct page page;
 static struct access_writer writer;
@@ -189,7 +193,7 @@ assert_file_has(unsigned count)
 	assert_non_null(file);
 	for (unsigned i = 0; i < count; i++) {
 		assert_non_null(fgets(line, sizeof(line), file));
-		assert_int_equal(strlen(line), 81);
+		assert_int_equal(strlen(line), LINE);
 		assert_int_equal(strtoul(line, NULL, 10), i);
 	}
 	assert_null(fgets(line, sizeof(line), file));
@@ -288,48 +292,6 @@ a_stranger_is_not_written_to(void **state)
 }
 
 static void
-a_pipe_gets_whole_lines(void **state)
-{
-	static char data[PIPE * 2];
-	int ends[2];
-	size_t len = 0;
-
-	(void)state;
-	assert_int_equal(pipe2(ends, O_NONBLOCK), 0);
-	access_writer_give(&writer, ends[1]);
-	assert_int_equal(put_lines(0, 1000), 1000);	/* more than it holds */
-	while (len < 81000) {
-		struct pollfd ready = { ends[0], POLLIN, 0 };
-		ssize_t n;
-
-		assert_int_equal(poll(&ready, 1, PATIENCE_MS), 1);
-		n = read(ends[0], data + len, sizeof(data) - len);
-		assert_true(n > 0);
-		len += (size_t)n;
-	}
-	await(HELPER_WRITTEN, 1000);
-	for (size_t i = 0; i < 1000; i++)
-		assert_int_equal(strtoul(data + i * 81, NULL, 10), i);
-	close(ends[0]);
-}
-
-/* One that stands still is left for the next one; the end does not wait. */
-static void
-a_full_pipe_holds_nobody(void **state)
-{
-	int ends[2];
-
-	(void)state;
-	assert_int_equal(pipe2(ends, O_NONBLOCK), 0);
-	access_writer_give(&writer, ends[1]);
-	put_lines(0, 10000);
-	for (unsigned i = 0; i < 100; i++)
-		access_writer_give(&writer, open_file());
-	await_trouble(ACCESS_FINE);
-	close(ends[0]);
-}
-
-static void
 no_more_after_all_is_written(void **state)
 {
 	(void)state;
@@ -339,6 +301,173 @@ no_more_after_all_is_written(void **state)
 	access_writer_give(&writer, -1);
 	await_trouble(ACCESS_NOT_OPEN);
 	assert_file_has(100);
+}
+
+/* ---- a pipe that does not wait ------------------------------------------------------ */
+
+/* It holds little: how long a write is held up is its reader's choice. */
+static void
+open_pipe(int ends[2])
+{
+	assert_int_equal(pipe2(ends, O_NONBLOCK), 0);
+	assert_int_equal(fcntl(ends[1], F_SETPIPE_SZ, PIPE), PIPE);
+	access_writer_give(&writer, ends[1]);
+}
+
+/* Till it holds all that it can of whole lines. */
+static void
+await_full(int end)
+{
+	uint64_t until = clock_now_ms() + PATIENCE_MS;
+	int waiting = 0;
+
+	while (waiting <= PIPE - LINE && clock_now_ms() < until) {
+		assert_int_equal(ioctl(end, FIONREAD, &waiting), 0);
+		poll(NULL, 0, 1);
+	}
+	assert_in_range(waiting, PIPE - LINE, PIPE);
+}
+
+/* So many bytes; false: they do not come. */
+static bool
+read_all(int end, char *data, size_t len)
+{
+	while (len > 0) {
+		struct pollfd ready = { end, POLLIN, 0 };
+		ssize_t n = poll(&ready, 1, PATIENCE_MS) == 1 ?
+		    read(end, data, len) : -1;
+
+		if (n <= 0)
+			return false;
+		data += n;
+		len -= (size_t)n;
+	}
+	return true;
+}
+
+static void
+assert_lines(const char *data, unsigned from, unsigned to)
+{
+	for (; from < to; from++, data += LINE)
+		assert_int_equal(strtoul(data, NULL, 10), from);
+}
+
+static void
+a_pipe_gets_whole_lines(void **state)
+{
+	static char data[1000 * LINE];
+	int ends[2];
+
+	(void)state;
+	open_pipe(ends);
+	assert_int_equal(put_lines(0, 1000), 1000);	/* more than it holds */
+	assert_true(read_all(ends[0], data, sizeof(data)));
+	await(HELPER_WRITTEN, 1000);
+	assert_lines(data, 0, 1000);
+	close(ends[0]);
+}
+
+/* One that stands still is left for the next one, which gets what waits. */
+static void
+a_full_pipe_holds_nobody(void **state)
+{
+	static char data[10000 * LINE];
+	unsigned in_pipe;
+	int ends[2], fd;
+
+	(void)state;
+	open_pipe(ends);
+	assert_int_equal(put_lines(0, 10000), 10000);
+	await_full(ends[0]);
+	access_writer_give(&writer, open_file());
+	for (unsigned i = 0; i < 100; i++)
+		access_writer_give(&writer, open(path, O_WRONLY | O_APPEND));
+	await(HELPER_WRITTEN, 10000);
+	assert_int_equal(helper(HELPER_LOST), 0);
+	in_pipe = (unsigned)read(ends[0], data, PIPE) / LINE;
+	fd = open(path, O_RDONLY);
+	assert_true(read_all(fd, data + (size_t)in_pipe * LINE,
+	    sizeof(data) - (size_t)in_pipe * LINE));
+	assert_lines(data, 0, 10000);
+	close(fd);
+	close(ends[0]);
+}
+
+/* Of a line that the pipe took half of, the next one gets all. */
+static void
+half_a_line_is_not_lost(void **state)
+{
+	static char line[PIPE * 2], seen[PIPE * 2 + 1];
+	int ends[2], fd;
+
+	(void)state;
+	memset(line, 'x', sizeof(line));
+	line[sizeof(line) - 1] = '\n';
+	open_pipe(ends);
+	assert_true(access_writer_put(&writer, line, sizeof(line)));
+	await_full(ends[0]);
+	access_writer_give(&writer, open_file());
+	await(HELPER_WRITTEN, 1);
+	assert_int_equal(helper(HELPER_LOST), 0);
+	fd = open(path, O_RDONLY);
+	assert_int_equal(read(fd, seen, sizeof(seen)), sizeof(line));
+	assert_memory_equal(seen, line, sizeof(line));
+	close(fd);
+	close(ends[0]);
+}
+
+/* As soon as the end has begun. */
+static void *
+read_at_the_end(void *arg)
+{
+	static char data[10000 * LINE];
+
+	while (!__atomic_load_n(&writer.stopping, __ATOMIC_ACQUIRE))
+		poll(NULL, 0, 1);
+	read_all(*(int *)arg, data, sizeof(data));
+	return NULL;
+}
+
+static void
+the_end_waits_for_a_reader(void **state)
+{
+	pthread_t reader;
+	int ends[2];
+
+	(void)state;
+	open_pipe(ends);
+	assert_int_equal(put_lines(0, 10000), 10000);
+	await_full(ends[0]);
+	assert_int_equal(pthread_create(&reader, NULL, read_at_the_end, ends),
+	    0);
+	access_writer_stop(&writer, PATIENCE_MS);
+	pthread_join(reader, NULL);
+	assert_int_equal(helper(HELPER_WRITTEN), 10000);
+	assert_int_equal(helper(HELPER_LOST), 0);
+	close(ends[0]);
+}
+
+static void
+the_end_does_not_wait_for_ever(void **state)
+{
+	static char data[10000 * LINE];
+	uint64_t until;
+	int ends[2];
+
+	(void)state;
+	open_pipe(ends);
+	assert_int_equal(put_lines(0, 10000), 10000);
+	await_full(ends[0]);
+	access_writer_stop(&writer, 10);
+	assert_int_equal(__atomic_load_n(&writer.ended, __ATOMIC_ACQUIRE), 0);
+	/* the thread goes on, till the process ends or it is done */
+	assert_true(read_all(ends[0], data, sizeof(data)));
+	until = clock_now_ms() + PATIENCE_MS;
+	while (__atomic_load_n(&writer.ended, __ATOMIC_ACQUIRE) == 0 &&
+	    clock_now_ms() < until)
+		poll(NULL, 0, 1);
+	assert_int_equal(helper(HELPER_WRITTEN), 10000);
+	close(ends[0]);
 }
 
 int
@@ -355,6 +484,9 @@ main(void)
 		WRITER(a_stranger_is_not_written_to),
 		WRITER(a_pipe_gets_whole_lines),
 		WRITER(a_full_pipe_holds_nobody),
+		WRITER(half_a_line_is_not_lost),
+		WRITER(the_end_waits_for_a_reader),
+		WRITER(the_end_does_not_wait_for_ever),
 		WRITER(no_more_after_all_is_written),
 	};
 
