@@ -194,6 +194,12 @@ write_batch(struct access_writer *writer, const struct iovec lines[2],
 
 /* ---- the thread: its descriptor ---------------------------------------------------- */
 
+static bool
+is_same(const struct stat *a, const struct stat *b)
+{
+	return a->st_dev == b->st_dev && a->st_ino == b->st_ino;
+}
+
 /* Is it still the file that we were given?  Else the number is somebody else's,
  * neither to be written to nor to be closed. */
 static bool
@@ -201,9 +207,7 @@ is_ours(struct access_writer *writer, struct stat *now)
 {
 	if (writer->fd < 0)
 		return false;
-	if (fstat(writer->fd, now) == 0 &&
-	    now->st_dev == writer->file.st_dev &&
-	    now->st_ino == writer->file.st_ino)
+	if (fstat(writer->fd, now) == 0 && is_same(now, &writer->file))
 		return true;
 	writer->fd = -1;
 	set_trouble(writer, ACCESS_LOST_FD, 0);
@@ -257,13 +261,15 @@ take_over(struct access_writer *writer)
 	}
 	if (fd != writer->fd && is_ours(writer, &now))
 		fd_close(&writer->fd);
-	writer->torn = false;
-	if (fd < 0 || fstat(fd, &writer->file) != 0) {
+	if (fd < 0 || fstat(fd, &now) != 0) {
 		fd_close(&fd);
 		set_trouble(writer, ACCESS_NOT_OPEN, 0);
 		return;
 	}
 	writer->fd = fd;
+	/* the same one, opened anew, has its half line still */
+	writer->torn &= is_same(&now, &writer->file);
+	writer->file = now;
 	/* what a pipe takes in one piece is not mixed with what others write */
 	writer->batch = S_ISREG(writer->file.st_mode) ||
 	    S_ISCHR(writer->file.st_mode) ? BATCH : PIPE_BUF;

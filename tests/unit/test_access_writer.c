@@ -185,6 +185,13 @@ put_lines(unsigned from, unsigned count)
 }
 
 static void
+assert_lines(const char *data, unsigned from, unsigned to)
+{
+	for (; from < to; from++, data += LINE)
+		assert_int_equal(strtoul(data, NULL, 10), from);
+}
+
+static void
 assert_file_has(unsigned count)
 {
 	FILE *file = fopen(path, "r");
@@ -250,6 +257,42 @@ what_a_device_refuses_is_lost(void **state)
 	put_lines(0, 10);
 	await(HELPER_WRITTEN, 10);
 	await_trouble(ACCESS_FINE);
+}
+
+/* Where the disk becomes full. */
+static void
+limit_files(rlim_t size)
+{
+	struct rlimit limit;
+
+	assert_int_equal(getrlimit(RLIMIT_FSIZE, &limit), 0);
+	limit.rlim_cur = size;
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
+}
+
+/* Half a line stands alone, also if the file is opened anew meanwhile. */
+static void
+half_a_line_has_its_own(void **state)
+{
+	static char data[3 * LINE];
+	int fd;
+
+	(void)state;
+	access_writer_give(&writer, open_file());
+	limit_files(LINE + LINE / 2);
+	put_lines(0, 2);
+	await(HELPER_LOST, 1);
+	limit_files(RLIM_INFINITY);
+	access_writer_give(&writer, open(path, O_WRONLY | O_APPEND));
+	put_lines(2, 1);
+	await(HELPER_WRITTEN, 2);
+	fd = open(path, O_RDONLY);
+	assert_int_equal(read(fd, data, sizeof(data)),
+	    LINE + LINE / 2 + 1 + LINE);
+	assert_lines(data, 0, 1);
+	assert_int_equal(data[LINE + LINE / 2], '\n');
+	assert_lines(data + LINE + LINE / 2 + 1, 2, 3);
+	close(fd);
 }
 
 static void
@@ -343,13 +386,6 @@ read_all(int end, char *data, size_t len)
 		len -= (size_t)n;
 	}
 	return true;
-}
-
-static void
-assert_lines(const char *data, unsigned from, unsigned to)
-{
-	for (; from < to; from++, data += LINE)
-		assert_int_equal(strtoul(data, NULL, 10), from);
 }
 
 static void
@@ -480,6 +516,7 @@ main(void)
 		WRITER(all_lines_are_written),
 		WRITER(lines_wait_for_a_descriptor),
 		WRITER(what_a_device_refuses_is_lost),
+		WRITER(half_a_line_has_its_own),
 		WRITER(a_file_without_a_name_is_not_written),
 		WRITER(a_stranger_is_not_written_to),
 		WRITER(a_pipe_gets_whole_lines),
