@@ -24,7 +24,8 @@
 #include "daemon/journal/logfile.h"
 
 enum {
-	LOOK_MS = 1000,			/* how often for files that were removed */
+	LOOK_MS = 1000,			/* how often for files that were removed,
+					 * or could not be opened */
 	STUCK_MS = 2000,
 };
 
@@ -130,12 +131,16 @@ free_row(struct row *row)
 		row->used = false;
 }
 
-/* Nobody would read what goes there. */
+/* Is it open, and would somebody read what goes there? */
 static void
 look_at(struct row *row)
 {
 	bool removed;
 
+	if (row->fd < 0) {
+		row->pending = true;
+		return;
+	}
 	begin_call();
 	removed = logfile_is_removed(row->fd);
 	end_call();
@@ -192,7 +197,7 @@ wait_for_work(void)
 	    ETIMEDOUT)
 		return;
 	for (int i = 0; i < LOGFILES_MAX; i++)
-		if (logfiles.rows[i].used && logfiles.rows[i].fd >= 0)
+		if (logfiles.rows[i].used)
 			look_at(&logfiles.rows[i]);
 }
 

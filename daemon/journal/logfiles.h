@@ -4,8 +4,9 @@
 /*
  * logfiles.h: files that workers append to, opened for them by a thread of the
  * master, since an open can hang as a write can.  A row a name; it is opened
- * when it is asked for, again on request, and again when the file was removed.
- * Functions are for the loop thread and do not wait.
+ * when it is asked for, each second till that succeeds, again on request, and
+ * again when the file was removed.  Functions are for the loop thread and do not
+ * wait.
  */
 #ifndef CLUSTERD_JOURNAL_LOGFILES_H
 #define CLUSTERD_JOURNAL_LOGFILES_H

@@ -277,6 +277,39 @@ def test_removed_and_not_to_be_made(row):
     assert await_whole(r)[2] == 0, "they waited"
 
 
+@threads
+@sanitized
+@shows("G14")
+def test_it_cannot_be_opened_at_first(row):
+    """A new master, and no descriptor is left for the moment."""
+    r, log = logging_to(row, "access.log", env={"CLUSTERD_FP": "access.open:err=EMFILE@1"})
+    r.start()
+    r.get("/before")
+    r.await_log("access log: cannot open %s: Too many open files" % log.path)
+    log.await_line("/before", 20)       # without a word from anybody
+    await_all(r, log)
+    r.await_state(lambda s: s["state"] == "ok", 2 * NOTICE_S / r.scale + 10)
+    assert await_whole(r)[2] == 0, "they waited"
+
+
+@threads
+@shows("G14")
+def test_it_cannot_be_opened_for_a_while(row):
+    """Each try is like the one before, which is said once."""
+    r, log = logging_to(row, "access.log")
+    os.rename(log.folder, r.dir + "/other")
+    r.start()
+    await_reason(r, "log_refused", "No such file")
+    r.get("/before")
+    r.served(5)
+    os.rename(r.dir + "/other", log.folder)
+    log.await_line("/before", 20)
+    await_all(r, log)
+    r.await_state(lambda s: s["state"] == "ok", 2 * NOTICE_S / r.scale + 10)
+    assert await_whole(r)[2] == 0, "they waited"
+    assert r.log().count("error master: access log: cannot open") == 1
+
+
 def burst(r):
     """A few MB of lines, all to one worker."""
     request = b"GET /%s HTTP/1.1\r\nHost: a\r\n\r\n" % (b"x" * 2000)
