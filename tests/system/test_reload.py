@@ -180,6 +180,24 @@ def test_a_worker_on_its_way_holds_no_address_that_left(cluster):
     wait.until(lambda: not sockets.listening(address), 5, "end of its socket")
 
 
+def test_a_worker_on_its_way_gets_a_socket_made_again(cluster):
+    """The one that its start named is shut down by a plugin meanwhile; a port that
+    the kernel had chosen takes another socket."""
+    c = cluster(workers=2, schedule="shared", routes={"/": "hello", "/listener": "evil"},
+                start_timeout="60s", start=False)
+    c.arm()
+    c.start()
+    seen, address = begin_late_start(c), c.address()
+    before = sockets.listening(address)
+    c.get("/listener")
+    c.await_event("listener.healed", after=seen, text=address)
+    assert c.workers()[1]["state"] == "starting"
+    pid = end_late_start(c, seen)
+    made = sockets.listening(address)
+    assert made and not made & before
+    wait.until(lambda: made <= sockets.polled(pid), 5, "web/1 at the new socket")
+
+
 def test_check_and_diff_are_reads(cluster):
     """They answer while a reload is held, and while one is at work."""
     c = cluster(workers=2, canary_hold="30s")
