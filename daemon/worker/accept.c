@@ -90,13 +90,15 @@ has_number(struct worker *worker)
 	    clock_scaled_ms(PATIENCE_MS) * NS_PER_MS;
 }
 
-/* Does somebody wait there?  Else nobody need make way for him. */
+/* One would have to make way for the next one, and there is none. */
 static bool
-is_awaited(int fd)
+is_premature(const struct worker *worker, int fd)
 {
+	const struct http *http = &worker->host.http;
 	struct pollfd one = { .fd = fd, .events = POLLIN };
 
-	return poll(&one, 1, 0) != 0;
+	return http_is_full(http) && http_may_make_room(http) &&
+	    poll(&one, 1, 0) == 0;
 }
 
 /* May one be taken now?  Then a number is free for it. */
@@ -131,8 +133,7 @@ take_one(struct worker *worker)
 	size_t count = 0;
 	ssize_t len;
 
-	if (http_is_full(&worker->host.http) &&
-	    !is_awaited(WORKER_FD_CONNECTIONS))
+	if (is_premature(worker, WORKER_FD_CONNECTIONS))
 		return false;
 	/* A receive without a free number would lose the connection. */
 	if (!prepare(worker)) {
@@ -260,7 +261,7 @@ accept_one(struct worker *worker, struct listener *listener)
 	struct connection_passed passed;
 	int fd, error;
 
-	if (http_is_full(&worker->host.http) && !is_awaited(listener->fd))
+	if (is_premature(worker, listener->fd))
 		return false;
 	if (!prepare(worker)) {
 		disarm_all(worker);
