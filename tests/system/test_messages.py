@@ -199,7 +199,7 @@ def test_the_receiver_dies_half_way(post):
     victim = p.c.worker("web/1")
     p.to("web/1")
     clients = Clients(port, 300)
-    p.await_got("web/1", 100)
+    p.await_got("web/1", 50)            # as many as find room there at any pace
     os.kill(victim["pid"], signal.SIGKILL)
     more = Clients(port, 300)
     answered = clients.answers(), more.answers()
