@@ -13,7 +13,8 @@ struct master;
 
 /* The target of the configuration, if it is another than before. */
 void logs_apply(struct master *m);
-/* `log reopen': the same names again, those of access logs too.  call: answered within a second, or NULL. */
+/* `log reopen': the same names again, those of access logs too.  call: answered
+ * within a second, or NULL. */
 void logs_reopen(struct master *m, struct control_call *call);
 /* What the threads that open files write to, when one is open or refused; -1:
  * there are none. */

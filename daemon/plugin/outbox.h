@@ -3,8 +3,9 @@
 
 /*
  * outbox.h: messages that plugins of this worker send, and what became of them.
- * Small ones are gathered and leave together when the callback returns; what the control channel does not take waits, within bounds, and a sender
- * that goes on is refused.  One a process, the loop's thread only.
+ * Small ones are gathered and leave together when the callback returns; what the
+ * control channel does not take waits, within bounds, and a sender that goes on
+ * is refused.  One a process, the loop's thread only.
  */
 #ifndef DAEMON_PLUGIN_OUTBOX_H
 #define DAEMON_PLUGIN_OUTBOX_H

@@ -5,7 +5,8 @@
  * worker.h: one worker: its descriptors, its loop, its plugins.  Life:
  * start.c brings it up to READY, accept.c takes connections, talk.c hears the
  * master, beat.c writes the page and looks after its own descriptors, access.c
- * has the access log, drain.c ends it.  Trusted with nothing but its own clients; it leaves by _exit.
+ * has the access log, drain.c ends it.  Trusted with nothing but its own
+ * clients; it leaves by _exit.
  */
 #ifndef DAEMON_WORKER_WORKER_H
 #define DAEMON_WORKER_WORKER_H

@@ -13,6 +13,7 @@ import pytest
 
 from harness import inject, sanitized, shows, threads, wait
 from harness.access import AccessLog
+from harness.hostile import put_hostile
 from harness.processes import fds
 from harness.row import reasons
 
@@ -165,21 +166,6 @@ def test_lines_that_fail(row):
 
 
 # ---- hostile -----------------------------------------------------------------------
-
-def put_hostile(how, path, precious):
-    """Something at path that a log must not be written to."""
-    if how == "symlink":
-        os.symlink(precious, path)
-    elif how == "dangling symlink":
-        os.symlink(precious + ".not", path)
-    elif how == "hard link":
-        os.link(precious, path)
-    elif how == "directory":
-        os.mkdir(path)
-    else:
-        os.mkfifo(path)
-        os.chmod(path, 0o666)
-
 
 HOSTILE = {
     "symlink": "is a symbolic link", "dangling symlink": "is a symbolic link",

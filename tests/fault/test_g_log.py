@@ -5,13 +5,13 @@ counted; requests, supervision and `status` never wait."""
 
 import os
 import re
-import socket
 import stat
 import threading
 
 import pytest
 
 from harness import sanitized, shows, threads, wait
+from harness.hostile import put_hostile
 from harness.row import reasons
 
 NOTICE_S = 10                           # between two notices, unscaled
@@ -131,24 +131,6 @@ def test_lines_that_fail(row):
 
 
 # ---- hostile -----------------------------------------------------------------------
-
-def put_hostile(how, path, precious):
-    """Something at path that a log must not be written to."""
-    if how == "symlink":
-        os.symlink(precious, path)
-    elif how == "dangling symlink":
-        os.symlink(precious + ".not", path)
-    elif how == "hard link":
-        os.link(precious, path)
-    elif how == "FIFO":
-        os.mkfifo(path)
-        os.chmod(path, 0o666)
-    elif how == "socket":
-        with socket.socket(socket.AF_UNIX) as listener:
-            listener.bind(path)
-    else:
-        os.mkdir(path)
-
 
 HOSTILE = {
     "symlink": "is a symbolic link", "dangling symlink": "is a symbolic link",
