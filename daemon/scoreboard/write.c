@@ -55,6 +55,7 @@ board_beat(struct board *board, uint64_t now_ns, uint64_t loops)
 	WORD_SET(beat->loops, WORD_GET(beat->loops) + loops);
 	WORD_SET(beat->busy_ns, busy_ns);
 	WORD_SET(beat->beat_ns, now_ns);
+	board->beat_ns = now_ns;
 }
 
 /* The small fields of an entry, as the one word they lie in. */

@@ -15,10 +15,13 @@
 #include "daemon/proto/page.h"
 #include "daemon/scoreboard/word.h"
 
+#define BOARD_BEAT_OLD_NS (50 * 1000000ull)
+
 struct board {
 	struct page *page;
 	uint8_t path_words[PAGE_DOING];		/* in use, of each path */
 	uint64_t awake_ns;	/* the loop works since then; 0: it waits */
+	uint64_t beat_ns;	/* the last beat */
 	uint64_t busy_ns;	/* how long it has worked before that */
 };
 
@@ -60,12 +63,20 @@ board_rest(struct board *board, uint64_t now_ns)
 
 /* loops: passes since the last beat. */
 void board_beat(struct board *board, uint64_t now_ns, uint64_t loops);
-/* Into a callback (now), out of it (0). */
+
+/*
+ * Into a callback (now), out of it (0).  That a callback begins is a beat, where
+ * the last one is a while ago: several that are slow may run in one pass of the
+ * loop, and each has its own handler_timeout.
+ */
 static inline void
 board_set_callback(struct board *board, uint64_t now_ns)
 {
-	if (now_ns != 0)
+	if (now_ns != 0) {
 		board_wake(board, now_ns);
+		if (now_ns - board->beat_ns >= BOARD_BEAT_OLD_NS)
+			board_beat(board, now_ns, 0);
+	}
 	WORD_SET(board->page->beat.callback_since_ns, now_ns);
 }
 

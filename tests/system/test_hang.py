@@ -137,3 +137,16 @@ def test_a_worker_that_comes_back_has_recovered_when_it_is_stable_again(cluster)
     names = [e["event"] for e in c.events()]
     assert names.count("worker.stalled") == names.count("worker.recovered") == 2
     assert c.worker("web/0")["restarts"] == 0
+
+
+@pytest.mark.parametrize("request_", ["/spin?800", "/block?800"])
+def test_slow_ones_in_one_pass_of_the_loop_each_have_their_time(cluster, request_):
+    """handler_timeout is that of a callback: four that come together and take longer
+    than it only as a sum are answered."""
+    c = cluster(workers=1, routes=ROUTES, scale=2, handler_timeout="1500ms")
+    with c.connect() as conn:
+        conn.send(http.head("GET", request_, "a") * 4)
+        for _ in range(4):
+            assert conn.response().status == 200
+    names = [e["event"] for e in c.events()]
+    assert "worker.hung" not in names and "worker.exited" not in names
