@@ -99,7 +99,7 @@ process_new(struct master *master, uint64_t id, int pid, const char *name,
 static bool
 process_receive(struct process *process)
 {
-	static _Alignas(8) struct channel_packet packet; /* 16 KiB, loop thread only */
+	static _Alignas(8) struct channel_packet packet; /* 64 KiB, loop thread only */
 	int fds[FD_PASS_MAX], rc;
 	size_t count = 0, len;
 	struct errmsg err;

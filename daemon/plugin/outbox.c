@@ -17,6 +17,9 @@ enum {
 	FRAMES_AT_ONCE = 1000,
 	LARGE_WAITING = 4,		/* of OUTBOX_FDS, for data of 16 MiB */
 	TIMEOUT_MS = 30000,		/* of a question, unless it says */
+	/* of a frame: well below CHANNEL_QUEUE_MESSAGES, as the socket may have
+	 * room while what is gathered has reached that */
+	LETTERS_A_FRAME = 256,
 };
 
 /* ---- leaving ----------------------------------------------------------------- */
@@ -37,6 +40,12 @@ take_token(struct outbox *outbox)
 		return false;
 	outbox->tokens--;
 	return true;
+}
+
+static unsigned
+letters_gathered(const struct outbox *outbox)
+{
+	return outbox->filled == 0 ? 0 : channel_letters(&outbox->packet);
 }
 
 /* 0 or -errno; what was gathered has left the packet then. */
@@ -99,10 +108,9 @@ static bool
 has_room(const struct outbox *outbox, size_t size, unsigned fds, bool large)
 {
 	const struct channel *channel = outbox->channel;
-	unsigned gathered = outbox->filled == 0 ? 0 :
-	    channel_letters(&outbox->packet);
 
-	return channel->queued + gathered < CHANNEL_QUEUE_MESSAGES &&
+	return channel->queued + letters_gathered(outbox) <
+	    CHANNEL_QUEUE_MESSAGES &&
 	    channel->queued_bytes + outbox->filled + size <=
 	    CHANNEL_QUEUE_BYTES &&
 	    (fds == 0 || channel->queued_fds + fds <= OUTBOX_FDS) &&
@@ -173,7 +181,9 @@ gather(struct outbox *outbox, const struct parcel *parcel, size_t size)
 	int rc = 0;
 
 	if (outbox->filled > 0 && (packet->header.type != parcel->type ||
-	    outbox->filled + size > LETTERS_MAX || parcel->letter.fds > 0))
+	    outbox->filled + size > LETTERS_MAX ||
+	    letters_gathered(outbox) >= LETTERS_A_FRAME ||
+	    parcel->letter.fds > 0))
 		rc = leave(outbox, NULL, 0);
 	if (rc != 0)
 		return rc;

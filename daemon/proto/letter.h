@@ -17,7 +17,7 @@
 #include "common/base/errmsg.h"
 
 enum {
-	LETTERS_MAX = 16128,		/* bytes of all in one frame */
+	LETTERS_MAX = 65280,		/* bytes of all in one frame */
 	LETTER_DATA_MAX = 15360,	/* of one; beyond: LETTER_LARGE */
 	LETTER_LARGE_MAX = 16 << 20,
 	LETTER_TO_MAX = 64,		/* characters of "web/0", "id:4711" */

@@ -4,7 +4,7 @@
 /*
  * messages.h: the control channel between master and worker, version 1.
  * A SOCK_SEQPACKET pair, one message a packet: struct channel_header, the
- * fixed fields of messages.def, then the tail.  Body at most 16 KiB.
+ * fixed fields of messages.def, then the tail.  Body at most 64 KiB.
  * What a worker sends that is malformed or not for it to send is a VIOLATION;
  * an unknown type from the master is ignored by a worker and counted.
  */
@@ -15,7 +15,7 @@
 
 #include "daemon/proto/record.h"
 
-enum { CHANNEL_PROTOCOL = 1, CHANNEL_BODY_MAX = 16384,
+enum { CHANNEL_PROTOCOL = 1, CHANNEL_BODY_MAX = 65536,
 	GATES_MAX = 8 };	/* routes of a pool that can be shut at once */
 
 enum channel_sender { CHANNEL_FROM_WORKER, CHANNEL_FROM_MASTER };

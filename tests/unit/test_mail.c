@@ -200,7 +200,7 @@ descriptors_have_a_frame_of_their_own(void **state)
 /* What fills a box by each of its bounds. */
 static const struct { struct mailbox_entry entry; unsigned fit; } bounds[] = {
 	{ { .bytes = 48 }, MAILBOX_LETTERS },
-	{ { .bytes = 16128 }, MAILBOX_BYTES / 16128 },
+	{ { .bytes = LETTERS_MAX }, MAILBOX_BYTES / LETTERS_MAX },
 	{ { .bytes = 48, .fds = 1 }, MAILBOX_FDS },
 	{ { .bytes = 48, .fds = 16 }, MAILBOX_FDS / 16 },
 	{ { .bytes = 48, .fds = 1, .large = LETTER_LARGE_MAX }, 4 },
