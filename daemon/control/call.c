@@ -16,6 +16,7 @@
 
 #include "common/base/check.h"
 #include "common/base/clock.h"
+#include "common/base/heap.h"
 #include "common/base/log.h"
 #include "common/base/memory.h"
 #include "daemon/control/audit.h"
@@ -505,6 +506,16 @@ bool
 call_may_have_forgotten(const struct control *control)
 {
 	return control->forgot || control->verdict_job != 0;
+}
+
+size_t
+call_verdicts_memory(const struct control *control)
+{
+	size_t sum = 0;
+
+	for (size_t i = 0; i < VERDICTS; i++)
+		sum += heap_size_of(control->verdicts[i].body);
+	return sum;
 }
 
 const struct command *

@@ -114,6 +114,8 @@ void call_begin_change(struct control_call *call);
 bool call_join(struct control_call *call, const char *id);
 /* There were more verdicts than are remembered, or they are not here yet. */
 bool call_may_have_forgotten(const struct control *control);
+/* Bytes of the heap that they take. */
+size_t call_verdicts_memory(const struct control *control);
 /* The command that an id belonged to, or NULL. */
 const struct command *call_command_of(const struct control *control,
     const char *id);

@@ -5,10 +5,10 @@
 #include "daemon/control/metrics.h"
 
 #include <inttypes.h>
-#include <malloc.h>
 #include <string.h>
 
 #include "common/base/check.h"
+#include "common/base/heap.h"
 #include "common/table/worker.h"
 
 /* What is measured of each pool. */
@@ -98,19 +98,6 @@ add_states(struct buf *buf, const struct view *view)
 	}
 }
 
-/* What this process has of its heap, SQLite's part included; -1: unknown. */
-static int64_t
-heap_in_use(void)
-{
-#ifdef HAVE_MALLINFO2
-	struct mallinfo2 info = mallinfo2();
-
-	return (int64_t)(info.uordblks + info.hblkhd);
-#else
-	return -1;
-#endif
-}
-
 void
 metrics_add_view(struct buf *buf, const struct view *view)
 {
@@ -125,8 +112,19 @@ metrics_add_view(struct buf *buf, const struct view *view)
 	add_single(buf, "clusterd_master_uptime_seconds", "gauge",
 	    "Age of the master", view->master.uptime_ms < 0 ? -1 :
 	    view->master.uptime_ms / 1000);
-	add_single(buf, "clusterd_master_heap_bytes", "gauge",
-	    "Memory in use on the master's heap", heap_in_use());
 	add_pools(buf, view);
 	add_states(buf, view);
+}
+
+void
+metrics_add_memory(struct buf *buf, size_t events, size_t verdicts)
+{
+	add_single(buf, "clusterd_master_heap_bytes", "gauge",
+	    "Memory in use on the master's heap", heap_in_use());
+	add_single(buf, "clusterd_events_memory_bytes", "gauge",
+	    "Part of the master's heap that the last events have",
+	    (int64_t)events);
+	add_single(buf, "clusterd_verdicts_memory_bytes", "gauge",
+	    "Part of the master's heap that the verdicts of commands have",
+	    (int64_t)verdicts);
 }

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "common/base/clock.h"
+#include "common/base/heap.h"
 #include "daemon/journal/follower.h"
 
 static void on_store(void *arg, const struct store_status *status);
@@ -165,6 +166,16 @@ keep_in_ring(struct journal *journal, struct journal_entry *entry)
 	    strdup(buf_at(&journal->json));
 	*place = *entry;
 	journal->next++;
+}
+
+size_t
+journal_memory(const struct journal *journal)
+{
+	size_t sum = 0;
+
+	for (size_t i = 0; journal != NULL && i < JOURNAL_RING; i++)
+		sum += heap_size_of(journal->ring[i].json);
+	return sum;
 }
 
 uint64_t

@@ -43,6 +43,8 @@ void journal_free(struct journal *journal);
  */
 uint64_t journal_seq_mark(const struct journal *journal);
 uint64_t journal_last_seq(const struct journal *journal);	/* 0: none yet */
+/* Bytes of the heap that the events kept for followers take; NULL: 0. */
+size_t journal_memory(const struct journal *journal);
 
 /* ---- publishing ------------------------------------------------------------ */
 

@@ -154,6 +154,25 @@ def test_a_heap_that_grew(row):
     assert "oracle, heap: the heap grew by " in objections(r)
 
 
+def test_an_event_that_found_no_memory(faulty):
+    """The many before it are still the master's, and nothing has grown."""
+    r = faulty(load={})
+    with control.Client(r.socket) as one:
+        for _ in range(300):
+            assert one.ask("log level", {"level": "info"})["ok"]
+    r.rest()                            # its probe allocates as well
+    seen = r.last_event()
+    for count in range(1, 400):
+        r.fi.arm("master", "malloc:NULL", counted=count)
+        r.ctl("log", "level", "info")
+        r.fi.disarm()
+        numbers = [e["seq"] for e in r.events(seen)]
+        if numbers[-1:] > [seen + len(numbers)]:
+            break
+    assert numbers[-1] > seen + len(numbers), "an event is missing"
+    assert objections(r) == ""
+
+
 @pytest.mark.parametrize("how, said", [
     ("bare line", "oracle, log_lines: "), ("bug", "log: "), ("left", "left in run_dir"),
     ("state", "status is ")])

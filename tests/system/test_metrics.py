@@ -60,7 +60,8 @@ def test_the_format_is_that_of_prometheus(cluster):
         for pool in ("web", "api"):
             assert ("clusterd_" + name, 'pool="%s"' % pool) in samples, name
     for name in ("store_written_total", "store_lost_total", "store_waiting",
-                 "store_memory_bytes", "log_lines_dropped_total", "stalls_total"):
+                 "store_memory_bytes", "events_memory_bytes",
+                 "verdicts_memory_bytes", "log_lines_dropped_total", "stalls_total"):
         assert ("clusterd_" + name, None) in samples, name
     address = 'pool="web",address="%s"' % c.address()
     assert ("clusterd_listener_accepted_total", address) in samples

@@ -376,6 +376,23 @@ what_the_master_before_ended_is_known(void **state)
 	close(fd);
 }
 
+/* The last ones are kept, and what they take is counted. */
+static void
+verdicts_are_kept_within_bounds(void **state)
+{
+	struct house *house = *state;
+	char id[8];
+
+	assert_int_equal(call_verdicts_memory(house->control), 0);
+	for (int i = 0; i < 3 * VERDICTS; i++) {
+		snprintf(id, sizeof(id), "%07d", i);
+		control_done(control_adopt(house->control, COMMAND_SCALE, id,
+		    "root"), "{}");
+	}
+	assert_in_range(call_verdicts_memory(house->control),
+	    VERDICTS * strlen("\"ok\":true"), VERDICTS * 128);
+}
+
 static void
 nobody_need_wait_for_a_reload(void **state)
 {
@@ -596,6 +613,7 @@ main(void)
 		TEST(a_change_outlives_its_client),
 		TEST(a_command_before_a_restart_is_waited_for),
 		TEST(what_the_master_before_ended_is_known),
+		TEST(verdicts_are_kept_within_bounds),
 		TEST(nobody_need_wait_for_a_reload),
 		TEST(a_check_outlives_its_client),
 		TEST(followers_are_fed_until_their_event),

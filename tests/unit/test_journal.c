@@ -314,6 +314,26 @@ test_too_many(void **state)
 	journal_free(journal);
 }
 
+/* What is kept is counted, and does not grow beyond the ring. */
+static void
+test_memory(void **state)
+{
+	struct fixture *fixture = *state;
+	struct journal *journal = begin(fixture, 1000000);
+	const size_t least = strlen("{\"seq\":1000000}"), most = 512;
+
+	assert_int_equal(journal_memory(NULL), 0);
+	assert_int_equal(journal_memory(journal), 0);
+	publish(journal, 1);
+	assert_in_range(journal_memory(journal), least, most);
+	for (int i = 0; i < 3; i++) {
+		publish(journal, JOURNAL_RING);
+		assert_in_range(journal_memory(journal), JOURNAL_RING * least,
+		    JOURNAL_RING * most);
+	}
+	journal_free(journal);
+}
+
 /* Without a database: numbers above all that were, events from memory. */
 static void
 test_without_store(void **state)
@@ -370,6 +390,7 @@ main(int argc, char **argv)
 		TEST(test_lag),
 		TEST(test_callbacks),
 		TEST(test_too_many),
+		TEST(test_memory),
 		TEST(test_without_store),
 		TEST(test_store_news),
 	};

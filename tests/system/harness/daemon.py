@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """One clusterd of the build under test, in a directory of its own."""
 
+import collections
 import json
 import os
 import re
@@ -292,12 +293,19 @@ class Daemon:
                 return row
         raise AssertionError("no pool %s" % name)
 
+    def metrics(self):
+        """{NAME: value} of each clusterd_NAME as a scraper reads them at one moment,
+        the sum over all pools."""
+        sums = collections.Counter()
+        for name, value in re.findall(r"^clusterd_(\w+)(?:{[^}]*})? (\d+)$",
+                                      self.ctl("metrics").out, re.M):
+            sums[name] += int(value)
+        return dict(sums)
+
     def metric(self, name):
-        """clusterd_NAME as a scraper reads it, the sum over all pools."""
-        rows = re.findall(r"^clusterd_%s(?:{[^}]*})? (\d+)$" % name,
-                          self.ctl("metrics").out, re.M)
-        assert rows, "no metric " + name
-        return sum(map(int, rows))
+        now = self.metrics()
+        assert name in now, "no metric " + name
+        return now[name]
 
     def master_pid(self):
         return self.status()["master"]["pid"]

@@ -2,17 +2,15 @@
 """The oracle: what is asked of a Row while its daemon still runs and after its
 stop, whatever the row was about."""
 
-import json
 import os
 import re
 import sqlite3
 
 from harness import processes, starts, wait
 
-# What a row may leave in the master's heap: verdicts of its commands, a generation to
-# go back to.  Not counted are the last events, which are kept for followers
-# (JOURNAL_RING), and what the database has in memory.
-HEAP_GROWTH, RING = 64 << 10, 4096
+# What a row may leave in the master's heap: a generation to go back to.  Not counted
+# are the last events and verdicts, and what the database has in memory.
+HEAP_GROWTH = 64 << 10
 # SQLite keeps pages of 2,000 KiB for each of the two handles, and has some more.
 STORE_MEMORY = 5 << 20
 
@@ -259,25 +257,7 @@ def held(pid):
 
 
 def heap(r):
-    """Bytes in use on the master's heap, but for the last events and the database."""
-    return (r.metric("master_heap_bytes") - r.metric("store_memory_bytes")
-            - sum(map(_size_in_memory, _last_events(r))))
-
-
-def _last_events(r):
-    """Those that the master has in memory."""
-    last, rows = r.last_event(), []
-    while not rows or rows[-1]["seq"] != last:  # one more would be asked of the disk
-        rows = r.events(last - RING + 1)
-        last = rows[-1]["seq"]
-    for at in range(len(rows) - 1, 0, -1):
-        if rows[at - 1]["seq"] != rows[at]["seq"] - 1:
-            return rows[at:]            # a master's numbers begin with a gap
-    return rows
-
-
-def _size_in_memory(event):
-    event = {key: value for key, value in event.items() if key != "api"}
-    text = json.dumps(event, ensure_ascii=False, separators=(",", ":")).encode()
-    # its end; the allocator's own word, and 16 bytes for a unit
-    return max(32, len(text) + 1 + 8 + 15 & ~15)
+    """Bytes in use on the master's heap, but for what has a bound of its own."""
+    now = r.metrics()
+    return now["master_heap_bytes"] - sum(
+        now[what + "_memory_bytes"] for what in ("store", "events", "verdicts"))
