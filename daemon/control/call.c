@@ -122,6 +122,8 @@ call_row_with(struct control_call *call, struct buf *buf)
 {
 	if (!buf->failed)
 		call_row(call, buf_at(buf), buf_len(buf));
+	else if (call->client != NULL)
+		client_close(call->client);	/* a list that is not whole */
 	buf_clear(buf);
 	return call->client != NULL;
 }

@@ -22,7 +22,8 @@ static command_handler *const handlers[COMMAND__COUNT] = {
 #include "common/table/commands.def"
 };
 
-/* An error about a line that began no command. */
+/* An error about a line that began no command.  Without memory for it the client
+ * learns by the end of its connection that nothing will come. */
 static void
 dispatch_refuse(struct client *client, const char *request_id,
     const struct errmsg *err)
@@ -40,7 +41,9 @@ dispatch_refuse(struct client *client, const char *request_id,
 	writer_close(&w, '}');
 	writer_close(&w, '}');
 	buf_add(&buf, "\n", 1);
-	if (!buf.failed)
+	if (buf.failed)
+		client_close(client);
+	else
 		client_write(client, buf_at(&buf), buf_len(&buf));
 	buf_done(&buf);
 }

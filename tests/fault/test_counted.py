@@ -15,7 +15,7 @@ import subprocess
 
 import pytest
 
-from harness import config, http, inject, oracle, shows, slow, wait
+from harness import config, control, http, inject, oracle, shows, slow, wait
 
 pytestmark = inject.needs_preload
 
@@ -344,6 +344,50 @@ def test_memory(counted, op, request):
     before = warm(counted, op)
     run(counted, op, "malloc", "NULL", SAMPLE_ALL if everything(request) else SAMPLE)
     wait.until(lambda: as_before(counted.c, before), 10, "descriptors as before")
+
+
+@shows("D8")
+def test_a_request_without_memory_is_not_forgotten(counted):
+    """Answered, or its connection is closed at once: nobody waits for nothing."""
+    for k in range(1, 200):
+        with control.Client(counted.c.socket, timeout=2) as one:
+            assert one.ask("ping")["ok"]
+            counted.fi.arm("master", "malloc:NULL", "%d+" % k)
+            try:
+                whole = one.ask("plugins")["ok"]
+            except (ConnectionResetError, BrokenPipeError):
+                whole = False
+            counted.fi.disarm()
+        if whole:
+            break
+    assert k > 5 and whole
+    counted.note()
+
+
+@shows("D8")
+@pytest.mark.parametrize("noun", ["pools", "workers", "plugins", "listeners"])
+def test_a_list_is_whole_or_refused(counted, noun):
+    def rows():
+        with control.Client(counted.c.socket) as one:
+            one.send(noun)
+            answers = [one.answer()]
+            while "ok" not in answers[-1]:
+                answers.append(one.answer())
+        return len(answers) - 1 if answers[-1]["ok"] else None
+
+    whole, failed, k = rows(), 1, 0
+    while failed:
+        k += 1
+        counted.fi.arm("master", "malloc:NULL", k)
+        try:
+            assert rows() in (whole, None), "allocation %d" % k
+        except (ConnectionResetError, BrokenPipeError):
+            pass
+        failed = counted.fi.injected("master")
+        counted.fi.disarm()
+        assert k < 1000
+    assert k > 5
+    counted.note()
 
 
 @shows("E3")
