@@ -185,6 +185,7 @@ call_remember(struct control_call *call, const char *body)
 	free(verdict->body);
 	verdict->body = strdup(strlen(body) <= VERDICT_MAX ? body :
 	    "\"ok\":true,\"result\":null");
+	control->forgot |= verdict->body == NULL;	/* the database knows */
 	verdict->command = call->command;
 	memcpy(verdict->id, call->id, sizeof(verdict->id));
 }

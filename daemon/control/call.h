@@ -112,7 +112,8 @@ void call_begin_change(struct control_call *call);
 /* Answer call with the verdict of a command: now if it is remembered, later if
  * it runs.  false: neither, nothing was done. */
 bool call_join(struct control_call *call, const char *id);
-/* There were more verdicts than are remembered, or they are not here yet. */
+/* There were verdicts that are not remembered, too many or for want of memory, or
+ * they are not here yet. */
 bool call_may_have_forgotten(const struct control *control);
 /* Bytes of the heap that they take. */
 size_t call_verdicts_memory(const struct control *control);

@@ -390,6 +390,27 @@ def test_a_list_is_whole_or_refused(counted, noun):
     counted.note()
 
 
+@shows("D8")
+def test_a_change_asked_for_again_is_not_done_twice(counted):
+    """Nor where there was no memory to remember how it ended."""
+    def ask_for(name):
+        try:
+            with control.Client(counted.c.socket) as one:
+                return one.ask("log level", {"level": "info"}, command_id=name)
+        except (ConnectionResetError, BrokenPipeError):
+            return None
+
+    seen = counted.c.last_event()
+    for k in range(1, 150):
+        counted.fi.arm("master", "malloc:NULL", k)
+        ask_for("again-%d" % k)
+        counted.fi.disarm()
+        assert ask_for("again-%d" % k) is not None
+    begun = [e["command_id"] for e in counted.c.events(seen) if e["event"] == "command.started"]
+    assert len(begun) == len(set(begun)) > 100
+    counted.note()
+
+
 @shows("E3")
 @EACH
 @pytest.mark.limit(3600)
