@@ -6,10 +6,8 @@ import json
 import os
 import random
 import re
-import shutil
 import signal
 import socket
-import subprocess
 import threading
 import time
 
@@ -160,22 +158,12 @@ def parse(text):
     return command.replace("_", " "), dict(pair.split("=") for pair in pairs)
 
 
-def ctl_as(r, uid, *words):
-    """clusterctl, from where everybody may run it, under another account."""
-    program = r.dir + "/clusterctl"
-    if not os.path.exists(program):
-        shutil.copy(r.build + "/clusterctl", program)
-    return subprocess.run([program, "-s", r.socket, *words], user=uid, group=uid,
-                          extra_groups=[], capture_output=True, text=True, timeout=20,
-                          check=False)
-
-
 @NEEDS_ROOT
 @shows("F6")
 def test_a_stranger(row):
     r = row()
-    refused = ctl_as(r, NOBODY, "status")
-    assert refused.returncode == 4 and "Permission denied" in refused.stderr, refused
+    refused = r.ctl("status", uid=NOBODY)
+    assert refused.code == 4 and "Permission denied" in refused.err, refused
     with pytest.raises(PermissionError):
         control.Client(r.socket, who=(NOBODY, NOBODY))
 
@@ -201,8 +189,8 @@ def test_a_reader(row):
             answer = one.ask(command, args)
             assert answer["ok"] is False and answer["error"]["code"] == "denied", answer
             assert answer["error"]["text"].startswith("`%s' needs the right to" % command)
-    said = ctl_as(r, NOBODY, "scale", "web", "1")
-    assert said.returncode == 4 and "may only read" in said.stderr, said
+    said = r.ctl("scale", "web", "1", uid=NOBODY)
+    assert said.code == 4 and "may only read" in said.err, said
     rows = wait.until(lambda: [one for one in r.json("audit") if one["state"] == "denied"],
                       5, "rows of those that were denied")
     assert [one["command"] for one in rows][:10] == [parse(text)[0] for text in DENIED[:10]]

@@ -97,9 +97,7 @@ def test_nothing_is_claimed_of_one_account(row):
     at the start says so."""
     r = row(start=False, routes=ROUTES)
     if os.geteuid() == 0:
-        uid = pwd.getpwnam("nobody").pw_uid
-        r.through = boxes.as_uid(uid)
-        os.chown(r.dir, uid, uid)
+        r.run_as(pwd.getpwnam("nobody").pw_uid)
     r.start()
     uid = os.stat("/proc/%d" % r.master_pid()).st_uid
     line = "master, workers and plugins share the account of uid %d" % uid
@@ -274,20 +272,8 @@ def test_accounts_of_two_pools(row):
 
 # ---- executables --------------------------------------------------------------------------
 
-PROGRAMS = ("clusterd", "clusterd-master", "clusterd-worker")
+OTHERS = ("clusterd-master", "clusterd-worker")
 MARK = b"clusterd-build-stamp:"
-
-
-def copies(r):
-    """The programs of the build in a directory of their own, which r starts from."""
-    folder = r.dir + "/bin"
-    os.mkdir(folder)
-    for name in PROGRAMS:
-        shutil.copy(os.path.join(r.build, name), folder)
-    ctl = os.path.join(r.build, "clusterctl")
-    os.symlink(ctl, folder + "/clusterctl")
-    r.build = folder
-    return folder
 
 
 def another_build(path):
@@ -314,10 +300,10 @@ def written(path, content):
 
 @shows("N4")
 @pytest.mark.parametrize("how", sorted(BROKEN))
-@pytest.mark.parametrize("name", PROGRAMS[1:])
+@pytest.mark.parametrize("name", OTHERS)
 def test_a_program_that_is_refused(row, name, how):
     r = row(start=False)
-    path = copies(r) + "/" + name
+    path = r.copy_programs() + "/" + name
     BROKEN[how][0](path)
     result = r.clusterd()
     assert result.code == 1 and path in result.err and BROKEN[how][1] in result.err, result
@@ -332,9 +318,9 @@ def test_a_program_that_is_refused(row, name, how):
 def test_programs_that_are_replaced_while_they_run(row, how):
     """Those that were opened at the start go on, for workers and masters, too."""
     r = row(start=False)
-    folder = copies(r)
+    folder = r.copy_programs()
     r.start()
-    for name in PROGRAMS[1:]:
+    for name in OTHERS:
         path = "%s/%s" % (folder, name)
         shutil.copy(path, path + ".new")
         if how != "absent":

@@ -9,7 +9,7 @@ import subprocess
 
 import pytest
 
-from harness import sanitized
+from harness import accounts, sanitized
 
 GOOD = """[pool web]
 listen = 127.0.0.1:8080
@@ -19,19 +19,28 @@ route = / hello
 
 
 @pytest.fixture
-def check(build, tmp_path):
+def check(build, plugin_dirs, tmp_path):
     """check(text, mode="--print") -> (exit status, stdout, stderr lines with the
-    directory of the file taken away)."""
-    def run(text, mode="--print", root=False, account=None):
+    directory of the file taken away, and those of plugins named).  uid: of another
+    account than ours, which can enter that directory then."""
+    def run(text, mode="--print", root=False, uid=None):
+        program, who = build + "/clusterd-worker", {}
+        if uid is not None:
+            for directory in [tmp_path] + list(tmp_path.parents)[:-2]:
+                directory.chmod(0o755)
+            program = accounts.program(build, "clusterd-worker", tmp_path)
+            who = accounts.become(uid)
         path = tmp_path / "c.ini"
-        head = "[daemon]\nplugin_dir = %s/plugins:%s/tests/plugins\n" % (build, build)
+        head = "[daemon]\nplugin_dir = %s\n" % ":".join(plugin_dirs)
         data = text if isinstance(text, bytes) else text.encode()
         path.write_bytes(data.replace(b"@DIRS\n", head.encode()))
         env = dict(os.environ, CLUSTERD_FP="" if root else "checker.not_root:skip")
-        done = subprocess.run([build + "/clusterd-worker", "--check", mode, str(path)],
-                              env=env, stdin=subprocess.DEVNULL, timeout=30, user=account,
-                              stdout=subprocess.PIPE, stderr=subprocess.PIPE, check=False)
-        errors = done.stderr.decode().replace(str(tmp_path) + "/", "").replace(build, "BUILD")
+        done = subprocess.run([program, "--check", mode, str(path)], check=False,
+                              env=env, stdin=subprocess.DEVNULL, timeout=30,
+                              stdout=subprocess.PIPE, stderr=subprocess.PIPE, **who)
+        errors = done.stderr.decode().replace(str(tmp_path) + "/", "")
+        for directory, name in zip(plugin_dirs, ("PLUGINS", "TEST_PLUGINS")):
+            errors = errors.replace(directory, name)
         return done.returncode, done.stdout.decode(), errors.splitlines()
     run.directory = tmp_path
     return run
@@ -179,10 +188,10 @@ PLUGIN = [
     ('greeting = a "b', "greeting: a quote without its end"),
     ("module = ../x.so", 'module: must be an absolute path or a name in plugin_dir, '
                          'not "../x.so"'),
-    ("module = helo.so", 'module: helo.so is not in plugin_dir (BUILD/plugins:'
-                         'BUILD/tests/plugins); did you mean "hello.so"?'),
-    ("module = xyzzy.so", "module: xyzzy.so is not in plugin_dir (BUILD/plugins:"
-                          "BUILD/tests/plugins)"),
+    ("module = helo.so", 'module: helo.so is not in plugin_dir (PLUGINS:'
+                         'TEST_PLUGINS); did you mean "hello.so"?'),
+    ("module = xyzzy.so", "module: xyzzy.so is not in plugin_dir (PLUGINS:"
+                          "TEST_PLUGINS)"),
     ("module = /etc/passwd", "module: /etc/passwd: is not an ELF file"),
     ("module = /etc", "module: /etc is not a regular file"),
     ("module = /nowhere/x.so", "module: cannot open /nowhere/x.so: No such file or directory"),
@@ -392,7 +401,7 @@ def test_constructor_that_does_not_return(check, how, words):
     assert errors[:1] == [
         'c.ini:5: [pool web] workers: must be auto, N or MIN..MAX of 0-1024, not "x"']
     assert errors[1:] in [[
-        "c.ini:6: [plugin evil_ctor_%s] module: the constructor of BUILD/tests/plugins/"
+        "c.ini:6: [plugin evil_ctor_%s] module: the constructor of TEST_PLUGINS/"
         "evil_ctor_%s.so %s" % (how, how, one)] for one in words]
 
 
@@ -458,7 +467,7 @@ def test_sample_of_all_keys_is_good(check, build):
 NEEDS_ROOT = pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
 
 
-def accounts():
+def two_accounts():
     """Two accounts of this system that are not root, and have groups of their own."""
     found = []
     for entry in pwd.getpwall():
@@ -468,7 +477,7 @@ def accounts():
 
 
 def as_root(lines, more=""):
-    user, worker = accounts()
+    user, worker = two_accounts()
     keys = {"user": user, "worker_user": worker, "control_group": "root"}
     keys.update(lines)
     return "@DIRS\n%s\n%s%s" % ("\n".join("%s = %s" % pair for pair in keys.items()),
@@ -478,7 +487,7 @@ def as_root(lines, more=""):
 @NEEDS_ROOT
 def test_root_accounts(check):
     assert check(as_root({}), root=True)[::2] == (0, ["c.ini: the configuration is good"])
-    user, worker = accounts()
+    user, worker = two_accounts()
     for lines, more, words in [
             ({"user": "root"}, "", '3: [daemon] user: "root" is root, which it must not be'),
             ({"worker_user": user}, "",
@@ -508,7 +517,7 @@ def test_root_path_rules(check):
         module.write_bytes(file.read())
     link = check.directory / "link.so"
     link.symlink_to("dir/m.so")
-    stranger = pwd.getpwnam(accounts()[1]).pw_uid
+    stranger = pwd.getpwnam(two_accounts()[1]).pw_uid
 
     def expect(words, path=module):
         status, _, errors = check(as_root({}) + "module = %s\n" % path, root=True)
@@ -542,14 +551,12 @@ def test_root_path_rules(check):
 
 @NEEDS_ROOT
 def test_file_that_the_checker_may_not_read(check):
-    worker = accounts()[1]
+    worker = two_accounts()[1]
     secret = check.directory / "secret"
     secret.write_text("x\n")
     secret.chmod(0o600)
-    for path in [check.directory] + list(check.directory.parents)[:-2]:
-        path.chmod(0o755)
     status, _, errors = check(OPTIONS + "name = x\npassword = file:%s\n" % secret,
-                              account=pwd.getpwnam(worker).pw_uid)
+                              uid=pwd.getpwnam(worker).pw_uid)
     assert status == 78
     assert errors == ["c.ini:8: [plugin options] password: cannot open secret: %s may not read it"
                       % worker]

@@ -6,6 +6,8 @@ import pathlib
 import pwd
 import subprocess
 
+from harness import accounts
+
 TOP = pathlib.Path(__file__).resolve().parents[3]
 
 # Not in the repository, and there after ./autogen.sh.
@@ -16,7 +18,7 @@ def ordinary():
     """For subprocess: to be nobody, where we are root."""
     if os.geteuid() != 0:
         return {}
-    return {"user": "nobody", "group": pwd.getpwnam("nobody").pw_gid, "extra_groups": []}
+    return accounts.become(pwd.getpwnam("nobody").pw_uid)
 
 
 def own(path):

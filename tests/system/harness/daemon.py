@@ -11,7 +11,7 @@ import subprocess
 import tempfile
 from signal import SIGTERM
 
-from harness import config, http, ledger, processes, stage, wait
+from harness import accounts, boxes, config, http, ledger, processes, stage, wait
 
 # What a healthy log never contains; a test may `allow_in_log` one of them.
 ALARMS = re.compile(r"\bbug\.|(?<![/\w.])abort(?!\+0x)|Sanitizer|runtime error:")
@@ -110,6 +110,17 @@ class Daemon:
         os.chmod(path + ".new", 0o644)
         os.rename(path + ".new", path)
 
+    def copy_programs(self):
+        """Before the start, which is from copies then; returns their directory."""
+        self.build = accounts.programs(self.build, self.dir + "/bin")
+        return self.build
+
+    def run_as(self, uid):
+        """Before the start: clusterd is of this account alone, as is its directory."""
+        self.through = boxes.as_uid(uid)
+        self.copy_programs()
+        os.chown(self.dir, uid, uid)
+
     # ---- programs ---------------------------------------------------------
 
     def environment(self):
@@ -120,14 +131,19 @@ class Daemon:
         env.update(self.env)
         return env
 
-    def run_program(self, program, *args, timeout=20, stdin=None):
-        """Run a program of the build to its end."""
+    def run_program(self, program, *args, timeout=20, stdin=None, uid=None):
+        """Run a program of the build to its end; uid: as that account."""
         before = self.through if program == "clusterd" else []
-        command = [*before, os.path.join(self.build, program), *map(str, args)]
+        path = os.path.join(self.build, program)
+        who = {}
+        if uid is not None:
+            path = accounts.program(self.build, program, self.dir)
+            who = accounts.become(uid)
+        command = [*before, path, *map(str, args)]
         env = dict(self.environment(), NO_COLOR="1")
         done = subprocess.run(command, capture_output=True, text=True,
                               timeout=timeout, env=env, input=stdin, check=False,
-                              errors="replace")
+                              errors="replace", **who)
         return Result(command, done.returncode, done.stdout, done.stderr)
 
     def clusterd(self, *args, **how):
