@@ -80,7 +80,8 @@ int channel_receive(struct channel *channel, struct channel_packet *packet,
 /*
  * Count a message of that type at now_ns.  0, or ERR_FORMAT: over its rate,
  * 10 of each state message and 10 000 of the others a second, and of these what
- * may have waited while we were late.  TAKEN has none: it answers.
+ * may have waited while we were late.  TAKEN has none: there are no more of them
+ * than letters, which their master counts.
  */
 int channel_check_rate(struct channel *channel, enum channel_type type,
     uint64_t now_ns, struct errmsg *err);

@@ -356,18 +356,37 @@ take_letters(struct process *from, struct channel_packet *packet,
 		life_violation(from, fault);
 }
 
+/* Of letters that a master before this one passed on, the older one's first: who
+ * waited for that has asked for itself.  No more than fitted its mailbox. */
+static bool
+may_have_taken(struct relay_end *end, const struct channel_msg_taken *taken)
+{
+	if (taken->master < end->before)
+		return false;
+	if (taken->master > end->before)
+		end->before_letters = 0;
+	end->before = taken->master;
+	if (taken->letters > MAILBOX_LETTERS - end->before_letters)
+		return false;
+	end->before_letters += taken->letters;
+	return true;
+}
+
 static void
 take_taken(struct process *from, const struct channel_msg_taken *taken)
 {
 	struct master *m = from->master;
+	bool is_ours = taken->master == m->number;
 
-	if (taken->master != m->number)
-		return;		/* of letters that the one before passed on */
-	if (taken->letters == 0 || taken->letters > from->relay.box.count ||
-	    taken->error > 4095) {
+	if (taken->letters == 0 || taken->error > 4095 ||
+	    taken->master > m->number ||
+	    (is_ours ? taken->letters > from->relay.box.count :
+	    !may_have_taken(&from->relay, taken))) {
 		life_violation(from, "it has read more than was sent");
 		return;
 	}
+	if (!is_ours)
+		return;
 	for (uint32_t i = 0; i < taken->letters; i++) {
 		struct mailbox_entry entry = mailbox_take(&from->relay.box);
 

@@ -27,6 +27,10 @@ struct relay_end {
 	struct mailbox box;		/* on their way to it */
 	uint64_t first_ref;		/* the first that it asked about */
 	uint64_t lost_ref;		/* up to here it was not told; 0: all is */
+	/* a master before this one, and how many of its letters it has read
+	 * since */
+	uint32_t before;
+	uint32_t before_letters;
 	uint64_t events_ns;		/* a second of its events … */
 	unsigned events;		/* … and how many they are */
 };

@@ -402,7 +402,8 @@ def test_worker_cannot_cut_its_page(row):
 
 
 FRAMES = ["ready", "online", "drained", "fatal", "unknown", "none", "master", "cut",
-          "short", "long", "empty", "fds", "flood", "letter", "nobody", "unsealed", "taken"]
+          "short", "long", "empty", "fds", "flood", "letter", "nobody", "unsealed", "taken",
+          "taken_after", "taken_flood"]
 SOCKET = ["write", "shutdown"]
 
 

@@ -152,27 +152,34 @@ send_unsealed(void)
 	return send_with_fd(frame, sizeof(frame));
 }
 
-/* TAKEN: five letters of the first master were read, which sent none. */
+/* TAKEN: so many letters of that master were read, which sent none. */
 static int
-send_taken(void)
+send_taken(uint64_t master, uint64_t letters)
 {
-	static const uint64_t frame[] = { 22 | (uint64_t)16 << 32, 0,
-		1 | (uint64_t)5 << 32, 0 };
+	const uint64_t frame[] = { 22 | (uint64_t)16 << 32, 0,
+		master | letters << 32, 0 };
 
 	return send(FD_CHANNEL, frame, sizeof(frame), MSG_NOSIGNAL) < 0 ?
 	    -errno : 0;
 }
 
-/* 100,000 at once of what a plugin may send by the thousand. */
+/* Of a master before the first one. */
 static int
-send_many(void)
+send_taken_before(void)
+{
+	return send_taken(0, 1);
+}
+
+/* So many at once. */
+static int
+send_many(int (*send_one)(void), int count)
 {
 	struct pollfd one = { FD_CHANNEL, POLLOUT, 0 };
 
-	for (int i = 0; i < 100000; i++) {
+	for (int i = 0; i < count; i++) {
 		int rc;
 
-		while ((rc = send_letter()) == -EAGAIN)
+		while ((rc = send_one()) == -EAGAIN)
 			poll(&one, 1, 1000);
 		if (rc != 0)
 			return rc;
@@ -198,14 +205,18 @@ lie(const char *word)
 
 	if (strcmp(word, "fds") == 0)
 		return send_frame_with_fd(7, 256);
-	if (strcmp(word, "flood") == 0)
-		return send_many();
+	if (strcmp(word, "flood") == 0)	/* a plugin may send thousands */
+		return send_many(send_letter, 100000);
 	if (strcmp(word, "nobody") == 0)
 		return send_to_nobody();
 	if (strcmp(word, "unsealed") == 0)
 		return send_unsealed();
 	if (strcmp(word, "taken") == 0)
-		return send_taken();
+		return send_taken(1, 5);
+	if (strcmp(word, "taken_after") == 0)	/* of one still to come */
+		return send_taken(1000, 1);
+	if (strcmp(word, "taken_flood") == 0)
+		return send_many(send_taken_before, 5000);
 	if (strcmp(word, "write") == 0)
 		return send(FD_CONNECTIONS, frames, 64, MSG_NOSIGNAL) < 0 ?
 		    -errno : 0;
