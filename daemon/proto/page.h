@@ -6,8 +6,8 @@
  *
  * A memfd of 16 KiB: the worker maps it read-write, the master read-only, and
  * believes nothing of it.  The keeper writes the head before exec.  Words are
- * read and written with relaxed atomics, each by one thread; `doing` entries
- * are seqlocks (scoreboard/ has the only code for them).  The page survives
+ * read and written with relaxed atomics, each by one thread; entries of `doing`
+ * and `child` are seqlocks (scoreboard/ has the only code for them).  The page survives
  * the worker and tells why it died.  The master's own page is head and beat.
  */
 #ifndef CLUSTERD_PROTO_PAGE_H
@@ -25,6 +25,8 @@ enum {
 	PAGE_DOING = 32,
 	PAGE_PATH = 232,
 	PAGE_WORDS = 1024,
+	PAGE_CHILDREN = 64,	/* rows; a worker may have more children */
+	PAGE_COMMAND = 44,
 };
 
 struct page_head {
@@ -69,6 +71,22 @@ struct page_doing {
 	char path[PAGE_PATH];	/* zero-filled */
 };
 
+enum page_child_flag {
+	CHILD_HOLDS = 1,	/* a drain waits for its end */
+	CHILD_DETACHED = 2,	/* of a session of its own: it may outlive us */
+};
+
+/* A child process of a plugin.  The number may be any: whether it is a child
+ * of this worker is for the kernel to say. */
+struct page_child {
+	uint32_t seq;		/* odd: being written */
+	uint32_t pid;		/* 0: the row is free */
+	uint64_t since_ns;
+	uint64_t request;	/* that of a `doing` entry; 0: of none */
+	uint32_t flags;
+	char command[PAGE_COMMAND];	/* the first of it, zero-filled */
+};
+
 struct page {
 	struct page_head head;
 	struct page_beat beat;
@@ -82,7 +100,8 @@ struct page {
 	uint16_t route[PAGE_DOING];
 	/* Last words of a crash: where it was.  Read after the end alone. */
 	char words[PAGE_WORDS];
-	uint8_t reserved[PAGE_SIZE_BYTES - 11328];
+	struct page_child child[PAGE_CHILDREN];
+	uint8_t reserved[PAGE_SIZE_BYTES - 15936];
 };
 
 _Static_assert(sizeof(struct page_head) == 128, "head");
@@ -94,7 +113,8 @@ _Static_assert(offsetof(struct page, helper) == 1792, "helper");
 _Static_assert(offsetof(struct page, doing) == 2048, "doing");
 _Static_assert(offsetof(struct page, route) == 10240, "route");
 _Static_assert(offsetof(struct page, words) == 10304, "words");
-_Static_assert(offsetof(struct page, reserved) == 11328, "reserved");
+_Static_assert(offsetof(struct page, child) == 11328, "child");
+_Static_assert(offsetof(struct page, reserved) == 15936, "reserved");
 _Static_assert(sizeof(struct page) == PAGE_SIZE_BYTES, "size");
 
 #endif

@@ -9,7 +9,7 @@
 #include "common/base/clock.h"
 #include "daemon/scoreboard/word.h"
 
-enum { DOING_TRIES = 8 };
+enum { READ_TRIES = 8 };
 
 static uint32_t
 clamped(const uint32_t *word, uint32_t limit)
@@ -156,7 +156,7 @@ page_read_doing(const struct page *shared, unsigned entry, int dead,
 	const struct page_doing *from = &shared->doing[entry % PAGE_DOING];
 	struct page_doing copy;
 
-	for (int tries = 0; tries < DOING_TRIES; tries++) {
+	for (int tries = 0; tries < READ_TRIES; tries++) {
 		uint32_t seq = __atomic_load_n(&from->seq, __ATOMIC_ACQUIRE);
 
 		if ((seq & 1) != 0 && !dead)
@@ -174,4 +174,44 @@ page_read_doing(const struct page *shared, unsigned entry, int dead,
 	memset(doing, 0, sizeof(*doing));
 	*route = 0;
 	return DOING_UNKNOWN;
+}
+
+static void
+copy_child(const struct page_child *from, struct page_child *child)
+{
+	const uint32_t *command = (const uint32_t *)(const void *)from->command;
+
+	memset(child, 0, sizeof(*child));
+	child->pid = WORD_GET(from->pid);
+	child->since_ns = WORD_GET(from->since_ns);
+	child->request = WORD_GET(from->request);
+	child->flags = WORD_GET(from->flags);
+	for (size_t i = 0; i < PAGE_COMMAND / 4; i++) {
+		uint32_t word = WORD_GET(command[i]);
+
+		memcpy(child->command + i * 4, &word, sizeof(word));
+	}
+	child->command[PAGE_COMMAND - 1] = '\0';
+}
+
+bool
+page_read_child(const struct page *shared, unsigned row,
+    struct page_child *child)
+{
+	const struct page_child *from = &shared->child[row % PAGE_CHILDREN];
+	struct page_child copy;
+
+	for (int tries = 0; tries < READ_TRIES; tries++) {
+		uint32_t seq = __atomic_load_n(&from->seq, __ATOMIC_ACQUIRE);
+
+		if ((seq & 1) != 0)
+			continue;
+		copy_child(from, &copy);
+		__atomic_thread_fence(__ATOMIC_ACQUIRE);
+		if (WORD_GET(from->seq) != seq)
+			continue;
+		*child = copy;
+		return copy.pid != 0;
+	}
+	return false;
 }

@@ -9,6 +9,8 @@
 #ifndef DAEMON_SCOREBOARD_READ_H
 #define DAEMON_SCOREBOARD_READ_H
 
+#include <stdbool.h>
+
 #include "common/base/errmsg.h"
 #include "common/table/metrics.h"
 #include "daemon/proto/page.h"
@@ -64,5 +66,13 @@ int page_read_ready(const struct page *shared);
  */
 enum doing_result page_read_doing(const struct page *shared, unsigned entry,
     int dead, struct page_doing *doing, unsigned *route);
+
+/*
+ * Copy row 0..PAGE_CHILDREN - 1 of the children.  False: it is free, or just
+ * being written.  command is terminated, not escaped; pid, request and flags
+ * may be any number.
+ */
+bool page_read_child(const struct page *shared, unsigned row,
+    struct page_child *child);
 
 #endif

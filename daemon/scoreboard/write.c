@@ -4,6 +4,7 @@
 /* write.c: writing a page; see write.h. */
 #include "daemon/scoreboard/write.h"
 
+#include <stdbool.h>
 #include <string.h>
 
 void
@@ -117,4 +118,65 @@ board_do_nothing(struct board *board, unsigned entry)
 	__atomic_thread_fence(__ATOMIC_RELEASE);
 	set_what(doing, DOING_NOTHING, 0, 0);
 	__atomic_store_n(&doing->seq, seq + 1, __ATOMIC_RELEASE);
+}
+
+/* ---- children --------------------------------------------------------------------- */
+
+/* Says whether that is news. */
+static bool
+note_child(struct board *board, unsigned row, bool used)
+{
+	uint64_t *rows = &board->child_rows[row / 64], bit = 1ULL << row % 64;
+	uint32_t *count = &board->page->gauges.children;
+
+	if (((*rows & bit) != 0) == used)
+		return false;
+	*rows ^= bit;
+	WORD_SET(*count, used ? WORD_GET(*count) + 1 : WORD_GET(*count) - 1);
+	return true;
+}
+
+static void
+write_child(struct page_child *row, const struct board_child *child)
+{
+	uint32_t *command = (uint32_t *)(void *)row->command;
+	uint32_t seq = WORD_GET(row->seq) | 1;
+	char text[PAGE_COMMAND] = "";
+
+	if (child->command != NULL)
+		memcpy(text, child->command,
+		    strnlen(child->command, sizeof(text) - 1));
+	WORD_SET(row->seq, seq);
+	__atomic_thread_fence(__ATOMIC_RELEASE);
+	WORD_SET(row->pid, (uint32_t)child->pid);
+	WORD_SET(row->since_ns, child->since_ns);
+	WORD_SET(row->request, child->request);
+	WORD_SET(row->flags, child->flags);
+	for (size_t i = 0; i < sizeof(text) / 4; i++) {
+		uint32_t word;
+
+		memcpy(&word, text + i * 4, sizeof(word));
+		WORD_SET(command[i], word);
+	}
+	__atomic_store_n(&row->seq, seq + 1, __ATOMIC_RELEASE);
+}
+
+void
+board_child_set(struct board *board, unsigned row,
+    const struct board_child *child)
+{
+	if (row >= BOARD_CHILDREN)
+		return;
+	(void)note_child(board, row, true);
+	if (row < PAGE_CHILDREN)
+		write_child(&board->page->child[row], child);
+}
+
+void
+board_child_clear(struct board *board, unsigned row)
+{
+	if (row >= BOARD_CHILDREN || !note_child(board, row, false))
+		return;
+	if (row < PAGE_CHILDREN)
+		write_child(&board->page->child[row], &(struct board_child){ 0 });
 }

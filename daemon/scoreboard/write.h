@@ -2,9 +2,10 @@
  * Copyright (c) 2026 the clusterd authors */
 
 /*
- * write.h: a process writes its page: beat, gauges, counters, latency and what
- * it is doing.  Worker (and, beat only, master); one thread; never blocks,
- * never fails.  Readers see whole words; `doing` is a seqlock an entry.
+ * write.h: a process writes its page: beat, gauges, counters, latency, what it
+ * is doing and its children.  Worker (and, beat only, master); one thread;
+ * never blocks, never fails.  Readers see whole words; an entry of `doing` and
+ * a row of the children is a seqlock.
  */
 #ifndef DAEMON_SCOREBOARD_WRITE_H
 #define DAEMON_SCOREBOARD_WRITE_H
@@ -17,12 +18,15 @@
 
 #define BOARD_BEAT_OLD_NS (50 * 1000000ull)
 
+enum { BOARD_CHILDREN = 4096 };	/* the most of max_children */
+
 struct board {
 	struct page *page;
 	uint8_t path_words[PAGE_DOING];		/* in use, of each path */
 	uint64_t awake_ns;	/* the loop works since then; 0: it waits */
 	uint64_t beat_ns;	/* the last beat */
 	uint64_t busy_ns;	/* how long it has worked before that */
+	uint64_t child_rows[BOARD_CHILDREN / 64];	/* a bit each: in use */
 };
 
 /* Begin with a mapped page, all but its head zero. */
@@ -99,5 +103,23 @@ struct board_work {
 void board_do(struct board *board, unsigned entry,
     const struct board_work *work);
 void board_do_nothing(struct board *board, unsigned entry);
+
+struct board_child {
+	int pid;
+	unsigned flags;			/* enum page_child_flag */
+	uint64_t since_ns;
+	uint64_t request;		/* its number, as in board_work */
+	const char *command;
+};
+
+/*
+ * A child process has begun, or what is said of it changes; it has ended.  Its
+ * row, below BOARD_CHILDREN, is the caller's choice, the lowest that is free:
+ * those from PAGE_CHILDREN on are counted, but not shown.  Clearing a free row
+ * does nothing.
+ */
+void board_child_set(struct board *board, unsigned row,
+    const struct board_child *child);
+void board_child_clear(struct board *board, unsigned row);
 
 #endif

@@ -21,6 +21,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	const uint64_t now_ns = 1000000000000;
 	struct page_report report;
 	struct page_doing doing;
+	struct page_child child;
 	unsigned route;
 	struct errmsg err;
 
@@ -36,5 +37,9 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		    &route);
 		CHECK(memchr(doing.path, '\0', PAGE_PATH) != NULL);
 	}
+	for (unsigned i = 0; i < PAGE_CHILDREN; i++)
+		if (page_read_child(&page, i, &child))
+			CHECK(child.pid != 0 && memchr(child.command, '\0',
+			    PAGE_COMMAND) != NULL);
 	return 0;
 }

@@ -406,7 +406,7 @@ def test_constructor_that_does_not_return(check, how, words):
 
 
 @pytest.mark.parametrize("line, words", [
-    ("max_children = 3", "has no effect in this version")])
+    ("offload_threads = 3", "has no effect in this version")])
 def test_what_does_nothing_yet_is_said(check, line, words):
     status, _, errors = check("@DIRS\n" + pool(line))
     assert status == 0
@@ -415,7 +415,7 @@ def test_what_does_nothing_yet_is_said(check, line, words):
 
 
 def test_a_default_that_is_written_is_no_reason_for_words(check):
-    status, _, errors = check("@DIRS\n" + pool("access_log = off\nmax_children = 64"))
+    status, _, errors = check("@DIRS\n" + pool("access_log = off\noffload_threads = auto"))
     assert (status, errors) == (0, ["c.ini: the configuration is good"])
 
 

@@ -170,6 +170,76 @@ a_path_without_end_is_ended(void **state)
 }
 
 static void
+children_are_shown_while_they_live(void **state)
+{
+	static char long_command[100];
+	struct board_child cat = { .pid = 4711, .flags = CHILD_HOLDS,
+		.since_ns = 55, .request = 42, .command = "cat /etc/motd" };
+	struct page_child child;
+
+	(void)state;
+	assert_false(page_read_child(&page, 0, &child));
+	board_child_set(&board, 0, &cat);
+	board_child_set(&board, 63, &cat);
+	assert_int_equal(page.gauges.children, 2);
+	assert_true(page_read_child(&page, 0, &child));
+	assert_int_equal(child.pid, 4711);
+	assert_int_equal(child.flags, CHILD_HOLDS);
+	assert_int_equal(child.since_ns, 55);
+	assert_int_equal(child.request, 42);
+	assert_string_equal(child.command, "cat /etc/motd");
+	memset(long_command, 'x', sizeof(long_command) - 1);
+	cat.command = long_command;
+	cat.flags = 0;
+	board_child_set(&board, 0, &cat);		/* the same, changed */
+	assert_int_equal(page.gauges.children, 2);
+	assert_true(page_read_child(&page, 0, &child));
+	assert_int_equal(child.flags, 0);
+	assert_int_equal(strlen(child.command), PAGE_COMMAND - 1);
+	cat.command = "ls";
+	board_child_set(&board, 0, &cat);
+	assert_true(page_read_child(&page, 0, &child));
+	for (size_t i = 2; i < PAGE_COMMAND; i++)
+		assert_int_equal(child.command[i], 0);
+	board_child_clear(&board, 0);
+	board_child_clear(&board, 0);
+	assert_false(page_read_child(&page, 0, &child));
+	assert_int_equal(page.gauges.children, 1);
+}
+
+static void
+children_beyond_the_rows_are_counted(void **state)
+{
+	struct board_child one = { .pid = 2 };
+
+	(void)state;
+	for (unsigned i = 0; i < 4096; i++)
+		board_child_set(&board, i, &one);
+	assert_int_equal(page.gauges.children, 4096);
+	assert_int_equal(page.reserved[0], 0);
+	board_child_set(&board, 4096, &one);
+	board_child_clear(&board, 4096);
+	assert_int_equal(page.gauges.children, 4096);
+	for (unsigned i = 0; i < 4096; i++)
+		board_child_clear(&board, i);
+	assert_int_equal(page.gauges.children, 0);
+}
+
+static void
+a_child_half_written_is_not_shown(void **state)
+{
+	struct page_child child = { .pid = 1 };
+
+	(void)state;
+	memset(&page.child[7], 0xff, sizeof(page.child[7]));
+	assert_false(page_read_child(&page, 7, &child));
+	assert_int_equal(child.pid, 1);			/* untouched */
+	page.child[7].seq = 2;
+	assert_true(page_read_child(&page, 7, &child));
+	assert_int_equal(strlen(child.command), PAGE_COMMAND - 1);
+}
+
+static void
 buckets_are_four_an_octave(void **state)
 {
 	static const struct { uint64_t us; unsigned bucket; } cases[] = {
@@ -205,6 +275,11 @@ main(void)
 		cmocka_unit_test_setup(a_sum_does_not_turn_over, fresh),
 		cmocka_unit_test_setup(doing_is_whole_or_unknown, fresh),
 		cmocka_unit_test_setup(a_path_without_end_is_ended, fresh),
+		cmocka_unit_test_setup(children_are_shown_while_they_live,
+		    fresh),
+		cmocka_unit_test_setup(children_beyond_the_rows_are_counted,
+		    fresh),
+		cmocka_unit_test_setup(a_child_half_written_is_not_shown, fresh),
 		cmocka_unit_test_setup(buckets_are_four_an_octave, fresh),
 	};
 
