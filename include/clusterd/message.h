@@ -20,34 +20,8 @@
 #ifndef CLUSTERD_MESSAGE_H
 #define CLUSTERD_MESSAGE_H
 
-#include <stdbool.h>
-
 #include <clusterd/api.h>
-
-enum {
-	CLUSTER_MESSAGE_MAX = 16 << 20,	/* bytes of data */
-	CLUSTER_MESSAGE_FDS = 16,	/* 15 with more than 15 KiB of data */
-	CLUSTER_EVENT_MAX = 4096,	/* bytes of data for "master" */
-	CLUSTER_TOPIC_MAX = 63,
-};
-
-enum cluster_fd_mode {
-	CLUSTER_FD_MOVE,		/* closed here once the receiver has it */
-	CLUSTER_FD_DUP,			/* stays open here */
-};
-
-enum cluster_send_flag {
-	CLUSTER_SEND_JSON = 1,		/* the data is a JSON text; not looked at */
-	CLUSTER_SEND_NOT_SELF = 2,	/* a broadcast leaves this worker out */
-};
-
-/* What travels with a message.  A broadcast takes CLUSTER_FD_DUP only.  What was
- * read of a socket already is best the message's data. */
-struct cluster_fds {
-	const int *fd;
-	unsigned count;
-	enum cluster_fd_mode mode;
-};
+#include <clusterd/message_types.h>
 
 /* How to send; begin with .size = sizeof(struct cluster_send). */
 struct cluster_send {
@@ -65,19 +39,6 @@ struct cluster_send {
 	 * it. */
 	void (*done)(void *arg, int error, unsigned taken);
 	void *arg;
-};
-
-/* One that has arrived; valid until .on_message returns, or answer(). */
-struct cluster_message {
-	size_t size;
-	const char *topic;		/* "": none */
-	const char *from;		/* "web/0", "operator" */
-	uint64_t from_id;		/* of that process; 0: the operator */
-	const void *data;		/* aligned to 8; not terminated */
-	size_t len;
-	unsigned fd_count;
-	unsigned flags;			/* CLUSTER_SEND_JSON */
-	bool wants_answer;
 };
 
 typedef void cluster_answer_fn(const struct cluster_message *m, int error,
