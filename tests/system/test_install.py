@@ -9,6 +9,8 @@ import pathlib
 import re
 import shutil
 import signal
+import socket
+import struct
 import subprocess
 import tempfile
 
@@ -55,8 +57,8 @@ def prefix(home):
     return home / "usr"
 
 
-def pkg_config(prefix, *what):
-    return run("pkg-config", *what, "clusterd",
+def pkg_config(prefix, *what, package="clusterd"):
+    return run("pkg-config", *what, package,
                env=dict(os.environ, PKG_CONFIG_PATH=str(prefix / "lib" / "pkgconfig"))).split()
 
 
@@ -109,6 +111,8 @@ def test_the_tree_below_a_prefix(prefix):
     for name in ("sbin/my-clusterd", "bin/my-clusterctl", "libexec/clusterd/my-clusterd-master",
                  "libexec/clusterd/my-clusterd-worker", "lib/clusterd/plugins/hello.so",
                  "lib/clusterd/plugins/echo.so", "include/clusterd/plugin.h",
+                 "include/clusterd/peer.h", "lib/libclusterd-peer.a",
+                 "share/man/man7/my-clusterd-channel.7",
                  "etc/clusterd/clusterd.ini"):
         assert (prefix / name).is_file(), name
 
@@ -132,3 +136,29 @@ def test_the_plugin_of_the_readme(prefix, home, installed):
         assert installed.get("/greet").text == "Ada"
     finally:
         installed.stop()
+
+
+def test_the_program_of_the_header(prefix, home):
+    """What stands in peer.h, compiled against the installed files alone."""
+    header = (prefix / "include/clusterd/peer.h").read_text()
+    example = re.search(r"^ \*\t.*?^ \*$\n(?! \*\t)", header, re.M | re.S).group(0)
+    body = re.sub(r"^ \*", "", example, flags=re.M)
+    (home / "peer.c").write_text(
+        "#include <clusterd/peer.h>\nint\nmain(void)\n{\n%s}\n" % body)
+    run("cc", "-Wall", "-Werror", *pkg_config(prefix, "--cflags", package="clusterd-peer"),
+        "-o", home / "peer", home / "peer.c",
+        *pkg_config(prefix, "--libs", package="clusterd-peer"))
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    with ours, theirs:
+        number = str(theirs.fileno())
+        child = subprocess.Popen([home / "peer"], pass_fds=[theirs.fileno()],
+                                 env={"CLUSTERD_CHANNEL_FD": number,
+                                      "CLUSTERD_CHANNEL_KIND": "packet"},
+                                 **clone.ordinary())
+        theirs.close()
+        ours.settimeout(20)
+        packet = struct.pack("<II", 5, 0) + b"topicdata"
+        ours.send(packet)
+        assert ours.recv(65536) == packet
+        ours.close()
+        assert child.wait(20) == 0
