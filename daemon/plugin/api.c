@@ -338,6 +338,14 @@ api_send_room(void)
 	return outbox_room(&here()->outbox);
 }
 
+/* ---- workers ----------------------------------------------------------------------- */
+
+static const struct cluster_worker_info *
+api_self(void)
+{
+	return self_look(here());
+}
+
 const struct cluster_api host_api = {
 	.size = sizeof(struct cluster_api),
 	.major = CLUSTER_ABI_MAJOR, .minor = CLUSTER_ABI_MINOR,
@@ -354,4 +362,5 @@ const struct cluster_api host_api = {
 	.generation = api_generation, .now_ns = api_now_ns,
 	.send = api_send, .ask = api_ask, .answer = api_answer,
 	.message_take_fd = api_message_take_fd, .send_room = api_send_room,
+	.self = api_self,
 };

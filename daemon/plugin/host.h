@@ -14,6 +14,7 @@
 #include "daemon/plugin/loader.h"
 #include "daemon/plugin/outbox.h"
 #include "daemon/plugin/routes.h"
+#include "daemon/plugin/self.h"
 #include "daemon/plugin/timers.h"
 
 /* What the worker does for the host. */
@@ -45,6 +46,7 @@ struct host {
 	struct timers timers;
 	struct outbox outbox;
 	struct inbox inbox;
+	struct self self;
 	const struct host_ops *ops;
 	const char *worker_name;
 	uint64_t worker_id, generation;

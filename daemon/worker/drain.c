@@ -24,6 +24,7 @@ _Noreturn void
 drain_stop(struct worker *worker)
 {
 	worker->phase = PHASE_STOP;
+	self_set_state(&worker->host, CLUSTER_STATE_STOPPING);
 	accept_update(worker);
 	if (worker->host.http.table != NULL)
 		worker->aborted += http_abort_all(&worker->host.http);
@@ -89,6 +90,7 @@ drain_begin(struct worker *worker, uint64_t deadline_ns)
 	if (worker->phase != PHASE_SERVE)
 		return;
 	worker->phase = PHASE_DRAIN;
+	self_set_state(&worker->host, CLUSTER_STATE_DRAINING);
 	accept_update(worker);
 	http_drain(&worker->host.http);
 	host_drain(&worker->host);

@@ -400,6 +400,7 @@ init_loop(struct worker *worker)
 	worker->host.worker_id = worker->id;
 	worker->host.generation = worker->conf->generation;
 	worker->host.handler_ms = worker->pool->handler_timeout_ms;
+	self_init(&worker->host, worker->name);
 	make_http_config(worker->pool, worker->conf, &config);
 	if (host_init_http(&worker->host, &config) != 0)
 		die("connections");
@@ -434,6 +435,7 @@ start_worker(struct worker *worker)
 	talk_say_listening(worker, listeners);
 	(void)FP("worker.before_ready");
 	worker->phase = PHASE_SERVE;
+	self_set_state(&worker->host, CLUSTER_STATE_READY);
 	beat_init(worker);
 	beat_now(worker);
 	accept_update(worker);

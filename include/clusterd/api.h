@@ -25,7 +25,7 @@
 #include <string.h>
 
 #define CLUSTER_ABI_MAJOR 1
-#define CLUSTER_ABI_MINOR 1
+#define CLUSTER_ABI_MINOR 2
 
 struct cluster_request;			/* one request; a tagged handle */
 struct cluster_timer;			/* one timer; a tagged handle */
@@ -33,6 +33,7 @@ struct cluster_timer;			/* one timer; a tagged handle */
 struct cluster_fds;			/* these: message.h */
 struct cluster_message;
 struct cluster_send;
+struct cluster_worker_info;		/* worker.h */
 
 /* What a handler says about a request. */
 enum cluster_verdict {
@@ -107,6 +108,9 @@ struct cluster_api {
 	    size_t len, const struct cluster_fds *fds);
 	int (*message_take_fd)(const struct cluster_message *m, unsigned index);
 	size_t (*send_room)(void);
+
+	/* since 1.2 */
+	const struct cluster_worker_info *(*self)(void);
 };
 
 /* How reply() takes its data. */

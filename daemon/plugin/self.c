@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: MIT
+ * Copyright (c) 2026 the clusterd authors */
+
+/* self.c: what a worker says of itself to its plugins; see self.h. */
+#include "daemon/plugin/self.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "common/base/clock.h"
+#include "daemon/plugin/host.h"
+
+void
+self_init(struct host *host, const char *name)
+{
+	struct self *self = &host->self;
+	size_t len = strcspn(name, "/");
+
+	snprintf(self->pool, sizeof(self->pool), "%.*s", (int)len, name);
+	self->began_ns = clock_now_ns();
+	self->info = (struct cluster_worker_info){
+		.size = sizeof(self->info), .id = host->worker_id,
+		.generation = host->generation, .name = name,
+		.pool = self->pool, .pid = getpid(),
+		.role = CLUSTER_ROLE_WORKER,
+		.state = CLUSTER_STATE_STARTING, .connected = true,
+	};
+	if (name[len] == '/')
+		self->info.slot = (unsigned)strtoul(name + len + 1, NULL, 10);
+}
+
+void
+self_set_state(struct host *host, enum cluster_state state)
+{
+	WORD_SET(host->self.info.state, state);
+}
+
+const struct cluster_worker_info *
+self_look(struct host *host)
+{
+	struct cluster_worker_info *info = &host->self.info;
+
+	WORD_SET(info->uptime_ms, (clock_now_ns() - host->self.began_ns) /
+	    NS_PER_MS);
+	WORD_SET(info->requests,
+	    WORD_GET(host->board->page->counters[METRIC_REQUESTS]));
+	WORD_SET(info->connections,
+	    WORD_GET(host->board->page->gauges.connections));
+	return info;
+}

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: MIT
+ * Copyright (c) 2026 the clusterd authors */
+
+/*
+ * self.h: what cluster_self() shows of this worker.  One a process.  The worker
+ * says in which state it is; the rest is read when somebody asks, which any
+ * thread of a plugin may do: each word is written as a whole.
+ */
+#ifndef DAEMON_PLUGIN_SELF_H
+#define DAEMON_PLUGIN_SELF_H
+
+#include <clusterd/worker.h>
+
+struct host;
+
+struct self {
+	struct cluster_worker_info info;
+	uint64_t began_ns;
+	char pool[64];
+};
+
+/* name: "web/0", as on the page, borrowed for ever. */
+void self_init(struct host *host, const char *name);
+void self_set_state(struct host *host, enum cluster_state state);
+const struct cluster_worker_info *self_look(struct host *host);
+
+#endif
