@@ -89,6 +89,7 @@ on_news(void *arg, enum journal_news news, const struct journal_event *event)
 	case JOURNAL_EVENT:
 		return events_send(call, event);
 	case JOURNAL_CURRENT:
+	case JOURNAL_LOST:		/* of those who asked for it */
 		return JOURNAL_MORE;
 	case JOURNAL_GAP:
 		events_tell_gap(call);

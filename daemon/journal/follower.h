@@ -29,7 +29,8 @@ struct journal {
 	char store_note[512];
 	struct buf json;	/* of the event being published */
 	struct journal_entry ring[JOURNAL_RING];
-	struct journal_follower *followers[JOURNAL_FOLLOWERS_MAX];
+	struct journal_follower **followers;	/* NULL: a free place */
+	size_t follower_count, follower_room;
 };
 
 /* The oldest seq in the ring; journal->next when it is empty. */

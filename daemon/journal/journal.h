@@ -23,7 +23,7 @@ enum {
 	JOURNAL_RING = 4096,
 	JOURNAL_BLOCK = 10000,		/* seqs reserved at a time */
 	JOURNAL_LAG_MAX = 1024,		/* a live follower may be so far behind */
-	JOURNAL_FOLLOWERS_MAX = 64,
+	JOURNAL_FOLLOWERS_MAX = 8192,	/* clients, and observers in workers */
 };
 
 /*
@@ -91,6 +91,7 @@ struct journal_event {
 	int id;			/* enum event_id, -1: a name of another release */
 	const char *json;	/* one object, without newline; not terminated */
 	size_t len;
+	uint64_t lost;		/* JOURNAL_LOST: so many, seq is the last one's */
 };
 
 enum journal_news {
@@ -99,6 +100,7 @@ enum journal_news {
 	JOURNAL_DONE,		/* the range is complete; the follower is gone */
 	JOURNAL_LAGGED,		/* too far behind; the follower is gone */
 	JOURNAL_GAP,		/* history cannot be read: goes on with the ring */
+	JOURNAL_LOST,		/* too far behind: goes on with what comes now */
 };
 enum journal_reply {
 	JOURNAL_MORE,
@@ -115,7 +117,12 @@ struct journal_range {
 	int live_only;		/* no history */
 	int until;		/* enum event_id that ends the range, -1: none */
 	int follow;		/* 0: JOURNAL_DONE instead of JOURNAL_CURRENT */
+	int lossy;		/* JOURNAL_LOST instead of JOURNAL_LAGGED */
+	uint64_t events;	/* bits of enum event_id; 0: all of them */
 };
+
+/* In range.events. */
+#define JOURNAL_BIT(id) ((uint64_t)1 << (id))
 
 /*
  * Tell the callback every event of the range, in order of seq, each once.
@@ -123,7 +130,7 @@ struct journal_range {
  * journal_publish(), store_poll() and journal_resume().  The callback may end
  * other followers and publish, but not free the journal.  *out is set before
  * the first call and is NULL if the range was over before the return.
- * Returns 0, ERR_FULL (64 followers) or ERR_MEMORY.
+ * Returns 0, ERR_FULL (JOURNAL_FOLLOWERS_MAX) or ERR_MEMORY.
  */
 int journal_follow(struct journal *journal, const struct journal_range *range,
     journal_callback callback, void *arg, struct journal_follower **out,
@@ -132,6 +139,10 @@ int journal_follow(struct journal *journal, const struct journal_range *range,
 void journal_resume(struct journal_follower *follower);
 /* End it from outside; NULL is legal.  Not after DONE, LAGGED or STOP. */
 void journal_unfollow(struct journal_follower *follower);
+
+/* Of which worker an event tells: "web/0" and its id, or "" and 0. */
+void journal_event_worker(const struct journal_event *event, char *name,
+    size_t size, uint64_t *id);
 
 /* Seq of the last event told to it: what `lagged' names. */
 uint64_t journal_follower_seq(const struct journal_follower *follower);

@@ -20,6 +20,7 @@ struct listener {
 	uint64_t first, last;
 	int disorder;		/* a seq that was not above the one before */
 	int current, done, lagged, gap;
+	uint64_t lost, lost_last;	/* how many, up to which */
 	int last_id;
 	size_t wait_after;	/* say WAIT after so many; 0: never */
 	size_t stop_after;
@@ -61,6 +62,11 @@ on_news(void *arg, enum journal_news news, const struct journal_event *event)
 		break;
 	case JOURNAL_GAP:
 		listener->gap++;
+		break;
+	case JOURNAL_LOST:
+		listener->lost += event->lost;
+		listener->lost_last = event->seq;
+		listener->disorder |= event->seq <= listener->last;
 		break;
 	}
 	return JOURNAL_MORE;
@@ -272,6 +278,73 @@ test_lag(void **state)
 	journal_free(journal);
 }
 
+/* Who can do without some is told how many of his they were, where they were. */
+static void
+test_lossy(void **state)
+{
+	const struct journal_range range = { .until = -1, .follow = 1,
+	    .live_only = 1, .lossy = 1,
+	    .events = JOURNAL_BIT(EVENT_WORKER_READY) };
+	struct fixture *fixture = *state;
+	struct journal *journal = begin(fixture, 1);
+	struct listener slow = { .wait_after = 1 };
+	uint64_t last;
+
+	follow(journal, &slow, &range);
+	last = publish(journal, JOURNAL_LAG_MAX + 2);
+	journal_publish(journal, EVENT_POOL_SCALED, NULL);
+	assert_int_equal(slow.events, 1);
+	assert_int_equal(slow.lost, 0);
+	journal_resume(slow.follower);
+	assert_int_equal(slow.lost, JOURNAL_LAG_MAX + 1);
+	assert_int_equal(slow.lost_last, last);
+	assert_int_equal(slow.events, 1);
+	last = publish(journal, 1);
+	assert_int_equal(slow.events, 2);
+	assert_int_equal(slow.last, last);
+	assert_false(slow.disorder | slow.lagged);
+	journal_free(journal);
+}
+
+/* Only those that were asked for, live and from the database. */
+static void
+test_chosen(void **state)
+{
+	const struct journal_range range = { .until = -1, .follow = 1,
+	    .events = JOURNAL_BIT(EVENT_POOL_SCALED) };
+	struct fixture *fixture = *state;
+	struct journal *journal = begin(fixture, 1);
+	struct listener live_one = { 0 }, past = { 0 };
+	uint64_t id;
+	char name[16];
+
+	follow(journal, &live_one, &range);
+	while (!live_one.current)
+		store_poll(fixture->store);
+	publish(journal, 5);
+	journal_publish(journal, EVENT_POOL_SCALED, NULL);
+	publish(journal, JOURNAL_RING);
+	assert_int_equal(live_one.events, 1);
+	assert_int_equal(live_one.last_id, EVENT_POOL_SCALED);
+	assert_true(store_flush(fixture->store, 5000));
+	follow(journal, &past, &range);
+	while (!past.current)
+		store_poll(fixture->store);
+	assert_int_equal(past.events, 1);
+	assert_int_equal(past.last, live_one.last);
+	journal_event_worker(&(struct journal_event){ .json = past.json,
+	    .len = strlen(past.json) }, name, sizeof(name), &id);
+	assert_string_equal(name, "");
+	assert_int_equal(id, 0);
+	follow(journal, &past, &live);
+	publish(journal, 1);
+	journal_event_worker(&(struct journal_event){ .json = past.json,
+	    .len = strlen(past.json) }, name, sizeof(name), &id);
+	assert_string_equal(name, "web/0");
+	assert_int_equal(id, 5);
+	journal_free(journal);
+}
+
 /* Callbacks that publish and that end themselves. */
 static void
 test_callbacks(void **state)
@@ -388,6 +461,8 @@ main(int argc, char **argv)
 		TEST(test_until),
 		TEST(test_history),
 		TEST(test_lag),
+		TEST(test_lossy),
+		TEST(test_chosen),
 		TEST(test_callbacks),
 		TEST(test_too_many),
 		TEST(test_memory),
