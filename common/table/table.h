@@ -70,6 +70,7 @@ struct command {
 	bool change;			/* has a command id, is recorded */
 	bool checks;			/* runs the checker, changes nothing */
 	bool absent;			/* reserved: not in this version */
+	bool grant;			/* a plugin's `may' can name it */
 	const char *help;		/* one line */
 	const char *more;		/* further sentences, or NULL */
 };

@@ -10,7 +10,7 @@
 
 #include "common/base/check.h"
 #include "common/base/parse.h"
-#include "common/table/table.h"
+#include "common/table/grants.h"
 #include "daemon/conf/access_format.h"
 
 static int
@@ -143,39 +143,18 @@ check_cpus(const char *text, struct errmsg *err)
 	    "as 0-3,8 of CPUs below 1024, not \"%.64s\"", text);
 }
 
-/* "scale restart": names of commands. */
-static int
-check_commands(const char *text, struct errmsg *err)
-{
-	const struct command *like;
-	char word[64];
-
-	for (size_t n; *text != '\0'; text += n + strspn(text + n, " \t")) {
-		n = strcspn(text, " \t");
-		snprintf(word, sizeof(word), "%.*s", (int)(n < sizeof(word) ?
-		    n : sizeof(word) - 1), text);
-		if (command_by_name(word) != NULL)
-			continue;
-		like = command_like(word);
-		return errmsg_set(err, ERR_BAD_ARGUMENT,
-		    "there is no command \"%s\"%s%s%s", word, like != NULL ?
-		    "; did you mean \"" : "", like != NULL ? like->name : "",
-		    like != NULL ? "\"?" : "");
-	}
-	return 0;
-}
-
 static int
 check_text(const struct key *key, const char *text, struct errmsg *err)
 {
 	struct access_format format;
+	uint64_t grants;
 
 	if ((int64_t)strlen(text) > key->max)
 		return errmsg_set(err, ERR_BAD_ARGUMENT,
 		    "has %zu bytes, more than %lld", strlen(text),
 		    (long long)key->max);
 	if (key == &keys[KEY_PLUGIN_MAY])
-		return check_commands(text, err);
+		return grants_parse(text, &grants, err);
 	if (key == &keys[KEY_POOL_ACCESS_LOG_FORMAT])
 		return access_format_parse(&format, text, err);
 	return 0;

@@ -197,6 +197,9 @@ PLUGIN = [
     ("module = /nowhere/x.so", "module: cannot open /nowhere/x.so: No such file or directory"),
     ("module =", "module: is empty"),
     ("may = scale restat", 'may: there is no command "restat"; did you mean "restart"?'),
+    ("may = scale, stop", 'may: "stop" is not for plugins'),
+    ("may = audit", 'may: "audit" is not for plugins'),
+    ("may = status", 'may: "status" only reads, which every plugin may'),
 ]
 
 LONG = "x" * 5000

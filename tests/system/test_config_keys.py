@@ -210,7 +210,7 @@ PLUGIN = {
                    '"./hello.so"',
                    "/etc": "/etc is not a regular file",
                    "xyzzy.so": "xyzzy.so is not in plugin_dir (@PLUGINS)"}),
-    "may": Key("", ["scale restart", "scale"],
+    "may": Key("", ["scale restart", "scale, send", "scale"],
                {"restat": 'there is no command "restat"; did you mean "restart"?'}),
 }
 
