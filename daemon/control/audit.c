@@ -110,7 +110,7 @@ audit_may_record_denied(struct control *control)
 
 void
 audit_denied(struct control *control, const struct peer *peer,
-    const struct command *command, const json_t *args)
+    const char *who, const struct command *command, const json_t *args)
 {
 	struct control_call call = {
 		.control = control, .command = command, .peer = *peer,
@@ -131,7 +131,10 @@ audit_denied(struct control *control, const struct peer *peer,
 		random = clock_now_ns();
 	snprintf(call.id, sizeof(call.id), "denied-%016llx",
 	    (unsigned long long)random);
-	permission_name(peer->uid, call.who, sizeof(call.who));
+	if (who != NULL)
+		snprintf(call.who, sizeof(call.who), "%s", who);
+	else
+		permission_name(peer->uid, call.who, sizeof(call.who));
 	call.args = args != NULL ? json_dumps(args, JSON_COMPACT) : NULL;
 	audit_put(&call, "denied", call.time_ms, err_name(err.code), err.text,
 	    NULL);
@@ -146,5 +149,5 @@ audit_turned_away(struct control *control, const struct peer *peer)
 {
 	static const struct command connect = { .name = "connect" };
 
-	audit_denied(control, peer, &connect, NULL);
+	audit_denied(control, peer, NULL, &connect, NULL);
 }

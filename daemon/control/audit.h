@@ -12,8 +12,9 @@
 
 #include "daemon/control/call.h"
 
+/* who: NULL: its account. */
 void audit_denied(struct control *control, const struct peer *peer,
-    const struct command *command, const json_t *args);
+    const char *who, const struct command *command, const json_t *args);
 /* Who may nothing at all: it is not asked what it wants.  Its command is
  * "connect". */
 void audit_turned_away(struct control *control, const struct peer *peer);

@@ -19,17 +19,32 @@
 #include "common/base/heap.h"
 #include "common/base/log.h"
 #include "common/base/memory.h"
+#include "daemon/control/ask.h"
 #include "daemon/control/audit.h"
 #include "daemon/control/client.h"
 #include "daemon/control/server.h"
 #include "daemon/journal/journal.h"
 #include "daemon/store/store.h"
 
+static unsigned
+call_count_plugins(const struct control *control)
+{
+	unsigned count = 0;
+
+	for (struct control_call *call = control->calls; call != NULL;
+	    call = call->next)
+		count += call->of_plugin;
+	return count;
+}
+
 bool
-call_has_room(const struct control *control, const struct command *command)
+call_has_room(const struct control *control, const struct command *command,
+    bool of_plugin)
 {
 	bool may_last = command->change && command->id != COMMAND_STOP;
 
+	if (of_plugin && call_count_plugins(control) >= CALLS_PLUGINS)
+		return false;
 	return control->call_count < CALLS_MAX - (may_last ? CALLS_KEPT : 0);
 }
 
@@ -71,6 +86,8 @@ call_free(struct control_call *call)
 	if (call->job > 0)
 		store_cancel(call->control->store, call->job);
 	journal_unfollow(call->follower);
+	if (call->reader != NULL)
+		call->reader->call = NULL;
 	buf_done(&call->body);
 	free(call->context);
 	memory_free(call->args);
@@ -93,11 +110,14 @@ call_free_all(struct control *control)
 
 /* {"id":…,NAME:JSON} and a newline. */
 static void
-call_send(struct control_call *call, const char *name, const char *json,
+call_send(struct control_call *call, enum control_said said, const char *json,
     size_t len)
 {
+	const char *name = said == CONTROL_ROW ? "row" : "progress";
 	struct buf buf;
 
+	if (call->reader != NULL)
+		call->reader->hear(call->reader, said, json, len, 0);
 	if (call->client == NULL)
 		return;
 	buf_init(&buf, 0);
@@ -114,7 +134,7 @@ call_send(struct control_call *call, const char *name, const char *json,
 void
 call_row(struct control_call *call, const char *json, size_t len)
 {
-	call_send(call, "row", json, len);
+	call_send(call, CONTROL_ROW, json, len);
 }
 
 bool
@@ -125,7 +145,7 @@ call_row_with(struct control_call *call, struct buf *buf)
 	else if (call->client != NULL)
 		client_close(call->client);	/* a list that is not whole */
 	buf_clear(buf);
-	return call->client != NULL;
+	return call_is_heard(call);
 }
 
 static const char *
@@ -193,8 +213,13 @@ call_remember(struct control_call *call, const char *body)
 static void
 call_send_body(struct control_call *call, const char *body)
 {
+	struct control_reader *reader = call->reader;
 	struct buf buf;
 
+	if (reader != NULL) {
+		call->reader = NULL;
+		ask_hear_done(reader, body);
+	}
 	if (call->client == NULL)
 		return;
 	buf_init(&buf, 0);
@@ -415,13 +440,40 @@ call_go_on(struct control_call *call)
 bool
 call_is_full(const struct control_call *call)
 {
+	if (call->reader != NULL)
+		return call->reader->is_full(call->reader);
 	return call->client != NULL && client_is_full(call->client);
 }
 
+bool
+call_is_heard(const struct control_call *call)
+{
+	return call->client != NULL || call->reader != NULL;
+}
+
 void
-call_lose_client(struct control_call *call)
+call_hand_over(struct control_call *call, struct control_call *other)
+{
+	other->client = call->client;
+	other->reader = call->reader;
+	other->peer = call->peer;
+	other->of_plugin = call->of_plugin;
+	memcpy(other->request_id, call->request_id, sizeof(call->request_id));
+	if (other->client != NULL)
+		other->client->call = other;
+	if (other->reader != NULL)
+		other->reader->call = other;
+	call->client = NULL;
+	call->reader = NULL;
+}
+
+void
+call_lose(struct control_call *call)
 {
 	call->client = NULL;
+	if (call->reader != NULL)
+		call->reader->call = NULL;
+	call->reader = NULL;
 	/* What the master has goes on.  A read may be on the stack at this moment, so it
 	 * is freed at the next tick. */
 	call->go_on = NULL;
@@ -479,7 +531,7 @@ call_begin_change(struct control_call *call)
 	writer_add_text(&w, "command_id", call->id);
 	writer_close(&w, '}');
 	if (!buf.failed)
-		call_send(call, "progress", buf_at(&buf), buf_len(&buf));
+		call_send(call, CONTROL_PROGRESS, buf_at(&buf), buf_len(&buf));
 	buf_done(&buf);
 }
 
@@ -576,13 +628,13 @@ control_progress(struct control_call *call, const char *json)
 {
 	if (!call_is_json(call, json))
 		return;
-	call_send(call, "progress", json, strlen(json));
+	call_send(call, CONTROL_PROGRESS, json, strlen(json));
 	for (struct control_call *other = call->control->calls, *next;
 	    other != NULL; other = next) {
 		next = other->next;
 		if (other->joins == call || (call->id[0] != '\0' &&
 		    strcmp(other->waits_for, call->id) == 0))
-			call_send(other, "progress", json, strlen(json));
+			call_send(other, CONTROL_PROGRESS, json, strlen(json));
 	}
 }
 

@@ -15,6 +15,7 @@
 #include "common/base/buf.h"
 #include "common/wire/request.h"
 #include "common/wire/writer.h"
+#include "daemon/control/control.h"
 #include "daemon/control/host.h"
 #include "daemon/control/permission.h"
 
@@ -23,6 +24,7 @@ enum {
 	CALLS_MAX = 192,	/* at once, those without a client included */
 	CALLS_KEPT = 64,	/* of them not for changes that clients ask for:
 				 * what is read, and `stop', find room */
+	CALLS_PLUGINS = 64,	/* of them for plugins at the most */
 	VERDICTS = 256,		/* remembered */
 	VERDICT_MAX = 64 * 1024, /* bytes of one; a longer one keeps no result */
 };
@@ -35,6 +37,8 @@ struct control_call {
 	struct control *control;
 	struct control_call *next;
 	struct client *client;		/* NULL: gone, or there was none */
+	struct control_reader *reader;	/* of a plugin; NULL likewise */
+	bool of_plugin;
 	const struct command *command;
 	char request_id[sizeof(((struct request *)0)->id)];
 	char id[COMMAND_ID_MAX + 1];	/* "" unless it changes something */
@@ -62,14 +66,17 @@ struct control_call {
 	void *context;			/* of its file; freed with it by free() */
 };
 
-/* May a client begin that command now? */
+/* May a client, or a plugin, begin that command now? */
 bool call_has_room(const struct control *control,
-    const struct command *command);
+    const struct command *command, bool of_plugin);
 
 /* A new call of a client (or NULL), in the list of the control server.  NULL
  * when there are too many or memory is short. */
 struct control_call *call_new(struct control *control, struct client *client,
     const struct command *command);
+
+/* The other one is answered instead, whoever is there. */
+void call_hand_over(struct control_call *call, struct control_call *other);
 
 /* ---- answering ------------------------------------------------------------- */
 
@@ -89,11 +96,13 @@ bool call_row_with(struct control_call *call, struct buf *buf);
 
 /* ---- while it runs ----------------------------------------------------------- */
 
-/* The client's output has room again. */
+/* Is somebody there to read what it answers? */
+bool call_is_heard(const struct control_call *call);
+/* There is room again for what it answers. */
 void call_go_on(struct control_call *call);
-/* The client has closed.  What the master has goes on; reads are freed by call_sweep(),
- * which the server calls every tick. */
-void call_lose_client(struct control_call *call);
+/* There is nobody any more.  What the master has goes on; reads are freed by
+ * call_sweep(), which the server calls every tick. */
+void call_lose(struct control_call *call);
 void call_sweep(struct control *control);
 /* Should a pager or follower wait? */
 bool call_is_full(const struct control_call *call);

@@ -177,7 +177,7 @@ client_close(struct client *client)
 		return;
 	client->bev = NULL;
 	if (client->call != NULL)
-		call_lose_client(client->call);
+		call_lose(client->call);
 	client->call = NULL;
 	evbuffer_remove_cb(bufferevent_get_output(bev), on_output, client);
 	bufferevent_free(bev);

@@ -31,35 +31,30 @@ change_start(struct control_call *call, struct change *change)
 	host->start(host->context, call, change);
 }
 
-/* The client does not wait; the change goes on without it. */
+/* Who asked does not wait; the change goes on without. */
 static void
 change_let_go(struct control_call *call)
 {
-	struct control *control = call->control;
-	struct client *client = call->client;
 	struct control_call *receipt;
-	char id[sizeof(call->id)], text[96];
+	char text[96];
 	struct buf buf;
 	struct writer w = { .buf = &buf };
 
-	if (client == NULL)
+	if (!call_is_heard(call))
 		return;
-	memcpy(id, call->id, sizeof(id));
-	call->client = NULL;
-	client->call = NULL;
-	receipt = call_new(control, client, call->command);
+	receipt = call_new(call->control, NULL, call->command);
 	if (receipt == NULL) {
-		client_close(client);
+		if (call->client != NULL)
+			client_close(call->client);
 		return;
 	}
-	memcpy(receipt->request_id, call->request_id,
-	    sizeof(receipt->request_id));
+	call_hand_over(call, receipt);
 	buf_init(&buf, 0);
 	writer_open(&w, NULL, '{');
-	writer_add_text(&w, "command_id", id);
+	writer_add_text(&w, "command_id", call->id);
 	writer_add_bool(&w, "running", true);
 	snprintf(text, sizeof(text), "begun; `verdict %s' waits for the end",
-	    id);
+	    call->id);
 	writer_add_text(&w, "text", text);
 	writer_close(&w, '}');
 	call_done_with(receipt, &buf);
@@ -117,7 +112,7 @@ on_looked_up(void *arg, const struct store_answer *answer)
 	struct control_call *call = arg;
 
 	call->job = 0;
-	if (call->client == NULL || change_is_known(call))
+	if (!call_is_heard(call) || change_is_known(call))
 		return;		/* gone, or begun by another call meanwhile */
 	if (answer->rc == 0 && answer->count > 0 &&
 	    verdict_answer(call, &answer->rows[0]))
@@ -143,7 +138,7 @@ change_look_up(struct control_call *call, const struct change *change,
 	struct looked_up *looked_up;
 	int job;
 
-	if (call->wanted_id[0] == '\0' || call->client == NULL ||
+	if (call->wanted_id[0] == '\0' || !call_is_heard(call) ||
 	    !call_may_have_forgotten(control))
 		return false;
 	looked_up = calloc(1, sizeof(*looked_up));

@@ -32,7 +32,7 @@ events_end(struct control_call *call)
 	char result[64];
 
 	call->follower = NULL;
-	if (client == NULL)
+	if (!call_is_heard(call))
 		return;
 	if (!following->lagged) {
 		call_done(call, NULL);
@@ -42,7 +42,8 @@ events_end(struct control_call *call)
 	    "%llu; go on with --since", seq);
 	snprintf(result, sizeof(result), "{\"seq\":%llu}", seq);
 	call_fail(call, &err, result);
-	client_close_later(client);
+	if (client != NULL)
+		client_close_later(client);
 }
 
 static enum journal_reply
@@ -65,7 +66,7 @@ events_send(struct control_call *call, const struct journal_event *event)
 
 	following->seq = event->seq;
 	call_row(call, event->json, event->len);
-	if (call->client == NULL)
+	if (!call_is_heard(call))
 		return events_stop(call, false);
 	return call_is_full(call) ? JOURNAL_WAIT : JOURNAL_MORE;
 }
@@ -83,7 +84,7 @@ on_news(void *arg, enum journal_news news, const struct journal_event *event)
 {
 	struct control_call *call = arg;
 
-	if (call->client == NULL)
+	if (!call_is_heard(call))
 		return events_stop(call, false);
 	switch (news) {
 	case JOURNAL_EVENT:
@@ -93,8 +94,8 @@ on_news(void *arg, enum journal_news news, const struct journal_event *event)
 		return JOURNAL_MORE;
 	case JOURNAL_GAP:
 		events_tell_gap(call);
-		return call->client == NULL ? events_stop(call, false) :
-		    JOURNAL_MORE;
+		return call_is_heard(call) ? JOURNAL_MORE :
+		    events_stop(call, false);
 	case JOURNAL_DONE:
 		return events_stop(call, false);
 	case JOURNAL_LAGGED:

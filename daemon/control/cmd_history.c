@@ -27,7 +27,7 @@ on_page(void *arg, const struct store_answer *answer)
 	struct history *history = call->context;
 
 	call->job = 0;
-	if (call->client == NULL)
+	if (!call_is_heard(call))
 		return;
 	if (answer->rc != 0) {
 		call_fail(call, &answer->err, NULL);
@@ -37,7 +37,7 @@ on_page(void *arg, const struct store_answer *answer)
 		call_row(call, answer->rows[i].json, answer->rows[i].len);
 		history->query.since = answer->rows[i].key + 1;
 	}
-	if (call->client == NULL)
+	if (!call_is_heard(call))
 		return;
 	history->more = answer->more;
 	if (!history->more)

@@ -102,7 +102,7 @@ on_found(void *arg, const struct store_answer *answer)
 	struct past past;
 
 	call->job = 0;
-	if (call->client == NULL)
+	if (!call_is_heard(call))
 		return;
 	/* It may have been adopted, or begun anew, in the meantime. */
 	if (call_join(call, call->wanted_id))

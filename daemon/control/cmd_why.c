@@ -261,7 +261,7 @@ on_deaths(void *arg, const struct store_answer *answer)
 	json_t *deaths;
 
 	call->job = 0;
-	if (call->client == NULL)
+	if (!call_is_heard(call))
 		return;
 	deaths = json_array();
 	for (size_t i = 0; answer->rc == 0 && i < answer->count; i++)

@@ -48,6 +48,45 @@ int control_start(struct event_base *base, int listen_fd,
 /* Close all clients, after one try to write what they have not read yet. */
 void control_stop(struct control *control);
 
+/* ---- commands of plugins --------------------------------------------------- */
+
+enum control_said { CONTROL_ROW, CONTROL_PROGRESS, CONTROL_DONE };
+
+/*
+ * Who asks where it is no client of the socket: a worker, for one of its plugins.
+ * Part of the asker, who stays until it has heard DONE or has called
+ * control_lose().  Neither function may call the control server.
+ */
+struct control_reader {
+	/* A piece of the answer, borrowed for the call.  DONE is the last: the
+	 * whole of it but for its "id"; error: 0 or an errno. */
+	void (*hear)(struct control_reader *reader, enum control_said said,
+	    const char *json, size_t len, int error);
+	/* Rows wait while it is, until control_go_on(). */
+	bool (*is_full)(const struct control_reader *reader);
+	struct control_call *call;	/* ours; NULL: nothing runs */
+};
+
+/* All borrowed for the call. */
+struct control_ask {
+	const char *command;
+	const char *args;	/* JSON text of an object; "": none */
+	const char *id;		/* of the command, if it changes something */
+	const char *who;	/* "plugin:hello@web/0" */
+	uint64_t grants;	/* of common/table/grants.h */
+	uid_t uid;		/* of the worker's process */
+	gid_t gid;
+	pid_t pid;
+};
+
+/* Begin a command.  It ends by DONE, also inside this call.  ERR_DENIED if it was
+ * not granted, else 0. */
+int control_ask(struct control *control, struct control_reader *reader,
+    const struct control_ask *ask);
+/* Nobody hears any more; a change goes on. */
+void control_lose(struct control_reader *reader);
+void control_go_on(struct control_reader *reader);
+
 void control_set_access(struct control *control,
     const struct control_access *access);
 /* The keeper made the socket again. */

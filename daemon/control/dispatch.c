@@ -13,6 +13,7 @@
 
 #include "common/base/clock.h"
 #include "common/base/log.h"
+#include "common/table/grants.h"
 #include "daemon/control/audit.h"
 #include "daemon/control/client.h"
 #include "daemon/control/server.h"
@@ -63,19 +64,44 @@ dispatch_find(const char *name, struct errmsg *err)
 }
 
 static int
-dispatch_permit(struct client *client, const struct command *command,
+dispatch_permit(const struct asker *asker, const struct command *command,
     const json_t *args, struct errmsg *err)
 {
-	if (client->peer.access >= command->access)
+	const struct control_ask *ask = asker->ask;
+
+	if (ask != NULL ? command_is_granted(command, ask->grants) :
+	    asker->peer->access >= command->access)
 		return 0;
-	audit_denied(client->control, &client->peer, command, args);
+	audit_denied(asker->control, asker->peer, ask != NULL ? ask->who : NULL,
+	    command, args);
+	if (ask != NULL)
+		return errmsg_set(err, ERR_DENIED,
+		    "`%s' is not among what the plugin may", command->name);
 	return errmsg_set(err, ERR_DENIED,
 	    "`%s' needs the right to %s, and you may only %s", command->name,
-	    access_name(command->access), access_name(client->peer.access));
+	    access_name(command->access), access_name(asker->peer->access));
 }
 
-static int
-dispatch_request(struct client *client, struct request *request,
+static struct control_call *
+dispatch_new_call(const struct asker *asker, const struct command *command)
+{
+	struct control_call *call;
+
+	if (!call_has_room(asker->control, command, asker->reader != NULL))
+		return NULL;
+	call = call_new(asker->control, asker->client, command);
+	if (call == NULL || asker->reader == NULL)
+		return call;
+	call->reader = asker->reader;
+	call->reader->call = call;
+	call->of_plugin = true;
+	call->peer = *asker->peer;
+	snprintf(call->who, sizeof(call->who), "%s", asker->ask->who);
+	return call;
+}
+
+int
+dispatch_request(const struct asker *asker, const struct request *request,
     struct errmsg *err)
 {
 	const struct command *command = dispatch_find(request->command, err);
@@ -85,7 +111,7 @@ dispatch_request(struct client *client, struct request *request,
 
 	if (command == NULL)
 		return err->code;
-	rc = dispatch_permit(client, command, request->args, err);
+	rc = dispatch_permit(asker, command, request->args, err);
 	if (rc != 0)
 		return rc;
 	rc = arguments_parse(command, request->args, clock_wall_ms(),
@@ -95,8 +121,7 @@ dispatch_request(struct client *client, struct request *request,
 		errmsg_prefix(err, "command_id: ");
 	if (rc != 0)
 		return rc;
-	call = call_has_room(client->control, command) ?
-	    call_new(client->control, client, command) : NULL;
+	call = dispatch_new_call(asker, command);
 	if (call == NULL)
 		return errmsg_set(err, ERR_BUSY, "too many commands at once");
 	memcpy(call->request_id, request->id, sizeof(call->request_id));
@@ -126,12 +151,14 @@ dispatch_again(struct control_call *call, const json_t *args)
 void
 dispatch_line(struct client *client, const char *line, size_t len)
 {
+	const struct asker asker = { .control = client->control,
+	    .peer = &client->peer, .client = client };
 	struct request request;
 	struct errmsg err = { 0 };
 	int rc = request_decode(line, len, &request, &err);
 
 	if (rc == 0) {
-		rc = dispatch_request(client, &request, &err);
+		rc = dispatch_request(&asker, &request, &err);
 		if (rc != 0)
 			dispatch_refuse(client, request.id, &err);
 		request_done(&request);

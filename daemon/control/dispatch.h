@@ -25,6 +25,20 @@ typedef void command_handler(struct control_call *call,
 
 struct client;
 
+/* Who asks: a client, or a reader with what the master says of it. */
+struct asker {
+	struct control *control;
+	const struct peer *peer;
+	struct client *client;
+	struct control_reader *reader;
+	const struct control_ask *ask;
+};
+
+/* Check what it asks for and begin the command; else the error, with words, and
+ * nothing has begun. */
+int dispatch_request(const struct asker *asker, const struct request *request,
+    struct errmsg *err);
+
 /* One line of a client: answers it, or begins a command. */
 void dispatch_line(struct client *client, const char *line, size_t len);
 /* A line beyond all bounds: framing is lost. */

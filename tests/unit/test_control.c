@@ -602,6 +602,155 @@ idle_clients_make_way(void **state)
 		close(idle[i]);
 }
 
+/* ---- commands of plugins ------------------------------------------------------ */
+
+/* What a plugin has heard so far. */
+struct heard {
+	struct control_reader reader;
+	char text[1024];
+	unsigned rows, progress, ends;
+	int error;
+	bool full;
+};
+
+static void
+on_hear(struct control_reader *reader, enum control_said said,
+    const char *json, size_t len, int error)
+{
+	struct heard *heard = (struct heard *)reader;
+
+	heard->rows += said == CONTROL_ROW;
+	heard->progress += said == CONTROL_PROGRESS;
+	heard->ends += said == CONTROL_DONE;
+	heard->error = error;
+	snprintf(heard->text, sizeof(heard->text), "%.*s", (int)len, json);
+}
+
+static bool
+on_is_full(const struct control_reader *reader)
+{
+	return ((const struct heard *)reader)->full;
+}
+
+static int
+ask(struct house *house, struct heard *heard, const char *command,
+    const char *args, uint64_t grants)
+{
+	memset(heard, 0, sizeof(*heard));
+	heard->reader.hear = on_hear;
+	heard->reader.is_full = on_is_full;
+	return control_ask(house->control, &heard->reader,
+	    &(struct control_ask){ .command = command, .args = args,
+	    .id = "p1.1", .who = "plugin:hello@web/0", .grants = grants,
+	    .uid = 1, .gid = 1, .pid = 1 });
+}
+
+static void
+a_plugin_reads_without_a_grant(void **state)
+{
+	struct house *house = *state;
+	struct heard heard;
+
+	assert_int_equal(ask(house, &heard, "workers", "", 0), 0);
+	assert_int_equal(heard.rows, 2);
+	assert_int_equal(heard.ends, 1);
+	assert_int_equal(heard.error, 0);
+	assert_string_equal(heard.text, "{\"ok\":true,\"result\":null}");
+	assert_int_equal(ask(house, &heard, "workers", "{\"pool\":1}", 0), 0);
+	assert_int_equal(heard.error, EINVAL);
+	assert_int_equal(ask(house, &heard, "workers", "{", 0), 0);
+	assert_int_equal(heard.error, EINVAL);
+	assert_int_equal(ask(house, &heard, "wrokers", "", 0), 0);
+	assert_int_equal(heard.error, ENOENT);
+	assert_non_null(strstr(heard.text, "did you mean `workers'?"));
+}
+
+static void
+a_plugin_changes_what_it_is_granted(void **state)
+{
+	const char *args = "{\"pool\":\"web\",\"workers\":\"4\"}";
+	const uint64_t scale = (uint64_t)1 << COMMAND_SCALE;
+	struct house *house = *state;
+	struct heard heard, other;
+
+	assert_int_equal(ask(house, &heard, "scale", args, scale << 1),
+	    ERR_DENIED);
+	assert_int_equal(heard.error, EACCES);
+	assert_int_equal(ask(house, &heard, "audit", "", scale),
+	    ERR_DENIED);
+	assert_int_equal(house->started, 0);
+	assert_int_equal(ask(house, &heard, "scale", args, scale), 0);
+	assert_string_equal(heard.text, "{\"command_id\":\"p1.1\"}");
+	assert_string_equal(house->change.who, "plugin:hello@web/0");
+	assert_int_equal(heard.ends, 0);
+	assert_int_equal(ask(house, &other, "verdict",
+	    "{\"command_id\":\"p1.1\"}", 0), 0);
+	control_progress(house->call, "{\"ready\":1}");
+	assert_int_equal(heard.progress, 2);
+	control_done(house->call, "{\"desired\":4}");
+	assert_string_equal(heard.text, "{\"ok\":true,\"result\":{\"api\":1,"
+	    "\"command_id\":\"p1.1\",\"desired\":4}}");
+	assert_string_equal(other.text, heard.text);
+	assert_int_equal(other.ends, 1);
+}
+
+/* Its worker ends; and one that does not wait. */
+static void
+a_change_outlives_its_plugin(void **state)
+{
+	struct house *house = *state;
+	const uint64_t reload = (uint64_t)1 << COMMAND_RELOAD;
+	struct heard heard;
+
+	assert_int_equal(ask(house, &heard, "reload", "", reload), 0);
+	control_lose(&heard.reader);
+	control_done(house->call, NULL);
+	assert_int_equal(heard.ends, 0);
+	/* the same id: it is not run again */
+	assert_int_equal(ask(house, &heard, "reload", "", reload), 0);
+	assert_int_equal(heard.ends, 1);
+	assert_int_equal(house->started, 1);
+}
+
+static void
+a_plugin_need_not_wait(void **state)
+{
+	struct house *house = *state;
+	struct heard heard;
+
+	assert_int_equal(ask(house, &heard, "reload", "{\"no_wait\":true}",
+	    (uint64_t)1 << COMMAND_RELOAD), 0);
+	assert_int_equal(heard.ends, 1);
+	assert_non_null(strstr(heard.text, "\"running\":true"));
+	control_done(house->call, NULL);
+	assert_int_equal(heard.ends, 1);
+}
+
+/* However many ask, there is room left for people. */
+static void
+plugins_do_not_use_up_all_room(void **state)
+{
+	static struct heard many[CALLS_PLUGINS + 1];
+	struct house *house = *state;
+	int fd = client_connect(house);
+
+	for (size_t i = 0; i < CALLS_PLUGINS; i++) {
+		assert_int_equal(ask(house, &many[i], "events",
+		    "{\"follow\":true}", 0), 0);
+		assert_int_equal(many[i].ends, 0);
+	}
+	assert_int_equal(ask(house, &many[CALLS_PLUGINS], "ping", "", 0), 0);
+	assert_int_equal(many[CALLS_PLUGINS].error, EAGAIN);
+	client_say(fd, "{\"id\":1,\"command\":\"ping\"}\n");
+	expect(house, fd, "pong");
+	journal_publish(house->journal, EVENT_POOL_SCALED, NULL);
+	for (size_t i = 0; i < CALLS_PLUGINS; i++) {
+		assert_int_equal(many[i].rows, 1);
+		control_lose(&many[i].reader);
+	}
+	close(fd);
+}
+
 int
 main(void)
 {
@@ -622,6 +771,11 @@ main(void)
 		TEST(a_change_outlives_a_client_that_does_not_read),
 		TEST(who_has_said_all_still_hears_the_answer),
 		TEST(who_has_gone_is_seen_to_be_gone),
+		TEST(a_plugin_reads_without_a_grant),
+		TEST(a_plugin_changes_what_it_is_granted),
+		TEST(a_change_outlives_its_plugin),
+		TEST(a_plugin_need_not_wait),
+		TEST(plugins_do_not_use_up_all_room),
 		TEST(idle_clients_make_way),
 	};
 
