@@ -23,6 +23,7 @@
 #include "common/base/fd.h"
 #include "common/base/log.h"
 #include "common/base/memory.h"
+#include "common/base/signals.h"
 #include "common/base/stamp.h"
 #include "daemon/control/control.h"
 #include "daemon/journal/journal.h"
@@ -125,7 +126,7 @@ enter_role(void)
 #else
 	prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
 #endif
-	signal(SIGPIPE, SIG_IGN);
+	signals_ignore();
 	fd_set_cloexec(MASTER_FD_KEEPER, 1);
 	fd_set_cloexec(MASTER_FD_LIFELINE, 1);
 	umask(027);

@@ -124,6 +124,17 @@ on_fatal(struct process *process, const struct channel_msg_fatal *fatal)
 }
 
 static void
+on_recycle(struct process *process, const struct channel_msg_recycle *recycle)
+{
+	struct step_result result = life_feed(process->master, process->row,
+	    WE_REQUEST, NULL);
+
+	if (result.to == WS_READY)
+		recycle_hear(process, recycle->reason,
+		    strnlen(recycle->reason, sizeof(recycle->reason)));
+}
+
+static void
 on_leaving(struct process *process, const struct channel_msg_leaving *leaving)
 {
 	uint64_t ms = leaving->ms < 3600000 ? leaving->ms : 3600000;
@@ -172,13 +183,7 @@ life_message(struct process *process, struct channel_packet *packet, int *fds,
 		on_drained(process);
 		break;
 	case CHANNEL_RECYCLE:
-		if (life_feed(process->master, process->row, WE_REQUEST,
-		    NULL).to != WS_READY)
-			break;
-		/* if not now, at a later tick */
-		turn_change(process->master)->worker[process->row].recycle = 1;
-		recycle_ask(process->master, process->row,
-		    "its plugin asks for it");
+		on_recycle(process, &packet->body.recycle);
 		break;
 	case CHANNEL_PROBE:
 		life_feed(process->master, process->row, WE_REQUEST, NULL);

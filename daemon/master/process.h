@@ -90,6 +90,7 @@ struct process {
 	char evidence[256];
 	uint64_t operator_until_ns;	/* a death before then was ordered */
 	char fatal_text[256];		/* words of its FATAL */
+	char recycle_text[256];		/* and of its RECYCLE */
 
 	bool access_seen;		/* access_lost was looked at */
 	uint64_t access_lost;		/* lines of its access log, so far */

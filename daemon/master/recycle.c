@@ -9,6 +9,7 @@
 #include <stdlib.h>
 
 #include "common/base/clock.h"
+#include "common/base/escape.h"
 #include "common/table/worker.h"
 #include "daemon/master/life.h"
 #include "daemon/master/master.h"
@@ -31,6 +32,18 @@ recycle_ask(struct master *m, uint16_t row, const char *why)
 	s = life_now(m);
 	slots_start_successor(&s, slot, copy->slot[slot].generation,
 	    SUCCESSOR_RECYCLE);
+}
+
+void
+recycle_hear(struct process *process, const char *reason, size_t len)
+{
+	char words[200];
+
+	escape_string(words, sizeof(words), reason, len);
+	snprintf(process->recycle_text, sizeof(process->recycle_text),
+	    "its plugin asks for it%s%s", len == 0 ? "" : ": ", words);
+	turn_change(process->master)->worker[process->row].recycle = 1;
+	recycle_ask(process->master, process->row, process->recycle_text);
 }
 
 /* A limit with its jitter of +-10 %, drawn once; 0: none. */
@@ -87,8 +100,9 @@ over(const struct memo_worker *worker, const struct process *process)
 	if (worker->taken_back)
 		return (struct case_of){ "its generation was taken back",
 		    UINT64_MAX - 1 };
-	if (worker->recycle)
-		return (struct case_of){ "its plugin asks for it",
+	if (worker->recycle)		/* its words are gone with the master */
+		return (struct case_of){ process->recycle_text[0] != '\0' ?
+		    process->recycle_text : "its plugin asks for it",
 		    UINT64_MAX - 2 };
 	weigh(&worst, "over max_age", (clock_now_ns() - worker->ready_ns) /
 	    NS_PER_MS, worker->max_age_ms);

@@ -19,6 +19,7 @@
 #include "common/base/fd.h"
 #include "common/base/forked.h"
 #include "common/base/parse.h"
+#include "common/base/signals.h"
 #include "daemon/conf/snapshot.h"
 #include "daemon/worker/crash.h"
 #include "daemon/worker/guard.h"
@@ -140,7 +141,7 @@ set_process(struct worker *worker, pid_t keeper)
 	if ((rc = forked_watch()) != 0)
 		lines_say(LL_NOTICE, "children of plugins will not be told "
 		    "apart: %s", strerror(-rc));
-	signal(SIGPIPE, SIG_IGN);
+	signals_ignore();
 	if ((rc = guard_install(keeper, take_master_pid(keeper))) != 0)
 		lines_say(LL_NOTICE, "no guard filter: %s", strerror(-rc));
 }
