@@ -216,7 +216,7 @@ conn_finish_request(struct conn *conn)
 
 	if (conn->in_handler)
 		return;				/* when it has returned */
-	if (conn->watched)
+	if (conn->watched || conn->bound)
 		http->ops->on_answered(conn, http->ctx);
 	now_ns = clock_now_ns();
 	board_add(http->board, METRIC_REQUESTS, 1);

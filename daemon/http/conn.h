@@ -56,6 +56,9 @@ struct conn {
 	bool watched;			/* the upper layer's: it wants to hear
 					 * that the open request was answered */
 
+	bool bound;			/* also the upper layer's: children end
+					 * with the open request */
+
 	/* the peer, as it was passed */
 	uint16_t family, port;
 	uint16_t listener;

@@ -49,7 +49,7 @@ struct http_ops {
 	void (*on_room)(struct conn *conn, void *ctx);
 	/* An open request ended without its answer: timeout, client gone. */
 	void (*on_stale)(struct conn *conn, const char *why, void *ctx);
-	/* An answer is complete whose connection has `watched' set. */
+	/* An answer is complete whose connection has `watched' or `bound' set. */
 	void (*on_answered)(struct conn *conn, void *ctx);
 	/* Where `tells_ends' is set: a request is at its end, and all of it is
 	 * there to be looked at.  cut: without its whole answer. */

@@ -18,6 +18,7 @@
 #include "daemon/http/deadline.h"
 #include "daemon/http/request.h"
 #include "daemon/http/response.h"
+#include "daemon/plugin/children.h"
 #include "daemon/plugin/host.h"
 
 /* Set once, before any plugin is opened. */
@@ -346,6 +347,65 @@ api_self(void)
 	return self_look(here());
 }
 
+/* ---- child processes --------------------------------------------------------------- */
+
+/* That a program is not there, or has ended, is no misuse. */
+static int
+judged(int rc)
+{
+	return rc == -EINVAL || rc == -ESTALE || rc == -EBADF ||
+	    rc == -EMSGSIZE || rc == -EDEADLK ? answered(rc) : rc;
+}
+
+static int
+api_spawn(const struct cluster_spawn *how, int *stage,
+    struct cluster_child **out)
+{
+	enum cluster_stage step = CLUSTER_STAGE_FORK;
+	int rc = host_spawn(here(), how, &step, out);
+
+	*stage = (int)step;
+	return judged(rc);
+}
+
+static int
+api_child_write(struct cluster_child *child, int fd, const void *data,
+    size_t len)
+{
+	return judged(host_child_write(here(), child, fd, data, len));
+}
+
+static int
+api_child_close(struct cluster_child *child, int fd)
+{
+	return judged(host_child_close(here(), child, fd));
+}
+
+static int
+api_child_pause(struct cluster_child *child, int fd, bool paused)
+{
+	return judged(host_child_pause(here(), child, fd, paused));
+}
+
+static int
+api_child_kill(struct cluster_child *child, int sig, int scope)
+{
+	return judged(host_child_kill(here(), child, sig,
+	    (enum cluster_kill_scope)scope));
+}
+
+static int
+api_child_ref(struct cluster_child *child, bool ref)
+{
+	return judged(host_child_ref(here(), child, ref));
+}
+
+static int
+api_child_info(struct cluster_child *child, struct cluster_child_info *out)
+{
+	return judged(host_child_info(here(), child, out));
+}
+
 const struct cluster_api host_api = {
 	.size = sizeof(struct cluster_api),
 	.major = CLUSTER_ABI_MAJOR, .minor = CLUSTER_ABI_MINOR,
@@ -363,4 +423,8 @@ const struct cluster_api host_api = {
 	.send = api_send, .ask = api_ask, .answer = api_answer,
 	.message_take_fd = api_message_take_fd, .send_room = api_send_room,
 	.self = api_self,
+	.spawn = api_spawn, .child_write = api_child_write,
+	.child_close = api_child_close, .child_pause = api_child_pause,
+	.child_kill = api_child_kill, .child_ref = api_child_ref,
+	.child_info = api_child_info,
 };

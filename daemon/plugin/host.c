@@ -14,6 +14,7 @@
 #include "daemon/http/request.h"
 #include "daemon/http/response.h"
 #include "daemon/plugin/api.h"
+#include "daemon/plugin/children.h"
 
 /* ---- callbacks: the page says which one runs, and since when ----------------- */
 
@@ -230,7 +231,9 @@ end_probe(struct host *host, struct conn *conn, enum probe_word word)
 static void
 on_answered(struct conn *conn, void *ctx)
 {
-	end_probe(ctx, conn, PROBE_LIVED);
+	if (conn->watched)
+		end_probe(ctx, conn, PROBE_LIVED);
+	host_end_children_of(ctx, conn);
 }
 
 void
@@ -300,6 +303,7 @@ on_stale(struct conn *conn, const char *why, void *ctx)
 	host->ops->log(LL_DEBUG, name_of(host, conn->handler), text);
 	if (conn->watched)		/* its client left, or its time is over */
 		end_probe(host, conn, PROBE_UNUSED);
+	host_end_children_of(host, conn);
 }
 
 /* ---- messages -------------------------------------------------------------------- */
@@ -367,6 +371,7 @@ host_init(struct host *host, struct event_base *base, struct board *board,
 	host->timers.ctx = host;
 	routes_init(&host->routes);
 	outbox_init(&host->outbox, host);
+	host_init_children(host);
 	api_set_host(host);
 }
 

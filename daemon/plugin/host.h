@@ -8,6 +8,7 @@
 #ifndef DAEMON_PLUGIN_HOST_H
 #define DAEMON_PLUGIN_HOST_H
 
+#include "daemon/child/children.h"
 #include "daemon/http/http.h"
 #include "daemon/plugin/gate.h"
 #include "daemon/plugin/inbox.h"
@@ -47,6 +48,7 @@ struct host {
 	struct outbox outbox;
 	struct inbox inbox;
 	struct self self;
+	struct children children;
 	const struct host_ops *ops;
 	const char *worker_name;
 	uint64_t worker_id, generation;

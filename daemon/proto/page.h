@@ -59,7 +59,7 @@ struct page_gauges {
 };
 
 enum page_doing_kind { DOING_NOTHING, DOING_REQUEST, DOING_START, DOING_STOP,
-	DOING_TIMER, DOING_DRAIN, DOING_MESSAGE };
+	DOING_TIMER, DOING_DRAIN, DOING_MESSAGE, DOING_CHILD };
 
 enum page_helper { HELPER_WRITTEN, HELPER_LOST };	/* lines */
 

@@ -20,6 +20,7 @@
 
 #include <errno.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
@@ -34,6 +35,10 @@ struct cluster_fds;			/* these: message.h */
 struct cluster_message;
 struct cluster_send;
 struct cluster_worker_info;		/* worker.h */
+
+struct cluster_child;			/* these: process.h */
+struct cluster_child_info;
+struct cluster_spawn;
 
 /* What a handler says about a request. */
 enum cluster_verdict {
@@ -111,6 +116,17 @@ struct cluster_api {
 
 	/* since 1.2 */
 	const struct cluster_worker_info *(*self)(void);
+	/* child processes */
+	int (*spawn)(const struct cluster_spawn *how, int *stage,
+	    struct cluster_child **out);
+	int (*child_write)(struct cluster_child *child, int fd,
+	    const void *data, size_t len);
+	int (*child_close)(struct cluster_child *child, int fd);
+	int (*child_pause)(struct cluster_child *child, int fd, bool paused);
+	int (*child_kill)(struct cluster_child *child, int sig, int scope);
+	int (*child_ref)(struct cluster_child *child, bool ref);
+	int (*child_info)(struct cluster_child *child,
+	    struct cluster_child_info *out);
 };
 
 /* How reply() takes its data. */

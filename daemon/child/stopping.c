@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: MIT
+ * Copyright (c) 2026 the clusterd authors */
+
+/*
+ * stopping.c: the end of a child: a signal, SIGKILL if that does not help, and
+ * what its descendants hold open.  What has begun goes on after the child itself
+ * has ended, until all of its scope are gone.
+ */
+#include "common/base/clock.h"
+#include "daemon/child/children.h"
+#include "daemon/child/stream.h"
+
+enum {
+	TICK_MS = 20,
+	UNKILLABLE_MS = 1000,		/* after SIGKILL: no more is done */
+	REST_MAX = 1 << 20,		/* read at the end of the linger time */
+};
+
+void
+child_arm(struct event *event, unsigned ms)
+{
+	struct timeval time = { ms / 1000, ms % 1000 * 1000 };
+
+	event_add(event, &time);
+}
+
+void
+child_stop(struct child *child, enum cluster_cause cause)
+{
+	if (child->stopping)
+		return;
+	child->stopping = true;
+	if (child->running)
+		child->ended.cause = cause;
+	child->signal_sent = child->order.kill_signal;
+	(void)scope_signal(&child->scope, child->order.kill_signal);
+	child_arm(&child->deadline_event, child->order.kill_after_ms);
+}
+
+void
+child_on_deadline(evutil_socket_t fd, short what, void *arg)
+{
+	struct child *child = arg;
+
+	(void)fd;
+	(void)what;
+	if (!child->stopping) {
+		child_stop(child, CLUSTER_CAUSE_TIMEOUT);
+	} else if (!child->killed) {
+		child->killed = true;
+		child->signal_sent = SIGKILL;
+		(void)scope_signal(&child->scope, SIGKILL);
+		child_arm(&child->deadline_event, UNKILLABLE_MS);
+	} else {
+		child->given_up = true;
+	}
+	child_settle(child);
+}
+
+/* ---- after its own end ---------------------------------------------------------------- */
+
+static bool
+is_paused(const struct child *child)
+{
+	for (int fd = 0; fd < CLUSTER_STDIO_COUNT; fd++)
+		if (child->streams[fd].reads && child->streams[fd].paused)
+			return true;
+	return false;
+}
+
+void
+child_begin_linger(struct child *child)
+{
+	child->linger_until_ns = clock_now_ns() +
+	    child->order.linger_ms * NS_PER_MS;
+	child_arm(&child->tick_event, TICK_MS);
+}
+
+/* Somebody else holds its pipes. */
+static void
+end_linger(struct child *child)
+{
+	if (!child->detached)
+		(void)scope_signal_as(&child->scope, CLUSTER_KILL_GROUP,
+		    SIGKILL);
+	for (int fd = 0; fd < CLUSTER_STDIO_COUNT; fd++) {
+		stream_read_rest(&child->streams[fd], REST_MAX);
+		stream_close(&child->streams[fd]);
+	}
+}
+
+void
+child_on_tick(evutil_socket_t fd, short what, void *arg)
+{
+	struct child *child = arg;
+	uint64_t now_ns = clock_now_ns();
+
+	(void)fd;
+	(void)what;
+	/* asked each time, so that its number is not another's in between */
+	(void)scope_is_gone(&child->scope);
+	/* a plugin that paused it is the one who makes it last */
+	if (!child->stopping && is_paused(child))
+		child->linger_until_ns = now_ns +
+		    child->order.linger_ms * NS_PER_MS;
+	if (now_ns >= child->linger_until_ns)
+		end_linger(child);
+	child_arm(&child->tick_event, TICK_MS);
+	child_settle(child);
+}

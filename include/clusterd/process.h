@@ -1,0 +1,269 @@
+/* SPDX-License-Identifier: MIT
+ * Copyright (c) 2026 the clusterd authors */
+
+/*
+ * process.h: child processes of a plugin.
+ *
+ * A child gets a process group of its own in the worker's session, default
+ * signal dispositions, no descriptor but those that are listed, and it dies with
+ * its worker.  It is started as by vfork() and exec(): what fails is the return
+ * value, with the step that failed.  No callback runs before cluster_spawn() has
+ * returned; on_exit comes once, on_close once and last, and ends the handle.
+ *
+ * To stop a child always means: kill_signal to kill_scope, and SIGKILL
+ * kill_after_ms later, until all of the scope are gone.
+ *
+ * All functions run in the loop's thread and do not block, but where it says so.
+ */
+#ifndef CLUSTERD_PROCESS_H
+#define CLUSTERD_PROCESS_H
+
+#include <signal.h>
+#include <stdbool.h>
+#include <sys/resource.h>
+#include <sys/types.h>
+
+#include <clusterd/api.h>
+#include <clusterd/message.h>
+
+enum {
+	CLUSTER_STDIO_COUNT = 8,	/* descriptors 0..7 of a child */
+	CLUSTER_CHILD_WRITE_MAX = 1 << 20,	/* bytes that wait to be read */
+	CLUSTER_CHILD_ARGS_MAX = 1024,	/* texts of argv, and of env */
+};
+
+/* What one descriptor of a child is. */
+enum cluster_stdio_kind {
+	/* 0: /dev/null; 1 and 2: a pipe where there is an on_output, else the
+	 * log, captured by cluster_exec...(); 3 to 7: not open. */
+	CLUSTER_STDIO_DEFAULT,
+	CLUSTER_STDIO_PIPE,		/* 0: written here, all others read here */
+	CLUSTER_STDIO_SOCKET,		/* both ways */
+	CLUSTER_STDIO_NULL,		/* /dev/null; 3 to 7: not open */
+	CLUSTER_STDIO_INHERIT,		/* the worker's; 3 to 7: not open */
+	CLUSTER_STDIO_FD,		/* .fd, by .mode */
+	CLUSTER_STDIO_FILE,		/* .path; 0: read, others: appended to */
+	CLUSTER_STDIO_DATA,		/* a file that holds .data, .len bytes */
+	CLUSTER_STDIO_LOG,		/* lines of the log, named by the child */
+	CLUSTER_STDIO_CAPTURE,		/* 1, 2 of cluster_exec...(): the result */
+};
+
+/* What is done with more output than max_output. */
+enum cluster_overflow {
+	CLUSTER_OVERFLOW_KILL,		/* the child is stopped */
+	CLUSTER_OVERFLOW_TRUNCATE,	/* the first bytes are kept */
+	CLUSTER_OVERFLOW_TAIL,		/* the last; captured output only */
+	CLUSTER_OVERFLOW_SPILL,		/* all, in a file; captured output only */
+};
+
+enum cluster_kill_scope {
+	CLUSTER_KILL_GROUP,		/* its process group */
+	CLUSTER_KILL_ONE,		/* that process only */
+	/* The group, and descendants that have left it.  Not one whose parent
+	 * had ended before, and who is in a session of its own. */
+	CLUSTER_KILL_TREE,
+};
+
+enum cluster_channel {
+	CLUSTER_CHANNEL_NONE, CLUSTER_CHANNEL_PACKET, CLUSTER_CHANNEL_LINES,
+};
+
+enum cluster_spawn_flag {
+	CLUSTER_SPAWN_ENV_ADD = 1,	/* env is added to the worker's */
+	CLUSTER_SPAWN_DETACHED = 2,	/* own session; outlives the worker */
+	CLUSTER_SPAWN_UNREF = 4,	/* as cluster_child_ref(child, false) */
+};
+
+/* The step of a start that failed. */
+enum cluster_stage {
+	CLUSTER_STAGE_FORK, CLUSTER_STAGE_STDIO, CLUSTER_STAGE_LIMITS,
+	CLUSTER_STAGE_CHDIR, CLUSTER_STAGE_EXEC,
+};
+
+/* Why a child ended. */
+enum cluster_cause {
+	CLUSTER_CAUSE_EXIT,		/* by itself */
+	CLUSTER_CAUSE_SIGNAL,		/* by a signal, whoever sent it */
+	CLUSTER_CAUSE_TIMEOUT,		/* stopped after timeout_ms */
+	CLUSTER_CAUSE_CANCELLED,	/* stopped by its token or request */
+	CLUSTER_CAUSE_OVERFLOW,		/* stopped for its output */
+	CLUSTER_CAUSE_OOM,		/* killed for want of memory */
+	CLUSTER_CAUSE_STOPPING,		/* stopped with the worker */
+};
+
+struct cluster_child;			/* one child; a tagged handle */
+struct cluster_cancel;			/* one token; a tagged handle */
+
+struct cluster_stdio {
+	enum cluster_stdio_kind kind;
+	int fd;				/* FD */
+	enum cluster_fd_mode mode;	/* FD: MOVE is closed here on success */
+	const char *path;		/* FILE */
+	const void *data;		/* DATA: copied */
+	size_t len;
+};
+
+struct cluster_exit {
+	size_t size;
+	int code;			/* 0..255, or -1: by a signal */
+	int signal;			/* or 0 */
+	bool core;
+	enum cluster_cause cause;
+	uint64_t wall_ns;
+	struct rusage rusage;		/* with the descendants it waited for */
+};
+
+struct cluster_rlimit {			/* a list ends with resource -1 */
+	int resource;			/* RLIMIT_... */
+	rlim_t soft, hard;
+};
+
+struct cluster_child_info {
+	size_t size;			/* set it before the call */
+	pid_t pid;
+	bool running, connected, referenced;
+	int code, signal;		/* as in cluster_exit, once not running */
+	int signal_sent;		/* the last one sent from here; 0: none */
+	enum cluster_channel channel;
+	const char *file;		/* valid as long as the handle */
+	const char *const *argv;
+};
+
+/* Of cluster_exec...() and cluster_run(). */
+struct cluster_result {
+	size_t size;
+	struct cluster_exit exit;
+	const void *out, *err;		/* not terminated */
+	size_t out_len, err_len;
+	size_t lost;			/* bytes of both that were not kept */
+	int spill_fd[2];		/* all of 1, of 2; at its start; -1: none */
+};
+
+/* Each may be NULL. */
+struct cluster_child_events {
+	/* Borrowed for the call.  len 0: the end of it. */
+	void (*on_output)(struct cluster_child *child, int fd,
+	    const void *data, size_t len, void *arg);
+	/* cluster_child_write() said -EAGAIN, there is room now. */
+	void (*on_room)(struct cluster_child *child, int fd, void *arg);
+	void (*on_message)(struct cluster_child *child,
+	    const struct cluster_message *message, void *arg);
+	void (*on_disconnect)(struct cluster_child *child, void *arg);
+	/* It has ended; output may still come, for linger_ms. */
+	void (*on_exit)(struct cluster_child *child,
+	    const struct cluster_exit *ended, void *arg);
+	/* Nothing comes any more; the handle ends on return. */
+	void (*on_close)(struct cluster_child *child,
+	    const struct cluster_exit *ended, void *arg);
+};
+
+/* How to start a child; begin with .size = sizeof(struct cluster_spawn). */
+struct cluster_spawn {
+	size_t size;
+	const char *file;		/* without a '/': looked up in PATH */
+	/* Not NULL: file is a line for this shell ("": /bin/sh), argv NULL. */
+	const char *shell;
+	const char *cwd;		/* NULL: the worker's */
+	const char *const *argv;	/* NULL: { file, NULL } */
+	/* NULL: the worker's.  ENV_ADD: "NAME" without a '=' removes it. */
+	const char *const *env;
+	unsigned flags;			/* enum cluster_spawn_flag */
+	struct cluster_stdio stdio[CLUSTER_STDIO_COUNT];
+	enum cluster_channel channel;
+	unsigned timeout_ms;		/* then it is stopped; 0: never */
+	unsigned kill_after_ms;		/* 0: 2000 */
+	unsigned linger_ms;		/* output after its end; 0: 5000 */
+	int kill_signal;		/* 0: SIGTERM */
+	int nice;			/* added to the worker's */
+	enum cluster_kill_scope kill_scope;
+	size_t max_output;		/* each stream; 0: no limit, captured 1 MiB */
+	enum cluster_overflow overflow;
+	const struct cluster_rlimit *rlimits;
+	/* It is stopped at once when this request has ended: its client has
+	 * left, its time is over, or it was answered. */
+	struct cluster_request *with;
+	struct cluster_cancel *cancel;
+	const struct cluster_child_events *events;	/* borrowed till the end */
+	void *arg;			/* of the events */
+};
+
+typedef void cluster_result_fn(const struct cluster_result *result, void *arg);
+
+/*
+ * Start a child.  Blocks for the time of exec() only.  Everything is copied but
+ * the events; descriptors that MOVE are taken on success.  On failure nothing
+ * was started, and *stage (if not NULL) says at which step where one failed:
+ * errno of that step, such as -ENOENT no such file, -EACCES.  Before any:
+ * -EINVAL, -E2BIG not a valid order; -EPERM children are not allowed here;
+ * -EAGAIN as many as are allowed run; -ESTALE the request has ended;
+ * -ECANCELED the token was used; -ENOMEM; -ESHUTDOWN in stop().
+ */
+static inline int
+cluster_spawn(const struct cluster_spawn *how, enum cluster_stage *stage,
+    struct cluster_child **out)
+{
+	int step = CLUSTER_STAGE_FORK, rc;
+
+	if (!cluster_has(spawn))
+		return -ENOSYS;
+	rc = cluster_host->spawn(how, &step, out);
+	if (rc < 0 && stage != NULL)
+		*stage = (enum cluster_stage)step;
+	return rc;
+}
+
+/*
+ * Write to what the child reads: copied.  -EAGAIN: 1 MiB waits for it, nothing
+ * was taken, on_room() says when to go on; -EMSGSIZE: more than that at once;
+ * -EPIPE: closed, or it reads no more; -EBADF: not written here.
+ */
+static inline int
+cluster_child_write(struct cluster_child *child, int fd, const void *data,
+    size_t len)
+{
+	return cluster_has(child_write) ?
+	    cluster_host->child_write(child, fd, data, len) : -ENOSYS;
+}
+
+/* The child shall see the end, after what was written.  A stream that is read
+ * here is closed at once. */
+static inline int
+cluster_child_close(struct cluster_child *child, int fd)
+{
+	return cluster_has(child_close) ?
+	    cluster_host->child_close(child, fd) : -ENOSYS;
+}
+
+/* Read no more of it until it is called with false: the child has to wait. */
+static inline int
+cluster_child_pause(struct cluster_child *child, int fd, bool paused)
+{
+	return cluster_has(child_pause) ?
+	    cluster_host->child_pause(child, fd, paused) : -ENOSYS;
+}
+
+/* Send a signal, once; 0 only asks.  -ESRCH: it has ended; -EPERM; -EINVAL. */
+static inline int
+cluster_child_kill(struct cluster_child *child, int sig,
+    enum cluster_kill_scope scope)
+{
+	return cluster_has(child_kill) ?
+	    cluster_host->child_kill(child, sig, (int)scope) : -ENOSYS;
+}
+
+/* Whether a drain of the worker awaits the child (it does, from the start). */
+static inline int
+cluster_child_ref(struct cluster_child *child, bool ref)
+{
+	return cluster_has(child_ref) ?
+	    cluster_host->child_ref(child, ref) : -ENOSYS;
+}
+
+static inline int
+cluster_child_info(struct cluster_child *child, struct cluster_child_info *out)
+{
+	return cluster_has(child_info) ?
+	    cluster_host->child_info(child, out) : -ENOSYS;
+}
+
+#endif

@@ -1,0 +1,511 @@
+/* SPDX-License-Identifier: MIT
+ * Copyright (c) 2026 the clusterd authors */
+
+/*
+ * children.c: a plugin that starts child processes as its paths say, for tests
+ * only; arguments stand behind the '?', percent-encoded, and may repeat (arg=a,
+ * arg=b).  A child is named by its number, n.
+ */
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE
+#endif
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <clusterd/plugin.h>
+
+enum {
+	CHILDREN_MAX = 4096, LIST_MAX = 1200, EVENTS_MAX = 8192,
+	OUTPUT_MAX = 1 << 22, TEXTS_MAX = 1 << 20,
+};
+
+/* ---- arguments --------------------------------------------------------------------- */
+
+static char texts[TEXTS_MAX];		/* of the request at hand */
+static size_t texts_used;
+
+static const char *
+decode(const char *from, size_t len)
+{
+	char *out = texts + texts_used, *to = out;
+
+	for (size_t i = 0; i < len; i++) {
+		char hex[3] = "";
+
+		if (from[i] != '%' || i + 2 >= len) {
+			*to++ = from[i];
+			continue;
+		}
+		memcpy(hex, from + i + 1, 2);
+		*to++ = (char)strtol(hex, NULL, 16);
+		i += 2;
+	}
+	*to++ = '\0';
+	texts_used += (size_t)(to - out);
+	return out;
+}
+
+/* All of that name; NULL behind the last.  How many. */
+static size_t
+arguments(struct cluster_request *req, const char *name,
+    const char **list, size_t max)
+{
+	const char *at = cluster_query(req);
+	size_t len = strlen(name), count = 0;
+
+	while (at != NULL && *at != '\0' && count < max) {
+		size_t part = strcspn(at, "&");
+
+		if (part > len && strncmp(at, name, len) == 0 &&
+		    at[len] == '=')
+			list[count++] = decode(at + len + 1, part - len - 1);
+		at += part + (at[part] == '&');
+	}
+	list[count] = NULL;
+	return count;
+}
+
+static const char *
+argument(struct cluster_request *req, const char *name)
+{
+	const char *list[2];
+
+	return arguments(req, name, list, 1) > 0 ? list[0] : NULL;
+}
+
+static long
+number(struct cluster_request *req, const char *name, long fallback)
+{
+	const char *text = argument(req, name);
+
+	return text == NULL ? fallback : strtol(text, NULL, 0);
+}
+
+/* ---- children ----------------------------------------------------------------------- */
+
+struct row {
+	struct cluster_child *child;
+	struct cluster_request *waits;	/* for its end; NULL: nobody */
+	struct cluster_exit ended;
+	char events[EVENTS_MAX];	/* in order: "out1:5 eof1 exit close" */
+	char *out[3];			/* of 0 (a socket), 1, 2 */
+	size_t out_len[3], total;
+	bool exited, closed;
+};
+
+static struct row *rows[CHILDREN_MAX];
+static unsigned row_count;
+static struct cluster_cancel *token;
+
+static void
+note(struct row *row, const char *fmt, int a, size_t b)
+{
+	size_t used = strlen(row->events);
+
+	if (used + 40 < EVENTS_MAX)
+		snprintf(row->events + used, EVENTS_MAX - used, fmt, a, b);
+}
+
+static void
+keep(struct row *row, int fd, const void *data, size_t len)
+{
+	row->total += len;
+	if (fd > 2 || row->out_len[fd] + len > OUTPUT_MAX)
+		return;
+	if (row->out[fd] == NULL)
+		row->out[fd] = malloc(OUTPUT_MAX);
+	if (row->out[fd] == NULL)
+		return;
+	memcpy(row->out[fd] + row->out_len[fd], data, len);
+	row->out_len[fd] += len;
+}
+
+/* "key=value" lines, a blank one, then the output of 0, 1, 2. */
+static int
+answer_row(struct cluster_request *req, const struct row *row)
+{
+	static char text[EVENTS_MAX + 3 * OUTPUT_MAX];
+	size_t used;
+
+	used = (size_t)snprintf(text, sizeof(text),
+	    "events=%s\nexited=%d\nclosed=%d\ncode=%d\nsignal=%d\ncore=%d\n"
+	    "cause=%d\nwall_ms=%llu\nmax_rss=%ld\ntotal=%zu\n"
+	    "sizes=%zu %zu %zu\n\n", row->events, row->exited, row->closed,
+	    row->ended.code, row->ended.signal, row->ended.core,
+	    (int)row->ended.cause,
+	    (unsigned long long)(row->ended.wall_ns / 1000000),
+	    row->ended.rusage.ru_maxrss, row->total, row->out_len[0],
+	    row->out_len[1], row->out_len[2]);
+	for (int fd = 0; fd < 3; fd++) {
+		if (row->out_len[fd] > 0)
+			memcpy(text + used, row->out[fd], row->out_len[fd]);
+		used += row->out_len[fd];
+	}
+	return cluster_reply_copy(req, 200, "text/plain", text, used);
+}
+
+static void
+on_output(struct cluster_child *child, int fd, const void *data, size_t len,
+    void *arg)
+{
+	struct row *row = arg;
+
+	(void)child;
+	if (len == 0) {
+		note(row, "eof%d ", fd, 0);
+		return;
+	}
+	note(row, "out%d:%zu ", fd, len);
+	keep(row, fd, data, len);
+}
+
+static void
+on_room(struct cluster_child *child, int fd, void *arg)
+{
+	(void)child;
+	note(arg, "room%d ", fd, 0);
+}
+
+static void
+on_exit_(struct cluster_child *child, const struct cluster_exit *ended,
+    void *arg)
+{
+	struct row *row = arg;
+
+	(void)child;
+	row->exited = true;
+	row->ended = *ended;
+	note(row, "exit ", 0, 0);
+}
+
+static void
+on_close(struct cluster_child *child, const struct cluster_exit *ended,
+    void *arg)
+{
+	struct row *row = arg;
+	struct cluster_child_info info = { .size = sizeof(info) };
+
+	row->closed = true;
+	row->ended = *ended;
+	note(row, "close ", 0, 0);
+	if (cluster_child_info(child, &info) != 0)
+		note(row, "stale-early ", 0, 0);
+	if (row->waits != NULL)
+		(void)answer_row(row->waits, row);
+	row->waits = NULL;
+}
+
+static const struct cluster_child_events all_events = {
+	.on_output = on_output, .on_room = on_room, .on_exit = on_exit_,
+	.on_close = on_close,
+};
+static const struct cluster_child_events few_events = {
+	.on_exit = on_exit_, .on_close = on_close,
+};
+
+static struct row *
+new_row(void)
+{
+	struct row *row;
+
+	if (row_count == CHILDREN_MAX)
+		return NULL;
+	row = calloc(1, sizeof(*row));
+	if (row != NULL)
+		rows[row_count++] = row;
+	return row;
+}
+
+/* ---- orders --------------------------------------------------------------------------- */
+
+static enum cluster_stdio_kind
+kind_of(const char *word)
+{
+	static const char *const words[] = { "default", "pipe", "socket",
+	    "null", "inherit", "fd", "file", "data", "log", "capture" };
+
+	for (unsigned i = 0; i < sizeof(words) / sizeof(words[0]); i++)
+		if (strncmp(word, words[i], strlen(words[i])) == 0)
+			return (enum cluster_stdio_kind)i;
+	return (enum cluster_stdio_kind)99;
+}
+
+/* io0=pipe, io1=file:/path, io0=data:text, io3=fd:/path (opened here, dup),
+ * io3=move:/path, io3=number:77 */
+static void
+read_stdio(struct cluster_request *req, struct cluster_spawn *how)
+{
+	for (int fd = 0; fd < CLUSTER_STDIO_COUNT; fd++) {
+		struct cluster_stdio *stdio = &how->stdio[fd];
+		char name[8];
+		const char *word, *rest;
+
+		snprintf(name, sizeof(name), "io%d", fd);
+		if ((word = argument(req, name)) == NULL)
+			continue;
+		rest = strchr(word, ':');
+		rest = rest != NULL ? rest + 1 : "";
+		stdio->kind = kind_of(word);
+		stdio->path = rest;
+		stdio->data = rest;
+		stdio->len = strlen(rest);
+		stdio->mode = CLUSTER_FD_DUP;
+		if (strncmp(word, "move", 4) == 0)
+			stdio->mode = CLUSTER_FD_MOVE;
+		if (strncmp(word, "fd", 2) == 0 || stdio->mode ==
+		    CLUSTER_FD_MOVE) {
+			stdio->kind = CLUSTER_STDIO_FD;
+			stdio->fd = open(rest, O_RDWR | O_CREAT | O_CLOEXEC,
+			    0600);
+		}
+		if (strncmp(word, "number", 6) == 0) {
+			stdio->kind = CLUSTER_STDIO_FD;
+			stdio->fd = (int)strtol(rest, NULL, 10);
+		}
+	}
+}
+
+/* What the child has a copy of; on success what moved is closed already. */
+static void
+close_stdio(const struct cluster_spawn *how, int rc)
+{
+	for (int fd = 0; fd < CLUSTER_STDIO_COUNT; fd++)
+		if (how->stdio[fd].kind == CLUSTER_STDIO_FD &&
+		    how->stdio[fd].path != NULL &&
+		    how->stdio[fd].path[0] == '/' &&
+		    (rc != 0 || how->stdio[fd].mode == CLUSTER_FD_DUP))
+			close(how->stdio[fd].fd);
+}
+
+static struct cluster_rlimit limits[2];
+
+static void
+read_order(struct cluster_request *req, struct cluster_spawn *how)
+{
+	static const char *argv[LIST_MAX + 1], *env[LIST_MAX + 1];
+	const char *limit = argument(req, "rlimit");
+
+	texts_used = 0;
+	*how = (struct cluster_spawn){
+		.size = (size_t)number(req, "size", sizeof(*how)),
+		.file = argument(req, "file"),
+		.shell = argument(req, "shell"), .cwd = argument(req, "cwd"),
+		.flags = (unsigned)number(req, "flags", 0),
+		.channel = (enum cluster_channel)number(req, "channel", 0),
+		.timeout_ms = (unsigned)number(req, "timeout", 0),
+		.kill_after_ms = (unsigned)number(req, "kill_after", 0),
+		.linger_ms = (unsigned)number(req, "linger", 0),
+		.kill_signal = (int)number(req, "kill_signal", 0),
+		.nice = (int)number(req, "nice", 0),
+		.kill_scope = (enum cluster_kill_scope)number(req, "scope", 0),
+		.max_output = (size_t)number(req, "max", 0),
+		.overflow = (enum cluster_overflow)number(req, "overflow", 0),
+		.events = number(req, "quiet", 0) ? &few_events : &all_events,
+	};
+	if (arguments(req, "arg", argv, LIST_MAX) > 0)
+		how->argv = argv;
+	if (arguments(req, "env", env, LIST_MAX) > 0)
+		how->env = env;
+	if (number(req, "noenv", 0))
+		how->env = env;
+	if (number(req, "with", 0))
+		how->with = req;
+	if (number(req, "cancel", 0))
+		how->cancel = token;
+	if (limit != NULL && sscanf(limit, "%d:%lu", &limits[0].resource,
+	    &limits[0].soft) == 2) {
+		limits[0].hard = limits[0].soft;
+		limits[1].resource = -1;
+		how->rlimits = limits;
+	}
+	read_stdio(req, how);
+}
+
+static enum cluster_verdict
+say(struct cluster_request *req, long a, long b)
+{
+	char text[64];
+
+	snprintf(text, sizeof(text), "%ld %ld\n", a, b);
+	return cluster_reply_text(req, 200, text);
+}
+
+/* /spawn: answered when it has closed; /start: at once, with its number. */
+static enum cluster_verdict
+begin(struct cluster_request *req, bool wait)
+{
+	enum cluster_stage stage = (enum cluster_stage)9;
+	struct row *row = new_row();
+	struct cluster_spawn how;
+	int rc;
+
+	if (row == NULL)
+		return CLUSTER_FAIL;
+	read_order(req, &how);
+	how.arg = row;
+	rc = cluster_spawn(&how, &stage, &row->child);
+	close_stdio(&how, rc);
+	if (rc != 0)
+		return say(req, rc, (long)stage);
+	if (!wait)
+		return say(req, row_count - 1, 0);
+	row->waits = req;
+	return CLUSTER_LATER;
+}
+
+static enum cluster_verdict
+do_spawn(struct cluster_request *req, struct row *row)
+{
+	(void)row;
+	return begin(req, true);
+}
+
+static enum cluster_verdict
+do_start(struct cluster_request *req, struct row *row)
+{
+	(void)row;
+	return begin(req, false);
+}
+
+/* ---- what is done to one that runs ------------------------------------------------------ */
+
+static enum cluster_verdict
+do_look(struct cluster_request *req, struct row *row)
+{
+	return answer_row(req, row) == 0 ? CLUSTER_DONE : CLUSTER_FAIL;
+}
+
+static enum cluster_verdict
+do_wait(struct cluster_request *req, struct row *row)
+{
+	if (row->closed)
+		return do_look(req, row);
+	row->waits = req;
+	return CLUSTER_LATER;
+}
+
+/* /write?n=&fd=&data=&size=&times=: how many were taken, and what the last said */
+static enum cluster_verdict
+do_write(struct cluster_request *req, struct row *row)
+{
+	const char *data = argument(req, "data");
+	long size = number(req, "size", -1), times = number(req, "times", 1);
+	char *block = NULL;
+	long taken = 0;
+	int rc = 0;
+
+	if (size >= 0) {
+		block = calloc(1, (size_t)size + 1);
+		if (block == NULL)
+			return CLUSTER_FAIL;
+		memset(block, 'x', (size_t)size);
+		data = block;
+	} else if (data != NULL) {
+		size = (long)strlen(data);
+	}
+	for (long i = 0; i < times && rc == 0; i++) {
+		rc = cluster_child_write(row->child,
+		    (int)number(req, "fd", 0), data, (size_t)size);
+		taken += rc == 0;
+	}
+	free(block);
+	return say(req, rc, taken);
+}
+
+static enum cluster_verdict
+do_close(struct cluster_request *req, struct row *row)
+{
+	return say(req, cluster_child_close(row->child,
+	    (int)number(req, "fd", 0)), 0);
+}
+
+static enum cluster_verdict
+do_pause(struct cluster_request *req, struct row *row)
+{
+	return say(req, cluster_child_pause(row->child,
+	    (int)number(req, "fd", 1), number(req, "on", 1) != 0), 0);
+}
+
+static enum cluster_verdict
+do_kill(struct cluster_request *req, struct row *row)
+{
+	return say(req, cluster_child_kill(row->child,
+	    (int)number(req, "sig", 15),
+	    (enum cluster_kill_scope)number(req, "scope", 0)), 0);
+}
+
+static enum cluster_verdict
+do_ref(struct cluster_request *req, struct row *row)
+{
+	return say(req, cluster_child_ref(row->child,
+	    number(req, "on", 1) != 0), 0);
+}
+
+static enum cluster_verdict
+do_info(struct cluster_request *req, struct row *row)
+{
+	struct cluster_child_info info = { .size = sizeof(info) };
+	int rc = cluster_child_info(row->child, &info);
+	char text[4096];
+	size_t used;
+
+	if (rc != 0)
+		return say(req, rc, 0);
+	used = (size_t)snprintf(text, sizeof(text),
+	    "pid=%d\nrunning=%d\nconnected=%d\nreferenced=%d\ncode=%d\n"
+	    "signal=%d\nsignal_sent=%d\nchannel=%d\nfile=%s\nargv=",
+	    (int)info.pid, info.running, info.connected, info.referenced,
+	    info.code, info.signal, info.signal_sent, (int)info.channel,
+	    info.file);
+	for (size_t i = 0; info.argv[i] != NULL && used < 4000; i++)
+		used += (size_t)snprintf(text + used, sizeof(text) - used,
+		    "%s|", info.argv[i]);
+	return cluster_reply_text(req, 200, text);
+}
+
+/* ---- the paths ---------------------------------------------------------------------------- */
+
+static const struct {
+	const char *path;
+	bool of_row;
+	enum cluster_verdict (*call)(struct cluster_request *req,
+	    struct row *row);
+} paths[] = {
+	{ "/spawn", false, do_spawn }, { "/start", false, do_start },
+	{ "/look", true, do_look }, { "/wait", true, do_wait },
+	{ "/write", true, do_write }, { "/close", true, do_close },
+	{ "/pause", true, do_pause }, { "/kill", true, do_kill },
+	{ "/ref", true, do_ref }, { "/info", true, do_info },
+};
+
+static enum cluster_verdict
+handle(struct cluster_request *req, void *self)
+{
+	const char *path = cluster_path(req);
+
+	(void)self;
+	for (size_t i = 0; i < sizeof(paths) / sizeof(paths[0]); i++) {
+		struct row *row = NULL;
+
+		if (strcmp(path, paths[i].path) != 0)
+			continue;
+		texts_used = 0;
+		if (paths[i].of_row) {
+			long n = number(req, "n", row_count - 1);
+
+			if (n < 0 || n >= (long)row_count)
+				return cluster_reply_text(req, 404, "none\n");
+			row = rows[n];
+		}
+		return paths[i].call(req, row);
+	}
+	return CLUSTER_PASS;
+}
+
+CLUSTER_PLUGIN(children,
+    .summary = "Starts child processes as it is told",
+    .handle = handle);
