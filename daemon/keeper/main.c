@@ -33,6 +33,7 @@
 #include "daemon/keeper/first.h"
 #include "daemon/keeper/inherited.h"
 #include "daemon/keeper/kept.h"
+#include "daemon/keeper/left.h"
 #include "daemon/keeper/link.h"
 #include "daemon/keeper/listeners.h"
 #include "daemon/keeper/master.h"
@@ -192,6 +193,7 @@ tick(struct keeper *k, uint64_t now, int late)
 	sooner(&next, orders_tick(k, now));
 	sooner(&next, master_tick(k, now, late));
 	sooner(&next, stop_tick(k, now));
+	left_tick(k, now);
 	sooner(&next, notify_tick(k, now));
 	sooner(&next, k->link.retry_ns);
 	return next;

@@ -4,13 +4,13 @@
 /* owner.c: who listens on a TCP port; see owner.h.  No heap: the raw calls. */
 #include "daemon/keeper/owner.h"
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/syscall.h>
 #include <unistd.h>
+
+#include "daemon/keeper/proc.h"
 
 int
 owner_parse_line(const char *line, uint32_t port, unsigned *uid,
@@ -59,32 +59,8 @@ find_in_table(const char *path, uint32_t port, unsigned *uid,
 	return found;
 }
 
-/* Call visit with each numeric name in a directory until it says stop. */
 static int
-each_number(const char *dir, int (*visit)(const char *dir, const char *name,
-    const char *wanted), const char *wanted)
-{
-	char buffer[2048] __attribute__((aligned(8)));
-	int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC), found = 0;
-	long n;
-
-	if (fd < 0)
-		return 0;
-	while (!found && (n = syscall(SYS_getdents64, fd, buffer,
-	    sizeof(buffer))) > 0)
-		for (long at = 0; !found && at < n;) {
-			struct dirent64 *entry = (void *)(buffer + at);
-
-			at += entry->d_reclen;
-			if (entry->d_name[0] >= '0' && entry->d_name[0] <= '9')
-				found = visit(dir, entry->d_name, wanted);
-		}
-	close(fd);
-	return found;
-}
-
-static int
-is_socket(const char *dir, const char *name, const char *wanted)
+is_socket(const char *dir, const char *name, void *wanted)
 {
 	char path[64], target[64];
 	ssize_t n;
@@ -98,12 +74,12 @@ is_socket(const char *dir, const char *name, const char *wanted)
 }
 
 static int
-has_socket(const char *dir, const char *name, const char *wanted)
+has_socket(const char *dir, const char *name, void *wanted)
 {
 	char path[48];
 
 	snprintf(path, sizeof(path), "%s/%.16s/fd", dir, name);
-	return each_number(path, is_socket, wanted) ?
+	return proc_each_number(path, is_socket, wanted) ?
 	    (int)strtol(name, NULL, 10) : 0;
 }
 
@@ -136,7 +112,7 @@ owner_of_port(uint32_t port, char *text, size_t size)
 	    !find_in_table("/proc/net/tcp6", port, &uid, &inode))
 		return;
 	snprintf(wanted, sizeof(wanted), "socket:[%lu]", inode);
-	pid = each_number("/proc", has_socket, wanted);
+	pid = proc_each_number("/proc", has_socket, wanted);
 	if (pid == 0) {
 		snprintf(text, size, "uid %u", uid);
 		return;

@@ -5,137 +5,15 @@
 #include "daemon/keeper/reap.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <signal.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "common/base/check.h"
 #include "common/base/clock.h"
 #include "daemon/keeper/child.h"
+#include "daemon/keeper/left.h"
 #include "daemon/keeper/master.h"
-
-/* -- what a dead worker leaves --------------------------------------------------- */
-
-static pid_t
-session_of(pid_t pid)
-{
-	char path[32], text[512], *at;
-	int fd, session = -1;
-	ssize_t n;
-
-	snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
-	if ((fd = open(path, O_RDONLY | O_CLOEXEC)) < 0)
-		return -1;
-	n = read(fd, text, sizeof(text) - 1);
-	close(fd);
-	text[n > 0 ? n : 0] = '\0';
-	/* pid (name) state ppid pgrp session */
-	if ((at = strrchr(text, ')')) == NULL ||
-	    sscanf(at + 1, " %*c %*d %*d %d", &session) != 1)
-		return -1;
-	return session;
-}
-
-/* A number is not given to another process as long as a session has it. */
-static int
-is_ended(const struct keeper *k, pid_t session)
-{
-	for (unsigned i = 0; session > 0 && i < COUNT(k->ended); i++)
-		if (k->ended[i] == session)
-			return 1;
-	return 0;
-}
-
-static void
-remember_ended(struct keeper *k, pid_t session)
-{
-	if (is_ended(k, session))
-		return;
-	k->ended[k->ended_next] = session;
-	k->ended_next = (k->ended_next + 1) % COUNT(k->ended);
-}
-
-void
-reap_is_another(struct keeper *k, pid_t pid)
-{
-	for (unsigned i = 0; i < COUNT(k->ended); i++)
-		if (k->ended[i] == pid)
-			k->ended[i] = 0;
-}
-
-/* One of our children by adoption, so its number is its own until we reap.  A
- * leader is never one. */
-static void
-kill_if_left(const struct keeper *k, pid_t pid)
-{
-	pid_t session = session_of(pid);
-	int pidfd;
-
-	if (session == pid || !is_ended(k, session))
-		return;
-	pidfd = child_pidfd(pid);
-	if (pidfd < 0)
-		return;
-	syscall(SYS_pidfd_send_signal, pidfd, SIGKILL, NULL, 0);
-	close(pidfd);
-}
-
-/* Our children as the kernel lists them; returns how many there are, and looks
- * at each of them where that is wanted. */
-static unsigned
-each_child(const struct keeper *k, int look)
-{
-	char path[48], buffer[1024];
-	unsigned count = 0;
-	pid_t pid = 0;
-	ssize_t n;
-	int fd;
-
-	snprintf(path, sizeof(path), "/proc/self/task/%d/children",
-	    (int)getpid());
-	if ((fd = open(path, O_RDONLY | O_CLOEXEC)) < 0)
-		return 0;
-	while ((n = read(fd, buffer, sizeof(buffer))) > 0)
-		for (ssize_t i = 0; i < n; i++) {
-			if (buffer[i] >= '0' && buffer[i] <= '9') {
-				pid = pid * 10 + buffer[i] - '0';
-				continue;
-			}
-			if (pid > 0 && look)
-				kill_if_left(k, pid);
-			count += pid > 0;
-			pid = 0;
-		}
-	close(fd);
-	return count;
-}
-
-/* Only strangers can be of a session that ended, so most of the time there is
- * nobody to ask. */
-static void
-kill_strangers(const struct keeper *k)
-{
-	unsigned ours = k->table.living +
-	    (k->master.state != MASTER_ABSENT && k->master.pid > 0);
-
-	if (each_child(k, 0) > ours)
-		each_child(k, 1);
-}
-
-static void
-kill_group(struct keeper *k, pid_t pid)
-{
-	if (pid > 1)
-		kill(-pid, SIGKILL);
-	remember_ended(k, pid);
-}
-
-/* -- reaping --------------------------------------------------------------------- */
 
 /* The wait of libc gives either usage or no reaping by pidfd; the call has
  * both. */
@@ -188,7 +66,7 @@ on_process_exit(struct keeper *k, struct process *process)
 {
 	int status, core;
 
-	kill_group(k, process->pid);
+	left_note(k, process->pid);
 	if (process->state == PROCESS_STARTING)
 		reap_started(k, process);
 	if (collect(process->pid, &status, &core, &process->usage) != 0)
@@ -217,7 +95,7 @@ on_exit_of(struct keeper *k, pid_t pid)
 		return;
 	}
 	if (pid == k->master.pid && k->master.state != MASTER_ABSENT) {
-		kill_group(k, pid);
+		left_note(k, pid);
 		if (collect(pid, &status, &core, &usage) == 0)
 			master_on_exit(k, status);
 		return;
@@ -242,9 +120,8 @@ reap_all(struct keeper *k)
 			break;
 		on_exit_of(k, info.si_pid);
 	}
-	/* Once for all of them: the kernel's list is as long as there are
-	 * children.  Those of a stranger are ours now, and may be of a session
-	 * that ended, too. */
+	/* Once for all of them.  The children of a stranger are ours now, and
+	 * may be among those who are left, too. */
 	if (count > 0)
-		kill_strangers(k);
+		left_kill(k);
 }

@@ -15,10 +15,6 @@
 
 void reap_all(struct keeper *k);
 
-/* This number belongs to a new process of ours: its session is not one that has
- * ended. */
-void reap_is_another(struct keeper *k, pid_t pid);
-
 /* The pipe of a starting child has something to say, or has ended. */
 void reap_started(struct keeper *k, struct process *process);
 

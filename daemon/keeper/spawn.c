@@ -16,7 +16,7 @@
 #include "common/base/check.h"
 #include "daemon/keeper/listeners.h"
 #include "daemon/keeper/kept.h"
-#include "daemon/keeper/reap.h"
+#include "daemon/keeper/left.h"
 
 /* -- environment --------------------------------------------------------------- */
 
@@ -268,7 +268,7 @@ spawn_worker(struct keeper *k, const struct keeper_msg_spawn *request,
 		return rc;
 	}
 	k->table.living++;
-	reap_is_another(k, row->pid);
+	left_is_another(k, row->pid);
 	*process = row;
 	return 0;
 }
@@ -301,7 +301,7 @@ start_checker(struct keeper *k, const char *const argv[],
 	fd_close_all(ends.fds, COUNT(ends.fds));
 	if (rc == 0) {
 		k->table.living++;
-		reap_is_another(k, row->pid);
+		left_is_another(k, row->pid);
 	} else {
 		process_free(row);
 	}

@@ -100,6 +100,12 @@ struct stop {
 	uint64_t deadline_ns;
 };
 
+/* A session of ours of which there may be somebody left; see left.h. */
+struct ended {
+	pid_t session;		/* number of its leader, who has ended */
+	int seen;		/* in this look */
+};
+
 struct notify {
 	int fd;			/* -1: no service manager */
 	int was_ready;
@@ -132,9 +138,9 @@ struct keeper {
 	int stop_asked;		/* the gravest stop order so far; 0: none */
 	uint64_t backstop_ms;
 	uint64_t strangers;	/* reaped, but never started by us */
-	/* Sessions of processes of ours that have ended; the oldest goes. */
-	pid_t ended[KEEPER_PROCESSES_MAX];
-	unsigned ended_next;
+	struct ended ended[KEEPER_PROCESSES_MAX];
+	unsigned ended_count;
+	uint64_t ended_ns, ended_looked_ns;	/* the last one; the last look */
 	struct stop stop;
 	struct notify notify;
 };

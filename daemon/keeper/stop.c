@@ -10,6 +10,7 @@
 
 #include "common/base/clock.h"
 #include "common/base/log.h"
+#include "daemon/keeper/left.h"
 #include "daemon/keeper/master.h"
 
 static void
@@ -104,7 +105,7 @@ int
 stop_is_complete(const struct keeper *k)
 {
 	return k->stop.phase != STOP_NONE && k->table.living == 0 &&
-	    k->master.state == MASTER_ABSENT;
+	    k->master.state == MASTER_ABSENT && left_is_over(k);
 }
 
 void

@@ -295,6 +295,66 @@ def test_children_of_a_worker(row, how):
     conn.close()
 
 
+def brood(r, count):
+    """A worker with so many children, some of which have children: its row."""
+    with r.connect() as conn:
+        answer = conn.request("GET", "/brood?%d" % count)
+    victim = r.worker(answer.header("X-Worker"))
+    made = count // 5 * 7
+    assert int(answer.text) == made
+    assert len(processes.session(victim["pid"])) == 1 + made - count // 5
+    return victim
+
+
+def leavers(pids):
+    """Those that have a session of their own: nobody's business but the test's."""
+    return [processes.Process(pid) for pid in pids if os.getsid(pid) == pid]
+
+
+def end_leavers(left):
+    for one in left:
+        one.send(KILL)
+        one.await_end()
+        one.close()
+
+
+@shows("A13")
+@pytest.mark.parametrize("how", ["killed", "replaced", "killed without a master"])
+def test_fifty_children_of_a_worker(row, how):
+    """Of each fifth kind: in its group, in another one, with a child, orphans, and such
+    that have left the session while a child of theirs did not."""
+    r = row()
+    victim = r.blame(brood(r, 50))
+    left = leavers(processes.descendants(victim["pid"]))
+    if how == "killed without a master":
+        r.master_ends()
+        r.blame_all()
+        os.kill(r.master_pid(), KILL)
+    if how == "replaced":
+        r.ctl("restart", victim["worker"])
+    else:
+        os.kill(victim["pid"], KILL)
+    r.await_event("worker.exited", id=victim["id"])
+    wait.until(lambda: not processes.session(victim["pid"]), 5, "the end of its session")
+    assert len(left) == 10 and all(one.alive() for one in left), "nobody's business"
+    end_leavers(left)
+    wait.until(lambda: not processes.zombies(r.keeper.pid), 5, "the last of them reaped")
+
+
+@shows("A13")
+@pytest.mark.parametrize("now", [[], ["--now"]], ids=["", "now"])
+def test_children_of_a_worker_at_the_end_of_the_daemon(row, now):
+    r = row()
+    victim = brood(r, 50)
+    left = leavers(processes.descendants(victim["pid"]))
+    r.last_look()
+    r.ctl("stop", *now)
+    assert r.await_exit() == 0
+    assert not processes.session(victim["pid"])
+    assert len(left) == 10 and all(one.alive() for one in left), "nobody's business"
+    end_leavers(left)
+
+
 # What the n-th early death in a row is followed by, in ms: at once, then between
 # half of d and d, d doubling from backoff_min (20) to backoff_max (1000).
 DELAYS = [0, 20, 40, 80, 160, 320, 640, 1000]

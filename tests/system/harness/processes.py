@@ -85,6 +85,16 @@ def table():
     return found
 
 
+def session(number):
+    """The living processes of that session, by their ids."""
+    found = []
+    for pid, (state, _) in table().items():
+        with contextlib.suppress(ProcessLookupError):
+            if state != "Z" and os.getsid(pid) == number:
+                found.append(pid)
+    return found
+
+
 def is_in(pid, call):
     """It waits in the kernel, in a function with this in its name."""
     with contextlib.suppress(OSError):
