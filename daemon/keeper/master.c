@@ -25,6 +25,7 @@
 #include "daemon/keeper/stop.h"
 #include "daemon/proto/memo.h"
 #include "daemon/proto/messages.h"
+#include "daemon/proto/roster.h"
 
 enum { EARLY_LIFE_MS = 60000, SILENT_MS = 10000, FIRST_TRIES = 5 };
 
@@ -53,13 +54,13 @@ master_init(struct keeper *k)
 {
 	struct page_head head = { .magic = PAGE_MAGIC,
 	    .version = PAGE_VERSION, .head_size = sizeof(head),
-	    .size = PAGE_SIZE_BYTES, .name = "master" };
+	    .size = MASTER_PAGE_BYTES, .name = "master" };
 	char path[40];
 	void *page;
 	int rc;
 
 	if ((rc = make_memory("clusterd-memo", MEMO_SIZE, &k->memo_fd)) != 0 ||
-	    (rc = make_memory("clusterd-master-page", PAGE_SIZE_BYTES,
+	    (rc = make_memory("clusterd-master-page", MASTER_PAGE_BYTES,
 	    &k->page_fd)) != 0)
 		return rc;
 	if ((rc = fd_put(k->page_fd, &head, sizeof(head))) != 0)

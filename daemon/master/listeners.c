@@ -213,6 +213,30 @@ listeners_of_pool(struct master *m, const char *pool, uint32_t *ids, size_t max)
 	return count;
 }
 
+static const char *
+address_of(const struct master *m, const char *pool, const char *configured)
+{
+	for (const struct listener *l = m->listeners; l != NULL; l = l->next)
+		if (!l->leaving && KEEPER_LISTENER_SOCKET(l->id) == 0 &&
+		    strcmp(l->pool, pool) == 0 &&
+		    strcmp(l->configured, configured) == 0)
+			return l->address;
+	return NULL;
+}
+
+size_t
+listeners_addresses(const struct master *m, const struct conf_pool *conf,
+    const char **addresses, size_t max)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < conf->listen_count && count < max; i++)
+		if ((addresses[count] = address_of(m, conf->name,
+		    conf->listens[i].text)) != NULL)
+			count++;
+	return count;
+}
+
 /* -- accepting -------------------------------------------------------------------- */
 
 static void

@@ -83,6 +83,11 @@ void listeners_bind_slots(struct master *m, uint16_t pool);
 size_t listeners_of_pool(struct master *m, const char *pool, uint32_t *ids,
     size_t max);
 
+/* The addresses of a pool as they are bound, in the order of its configuration:
+ * the first is the published one.  Returns how many (at most max). */
+size_t listeners_addresses(const struct master *m, const struct conf_pool *conf,
+    const char **addresses, size_t max);
+
 /* Where workers share a socket: may this one accept, or not?  A pool that the
  * master accepts for is left alone, and one whose sockets have owners. */
 void listeners_tell_worker(struct process *process, bool on);

@@ -32,6 +32,7 @@ struct journal;
 struct link;
 struct listener;
 struct process;
+struct roster;
 struct store;
 struct turn;
 struct view_pool;
@@ -116,6 +117,8 @@ struct master {
 	int64_t began_ms;
 
 	struct page *page;		/* ours: beat and number */
+	struct roster *roster;		/* behind it, for all workers */
+	uint64_t roster_ns;		/* when it was last written */
 	struct generation generations[MASTER_GENERATIONS];
 	const struct conf *conf;	/* of the committed one; borrowed */
 

@@ -11,6 +11,7 @@
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "common/base/check.h"
@@ -39,7 +40,7 @@
 #include "daemon/master/process.h"
 #include "daemon/master/tick.h"
 #include "daemon/master/turn.h"
-#include "daemon/proto/page.h"
+#include "daemon/proto/roster.h"
 #include "daemon/store/store.h"
 #include "daemon/supervisor/state.h"
 
@@ -464,14 +465,18 @@ static const struct link_handler handler = { on_event, on_lost };
 static void
 map_page(struct master *m, int fd)
 {
-	void *page = mmap(NULL, PAGE_SIZE_BYTES, PROT_READ | PROT_WRITE,
-	    MAP_SHARED, fd, 0);
+	struct master_page *page = MAP_FAILED;
+	struct stat st;
 
+	if (fstat(fd, &st) == 0 && st.st_size >= (off_t)MASTER_PAGE_BYTES)
+		page = mmap(NULL, MASTER_PAGE_BYTES, PROT_READ | PROT_WRITE,
+		    MAP_SHARED, fd, 0);
 	if (page == MAP_FAILED) {
 		log_error("master: cannot map its page");
 		_exit(1);
 	}
-	m->page = page;
+	m->page = &page->page;
+	m->roster = &page->roster;
 	__atomic_store_n(&m->page->beat.number, m->number, __ATOMIC_RELAXED);
 	tick_beat(m);
 }

@@ -32,6 +32,7 @@
 #include "daemon/master/quarantine.h"
 #include "daemon/master/recycle.h"
 #include "daemon/master/relay.h"
+#include "daemon/master/roster.h"
 #include "daemon/master/sample.h"
 #include "daemon/master/sorry.h"
 #include "daemon/master/sources.h"
@@ -155,6 +156,7 @@ on_tick(evutil_socket_t fd, short what, void *arg)
 	if (m->change != NULL)
 		turn_change(m);
 	turn_end(m);
+	roster_publish(m);
 	leave_safe_mode(m);
 }
 

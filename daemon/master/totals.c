@@ -66,6 +66,38 @@ sum_pool(struct master *m, uint16_t index, struct totals *totals)
 	}
 }
 
+void
+totals_sum_pool(struct master *m, uint16_t index, struct totals_pool *sum)
+{
+	const struct memo_copy *copy = turn_look(m);
+	const struct memo_pool *pool = &copy->pool[index];
+
+	*sum = (struct totals_pool){ .restarts = pool->retired_restarts,
+	    .replacements = pool->retired_replacements,
+	    .requests = pool->retired_requests,
+	    .connections = pool->retired_connections };
+	for (uint16_t i = 0; i < copy->slots; i++) {
+		const struct memo_slot *slot = &copy->slot[i];
+
+		if (slot->pool != index)
+			continue;
+		sum->restarts += slot->restarts;
+		sum->replacements += slot->replacements;
+		sum->requests += slot->requests;
+		sum->connections += slot->connections;
+	}
+	for (size_t i = 0; i < MEMO_WORKERS; i++) {
+		const struct process *p = m->process[i];
+
+		if (p == NULL || p->pool != index || !p->has_report)
+			continue;
+		sum->requests += p->report.counters[METRIC_REQUESTS];
+		sum->connections += p->report.counters[METRIC_ACCEPTED] +
+		    p->report.counters[METRIC_TAKEN];
+		sum->open += p->report.connections;
+	}
+}
+
 /* -- text ---------------------------------------------------------------------- */
 
 static void

@@ -9,6 +9,8 @@
 #ifndef CLUSTERD_MASTER_TOTALS_H
 #define CLUSTERD_MASTER_TOTALS_H
 
+#include <stdint.h>
+
 #include "common/base/buf.h"
 
 struct master;
@@ -17,6 +19,17 @@ struct page_report;
 
 /* A worker has ended with this page: in the flip of its end, once. */
 void totals_fold(struct memo_pool *pool, const struct page_report *report);
+
+/* Of one pool, with the slots and workers that are gone. */
+struct totals_pool {
+	uint64_t restarts, replacements;
+	uint64_t requests, connections;
+	uint32_t open;			/* connections, now */
+};
+
+void totals_sum_pool(struct master *m, uint16_t pool,
+    struct totals_pool *sum);
+
 /* Append all; the pages have been read. */
 void totals_add_text(struct master *m, struct buf *out);
 

@@ -24,6 +24,7 @@
 #include "daemon/master/master.h"
 #include "daemon/master/owners.h"
 #include "daemon/master/report.h"
+#include "daemon/master/roster.h"
 #include "daemon/proto/page.h"
 #include "daemon/supervisor/policy.h"
 #include "daemon/supervisor/state.h"
@@ -331,4 +332,5 @@ turn_end(struct master *m)
 	m->turn->ending = false;
 	life_arm_deadline(m);
 	owners_follow(m);
+	roster_follow(m);
 }

@@ -22,6 +22,7 @@
 #include "daemon/master/process.h"
 #include "daemon/master/sample.h"
 #include "daemon/master/sources.h"
+#include "daemon/master/totals.h"
 #include "daemon/master/turn.h"
 #include "daemon/master/verdict.h"
 #include "daemon/supervisor/autoscale.h"
@@ -223,33 +224,13 @@ fill_workers(struct master *m)
 static void
 sum_pool(struct master *m, uint16_t index, struct view_pool *row)
 {
-	const struct memo_copy *copy = turn_look(m);
-	const struct memo_pool *pool = &copy->pool[index];
+	struct totals_pool sum;
 
-	row->restarts = (int64_t)pool->retired_restarts;
-	row->replacements = (int64_t)pool->retired_replacements;
-	row->requests = (int64_t)pool->retired_requests;
-	row->connections = (int64_t)pool->retired_connections;
-	for (uint16_t i = 0; i < copy->slots; i++) {
-		const struct memo_slot *slot = &copy->slot[i];
-
-		if (slot->pool != index)
-			continue;
-		row->restarts += (int64_t)slot->restarts;
-		row->replacements += (int64_t)slot->replacements;
-		row->requests += (int64_t)slot->requests;
-		row->connections += (int64_t)slot->connections;
-	}
-	for (size_t i = 0; i < MEMO_WORKERS; i++) {
-		const struct process *p = m->process[i];
-
-		if (p == NULL || p->pool != index || !p->has_report)
-			continue;
-		row->requests += (int64_t)p->report.counters[METRIC_REQUESTS];
-		row->connections += (int64_t)
-		    (p->report.counters[METRIC_ACCEPTED] +
-		    p->report.counters[METRIC_TAKEN]);
-	}
+	totals_sum_pool(m, index, &sum);
+	row->restarts = (int64_t)sum.restarts;
+	row->replacements = (int64_t)sum.replacements;
+	row->requests = (int64_t)sum.requests;
+	row->connections = (int64_t)sum.connections;
 }
 
 static void
@@ -281,21 +262,16 @@ fill_pool(struct master *m, uint16_t index, struct view_pool *row)
 	const struct memo_copy *copy = turn_look(m);
 	const struct memo_pool *pool = &copy->pool[index];
 	const struct conf_pool *conf = master_pool_now(m, index);
-	const char **addresses = take(256 * sizeof(*addresses));
+	const char **addresses = take(CONF_LISTENS_MAX * sizeof(*addresses));
 
 	row->pool = text(pool->name);
 	row->state = (enum view_state)m->pool[index].verdict;
 	row->protocol = protocols[conf != NULL ? conf->protocol : 0];
 	row->schedule = schedules[conf != NULL ? conf->schedule : 0];
-	/* in the order of the configuration: the first is the published one */
-	for (size_t i = 0; conf != NULL && i < conf->listen_count; i++)
-		for (struct listener *l = m->listeners; l != NULL; l = l->next)
-			if (strcmp(l->pool, pool->name) == 0 && !l->leaving &&
-			    KEEPER_LISTENER_SOCKET(l->id) == 0 &&
-			    row->listen_count < 256 && strcmp(l->configured,
-			    conf->listens[i].text) == 0)
-				addresses[row->listen_count++] =
-				    text(l->address);
+	row->listen_count = conf == NULL ? 0 : listeners_addresses(m, conf,
+	    addresses, CONF_LISTENS_MAX);
+	for (size_t i = 0; i < row->listen_count; i++)
+		addresses[i] = text(addresses[i]);
 	row->listen = addresses;
 	fill_size(m, index, row);
 	row->generation = (int64_t)pool->generation;

@@ -347,6 +347,19 @@ api_self(void)
 	return self_look(here());
 }
 
+static int
+api_workers_each(const char *which, cluster_each_fn *each, void *arg)
+{
+	/* what each() said is its own affair */
+	return workers_each(here(), which, each, arg);
+}
+
+static int
+api_pool_info(const char *pool, struct cluster_pool_info *out)
+{
+	return answered(workers_pool(here(), pool, out));
+}
+
 /* ---- child processes --------------------------------------------------------------- */
 
 /* That a program is not there, or has ended, is no misuse. */
@@ -422,7 +435,8 @@ const struct cluster_api host_api = {
 	.generation = api_generation, .now_ns = api_now_ns,
 	.send = api_send, .ask = api_ask, .answer = api_answer,
 	.message_take_fd = api_message_take_fd, .send_room = api_send_room,
-	.self = api_self,
+	.self = api_self, .workers_each = api_workers_each,
+	.pool_info = api_pool_info,
 	.spawn = api_spawn, .child_write = api_child_write,
 	.child_close = api_child_close, .child_pause = api_child_pause,
 	.child_kill = api_child_kill, .child_ref = api_child_ref,

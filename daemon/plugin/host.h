@@ -17,6 +17,7 @@
 #include "daemon/plugin/routes.h"
 #include "daemon/plugin/self.h"
 #include "daemon/plugin/timers.h"
+#include "daemon/plugin/workers.h"
 
 /* What the worker does for the host. */
 struct host_ops {
@@ -48,8 +49,10 @@ struct host {
 	struct outbox outbox;
 	struct inbox inbox;
 	struct self self;
+	struct workers workers;
 	struct children children;
 	const struct host_ops *ops;
+	const struct roster *roster;	/* the master's; NULL: none */
 	const char *worker_name;
 	uint64_t worker_id, generation;
 	int64_t handler_ms;

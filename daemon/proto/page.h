@@ -7,8 +7,9 @@
  * A memfd of 16 KiB: the worker maps it read-write, the master read-only, and
  * believes nothing of it.  The keeper writes the head before exec.  Words are
  * read and written with relaxed atomics, each by one thread; entries of `doing`
- * and `child` are seqlocks (scoreboard/ has the only code for them).  The page survives
- * the worker and tells why it died.  The master's own page is head and beat.
+ * and `child` are seqlocks (scoreboard/ has the only code for them).  The page
+ * survives the worker and tells why it died.  The master's own page is head and
+ * beat; the roster (roster.h) lies behind it.
  */
 #ifndef CLUSTERD_PROTO_PAGE_H
 #define CLUSTERD_PROTO_PAGE_H

@@ -51,8 +51,8 @@ count_fds(void)
 static void
 watch_master(struct worker *worker, uint64_t now_ns)
 {
-	uint64_t beat_ns = page_read_beat(worker->master_page);
-	uint32_t number = page_read_number(worker->master_page);
+	uint64_t beat_ns = page_read_beat(&worker->master_page->page);
+	uint32_t number = page_read_number(&worker->master_page->page);
 	bool fresh = beat_ns + clock_scaled_ms(MASTER_STALE_MS) * NS_PER_MS >
 	    now_ns;
 

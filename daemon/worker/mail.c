@@ -126,7 +126,7 @@ mail_take(struct worker *worker, struct channel_packet *packet, int *fds,
 void
 mail_tick(struct worker *worker)
 {
-	uint32_t number = page_read_number(worker->master_page);
+	uint32_t number = page_read_number(&worker->master_page->page);
 	uint64_t last = outbox_last(&worker->host.outbox);
 
 	pay(worker);
@@ -144,5 +144,5 @@ void
 mail_init(struct worker *worker)
 {
 	worker->host.outbox.channel = &worker->channel;
-	worker->master_number = page_read_number(worker->master_page);
+	worker->master_number = page_read_number(&worker->master_page->page);
 }

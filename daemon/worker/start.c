@@ -57,6 +57,21 @@ map(int fd, size_t size, int prot, const char *what)
 	return memory;
 }
 
+static const struct master_page *
+map_master_page(void)
+{
+	struct stat status;
+
+	if (fstat(WORKER_FD_MASTER_PAGE, &status) != 0)
+		die("master's page");
+	if (status.st_size < (off_t)MASTER_PAGE_BYTES) {
+		errno = EPROTO;
+		die("master's page");
+	}
+	return map(WORKER_FD_MASTER_PAGE, MASTER_PAGE_BYTES, PROT_READ,
+	    "master's page");
+}
+
 static void
 map_pages(struct worker *worker)
 {
@@ -72,8 +87,7 @@ map_pages(struct worker *worker)
 	board_init(&worker->board, page);
 	worker->name = page->head.name;
 	worker->id = page->head.worker_id;
-	worker->master_page = map(WORKER_FD_MASTER_PAGE, PAGE_SIZE_BYTES,
-	    PROT_READ, "master's page");
+	worker->master_page = map_master_page();
 }
 
 static void
@@ -401,6 +415,7 @@ init_loop(struct worker *worker)
 	worker->host.worker_id = worker->id;
 	worker->host.generation = worker->conf->generation;
 	worker->host.handler_ms = worker->pool->handler_timeout_ms;
+	worker->host.roster = &worker->master_page->roster;
 	self_init(&worker->host, worker->name);
 	make_http_config(worker->pool, worker->conf, &config);
 	if (host_init_http(&worker->host, &config) != 0)

@@ -22,6 +22,7 @@
 #include "daemon/plugin/host.h"
 #include "daemon/proto/keeper.h"
 #include "daemon/proto/page.h"
+#include "daemon/proto/roster.h"
 #include "daemon/worker/access.h"
 
 enum {
@@ -51,7 +52,7 @@ struct worker {
 	const char *name;		/* "web/0", in the page */
 	uint64_t id;
 	struct board board;
-	const struct page *master_page;
+	const struct master_page *master_page;
 	struct host host;
 	struct access access;
 

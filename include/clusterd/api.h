@@ -34,7 +34,8 @@ struct cluster_timer;			/* one timer; a tagged handle */
 struct cluster_fds;			/* these: message.h */
 struct cluster_message;
 struct cluster_send;
-struct cluster_worker_info;		/* worker.h */
+struct cluster_worker_info;		/* these: worker.h */
+struct cluster_pool_info;
 
 struct cluster_child;			/* these: process.h */
 struct cluster_child_info;
@@ -116,6 +117,10 @@ struct cluster_api {
 
 	/* since 1.2 */
 	const struct cluster_worker_info *(*self)(void);
+	int (*workers_each)(const char *which,
+	    int (*each)(const struct cluster_worker_info *info, void *arg),
+	    void *arg);
+	int (*pool_info)(const char *pool, struct cluster_pool_info *out);
 	/* child processes */
 	int (*spawn)(const struct cluster_spawn *how, int *stage,
 	    struct cluster_child **out);

@@ -53,6 +53,22 @@ struct cluster_worker_info {
 	bool leader;			/* the one of its pool */
 };
 
+/* A pool; begin with .size = sizeof(struct cluster_pool_info).  Its texts hold
+ * until the next call, or until the callback returns. */
+struct cluster_pool_info {
+	size_t size;
+	const char *name, *protocol, *schedule;	/* "web", "http", "shared" */
+	const char *const *listen;	/* as bound: "127.0.0.1:8080" */
+	unsigned listen_count;
+	unsigned desired, ready;	/* slots that are wanted; workers READY */
+	unsigned age_ms;		/* of all this */
+	uint64_t generation;
+	uint64_t restarts, requests;	/* totals; they never go back */
+	uint64_t connections;		/* of clients, open now */
+};
+
+typedef int cluster_each_fn(const struct cluster_worker_info *info, void *arg);
+
 /* The worker that asks.  The struct is the host's and lives as long as the
  * process; each call brings it up to date.  From any thread.  Never fails; NULL
  * from a host older than 1.2 alone. */
@@ -60,6 +76,30 @@ static inline const struct cluster_worker_info *
 cluster_self(void)
 {
 	return cluster_has(self) ? cluster_host->self() : NULL;
+}
+
+/*
+ * Workers, as the master showed them last: each half second, and it may be away
+ * (age_ms).  Nobody is asked.  which: "web/0", "web", "id:4711", "all" or NULL.
+ * By pool and slot, with the slots that are down, waiting or failed; one that is
+ * being replaced has two.  The info holds during each(); a result of each() that
+ * is not 0 ends it and is returned.  -ESRCH: there is nobody of that name;
+ * -EINVAL: not such a word; -ENOMEM.
+ */
+static inline int
+cluster_workers_each(const char *which, cluster_each_fn *each, void *arg)
+{
+	return cluster_has(workers_each) ?
+	    cluster_host->workers_each(which, each, arg) : -ENOSYS;
+}
+
+/* A pool, as old as that.  NULL: the one of this worker.  -ESRCH: there is none
+ * of that name; -EINVAL: out->size is too small; -ENOMEM. */
+static inline int
+cluster_pool_info(const char *pool, struct cluster_pool_info *out)
+{
+	return cluster_has(pool_info) ?
+	    cluster_host->pool_info(pool, out) : -ENOSYS;
 }
 
 #endif

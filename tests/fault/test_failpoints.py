@@ -204,7 +204,7 @@ def reopen_the_log(r):
 
 # Under load these come by at any time, in whatever is under way.
 ANYWHERE = ["master.loop", "master.before_flip", "master.after_flip",
-            "dispatch.outq", "dispatch.after_accept", "dispatch.send",
+            "master.roster", "dispatch.outq", "dispatch.after_accept", "dispatch.send",
             "dispatch.after_send", "store.before_commit", "store.after_commit",
             "log.write"]
 

@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: MIT
+ * Copyright (c) 2026 the clusterd authors */
+
+/* roster.c: the roster of the master's page; see roster.h. */
+#include "daemon/scoreboard/roster.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "daemon/scoreboard/word.h"
+
+enum { TRIES = 16 };			/* a writer comes twice a second */
+
+struct roster_copy *
+roster_begin(struct roster *roster)
+{
+	/* of one that was begun and not done: once more */
+	uint64_t number = roster->done + 1;
+
+	roster->version = ROSTER_VERSION;
+	roster->copy_size = sizeof(roster->copy[0]);
+	WORD_SET(roster->begun, number);
+	__atomic_thread_fence(__ATOMIC_RELEASE);
+	return &roster->copy[number % 2];
+}
+
+void
+roster_end(struct roster *roster)
+{
+	__atomic_store_n(&roster->done, WORD_GET(roster->begun),
+	    __ATOMIC_RELEASE);
+}
+
+static uint32_t
+at_most(uint32_t count, uint32_t most)
+{
+	return count < most ? count : most;
+}
+
+static void
+copy_pool(const struct roster_pool *from, struct roster_pool *to)
+{
+	memcpy(to, from, offsetof(struct roster_pool, listen));
+	to->listens = at_most(to->listens, ROSTER_LISTENS);
+	memcpy(to->listen, from->listen, to->listens * sizeof(to->listen[0]));
+}
+
+static void
+copy_rows(const struct roster_copy *from, struct roster_copy *to)
+{
+	to->at_ns = from->at_ns;
+	to->pools = at_most(WORD_GET(from->pools), MEMO_POOLS);
+	to->workers = at_most(WORD_GET(from->workers), ROSTER_WORKERS);
+	memcpy(to->worker, from->worker,
+	    to->workers * sizeof(to->worker[0]));
+	for (uint32_t i = 0; i < to->pools; i++)
+		copy_pool(&from->pool[i], &to->pool[i]);
+}
+
+int
+roster_read(const struct roster *shared, struct roster_copy *out)
+{
+	for (int i = 0; i < TRIES; i++) {
+		uint64_t number = __atomic_load_n(&shared->done,
+		    __ATOMIC_ACQUIRE);
+
+		if (number == 0 || shared->version != ROSTER_VERSION ||
+		    shared->copy_size != sizeof(shared->copy[0]))
+			return -ENOENT;
+		copy_rows(&shared->copy[number % 2], out);
+		__atomic_thread_fence(__ATOMIC_ACQUIRE);
+		/* the next but one goes where we read */
+		if (WORD_GET(shared->begun) <= number + 1)
+			return 0;
+	}
+	return -EAGAIN;
+}
