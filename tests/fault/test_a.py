@@ -228,6 +228,7 @@ def test_all_workers_at_once(row, times):
 
 
 @shows("A8")
+@shows("node-B29")
 @pytest.mark.parametrize("path, name", [
     ("/segv", "SIGSEGV"), ("/bus", "SIGBUS"), ("/ill", "SIGILL"), ("/fpe", "SIGFPE"),
     ("/abort", "SIGABRT"), ("/badsys", "SIGSYS"), ("/recurse", "SIGSEGV")])

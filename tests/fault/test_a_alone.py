@@ -56,6 +56,7 @@ def is_held(r):
 
 
 @shows("A12")
+@shows("node-W2")
 def test_a_pid_that_is_anothers_meanwhile(request):
     """The first step of the ladder is held up while the worker dies and a stranger
     gets its number: what follows is not for the stranger."""

@@ -124,6 +124,7 @@ def test_an_answer_for_a_client_that_has_left(row):
 
 
 @shows("B14")
+@shows("node-S6")
 @pytest.mark.parametrize("how", ["50", "50,binary", "50,log"])
 def test_a_flood_of_output(row, how):
     """50 MB on each of both outputs.  A pipe that is full takes nothing, so the

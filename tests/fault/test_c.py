@@ -113,6 +113,7 @@ def test_one_that_ignores_the_first_step(row):
 
 # ---- not hung, and yet replaced -------------------------------------------------------------
 
+@shows("node-B10")
 @pytest.mark.parametrize("limit, value, path", [
     ("max_requests", 100, "/"), ("max_age", "1s", "/"), ("max_rss", "64M", "/leak?100"),
     ("max_fds", 64, "/leakfd?70")])

@@ -122,6 +122,7 @@ def test_second_instance(row, how):
 
 
 @shows("D6")
+@shows("node-B18")
 def test_port_in_use_at_start(cluster):
     """No load can run: nothing is started."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
@@ -135,6 +136,7 @@ def test_port_in_use_at_start(cluster):
 
 @shows("D6")
 @shows("P8")
+@shows("node-B18")
 def test_port_in_use_at_reload(row):
     r = row()
     before, seen = r.status(), r.last_event()

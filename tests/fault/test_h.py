@@ -423,6 +423,7 @@ def test_a_part_that_is_all_or_nothing(row, workers, part, done):
 
 
 @shows("H15")
+@shows("node-C2")
 @pytest.mark.parametrize("end", ["continue", "rollback"])
 def test_held_while_things_die(row, end):
     """A quarter of eight is new; the master, an old and a new one die: each comes

@@ -94,6 +94,7 @@ def test_addresses_come_go_and_move(row, port, kind):
 
 
 @shows("H14")
+@shows("node-C9")
 def test_schedules(row):
     """Among three at once; reuseport makes sockets of another kind."""
     r = two_pools(row)
@@ -110,6 +111,7 @@ def test_schedules(row):
 
 
 @shows("H14")
+@shows("node-C9")
 def test_schedule_that_cannot_be_left(row):
     r = two_pools(row, schedule="reuseport")
     for schedule in ("round-robin", "shared"):

@@ -347,6 +347,7 @@ def test_oversize(row):
 
 
 @shows("I9")
+@shows("node-B24")
 def test_idle_connections_make_way(row):
     """The longest idle first, and none that is not idle."""
     r = row(workers=1, max_connections=16, load={"keepalive": 1, "pause": 0.01})
@@ -366,6 +367,8 @@ def test_idle_connections_make_way(row):
 
 
 @shows("I9")
+@shows("node-B23")
+@shows("node-B24")
 def test_all_connections_busy(row):
     """Then accepting waits; control does not.  A few more than there is room for,
     as some may lie before a worker that has just become full."""

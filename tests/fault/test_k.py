@@ -152,6 +152,8 @@ QUEUE = {"dispatch_window": 8, "scale": 1, "handler_timeout": "30s",
 
 
 @shows("K5")
+@shows("node-B3")
+@shows("node-B5")
 def test_worker_dies_with_connections_in_its_queue(row):
     r = row(**QUEUE)
     held = Held(r)
@@ -169,6 +171,7 @@ def test_worker_dies_with_connections_in_its_queue(row):
 
 
 @shows("K5")
+@shows("node-B7")
 def test_a_queue_outlives_its_only_worker(row):
     """And what waits in front of it is served by its successor, too."""
     r = row(**dict(QUEUE, workers=1, dispatch_window=64, load={}))
@@ -265,6 +268,7 @@ def test_queue_of_a_dead_worker_outlives_the_master(row):
 # ---- the window -------------------------------------------------------------------------
 
 @shows("K16")
+@shows("node-B2")
 @pytest.mark.parametrize("master", ["lives", "dies"])
 @pytest.mark.parametrize("window", [2, 8, 64])
 def test_window_and_adoption(row, window, master):

@@ -80,6 +80,7 @@ def all_served(clients):
 
 
 @shows("M1")
+@shows("node-B16")
 def test_reuseport_a_worker_dies(row):
     """Its neighbour polls its socket as long as its successor starts."""
     r = row(schedule="reuseport", load={}, env={

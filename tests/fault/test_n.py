@@ -234,6 +234,7 @@ ACCOUNTS = {
 
 
 @shows("N3")
+@shows("node-S8")
 @needs_root
 @pytest.mark.parametrize("what", sorted(ACCOUNTS))
 def test_an_account_that_is_refused(row, what):

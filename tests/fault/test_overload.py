@@ -33,6 +33,7 @@ def writable(sock, seconds):
 
 
 @shows("I14")
+@shows("node-B6")
 @pytest.mark.limit(90)
 def test_the_queue_of_a_listener_is_full(row):
     """Said in status, shown in listeners and metrics; all are served after."""
@@ -58,6 +59,7 @@ def test_the_queue_of_a_listener_is_full(row):
 
 
 @shows("I9")
+@shows("node-B23")
 @pytest.mark.parametrize("schedule", ["round-robin", "shared"])
 def test_accepting_stops_at_the_limit_and_resumes_at_nine_tenths(row, schedule):
     r = row(workers=1, schedule=schedule, max_connections=20, load={}, header_timeout="30s",

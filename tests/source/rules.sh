@@ -1,6 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
 # The tree keeps the rules of build-aux/check-source, and a breach is seen.  shows: P10
+# No signal goes to a pid.  shows: node-W2
 set -eu
 source=${CLUSTERD_SOURCE:-.}
 check=$source/build-aux/check-source

@@ -9,7 +9,7 @@ import subprocess
 
 import pytest
 
-from harness import accounts, sanitized
+from harness import accounts, sanitized, shows
 
 GOOD = """[pool web]
 listen = 127.0.0.1:8080
@@ -288,6 +288,7 @@ def test_the_table_is_large():
     assert len(list(rows())) >= 80
 
 
+@shows("node-B34")
 @sanitized
 @pytest.mark.parametrize("row", list(rows()), ids=lambda row: row[1][0][:60])
 def test_bad_file(check, row):
@@ -354,6 +355,7 @@ def test_include_too_deep(check):
 OPTIONS = "@DIRS\n[pool web]\nlisten = 127.0.0.1:0\nroute = / options\n[plugin options]\n"
 
 
+@shows("node-S2")
 @pytest.mark.parametrize("line, words", [
     ("level = 6", "level: outside -5 to 5"),
     ("level = x", "level: is not a number"),

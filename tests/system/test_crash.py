@@ -37,6 +37,7 @@ def assert_only_the_victims(ledger, victim, ended, record):
 @shows("A1")
 @shows("P4")
 @shows("P2")
+@shows("node-E7")
 def test_a_killed_worker_under_load_costs_only_what_it_had(cluster):
     c = cluster(workers=4, routes=EVIL)
     victim = c.worker("web/1")
@@ -73,6 +74,7 @@ def stored_restarts(c):
                           " AND slot = 1").fetchone()[0]
 
 
+@shows("node-E7")
 def test_exit_0_is_a_death_too(cluster):
     c = cluster(workers=1, routes=EVIL)
     seen = c.last_event()
@@ -83,6 +85,8 @@ def test_exit_0_is_a_death_too(cluster):
     assert c.worker("web/0")["restarts"] == 1
 
 
+@shows("node-E7")
+@shows("node-W3")
 def test_kill_by_command_is_asked_for(cluster):
     c = cluster(workers=1)
     seen = c.last_event()
@@ -129,6 +133,7 @@ def await_deaths(c, count, after=0):
 
 @shows("A7")
 @shows("P7")
+@shows("node-B10")
 def test_a_crash_loop_backs_off_and_recovers_by_itself(cluster):
     c = sick(cluster)
     c.await_state(lambda s: crash_loops(s) == {"web/0", "web/1"})

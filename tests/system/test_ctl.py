@@ -6,7 +6,7 @@ import os
 
 import pytest
 
-from harness import processes
+from harness import processes, shows
 
 POOL = {"pool", "protocol", "schedule", "listen", "desired", "ready", "restarts",
         "requests", "connections"}
@@ -15,6 +15,7 @@ WORKER = {"worker", "pool", "slot", "id", "pid", "generation", "state", "uptime_
 STATES = "down starting ready draining stopping killing waiting failed".split()
 
 
+@shows("node-W4")
 def test_status_json_has_the_promised_shape(cluster):
     c = cluster(workers=2)
     status = c.json("status")

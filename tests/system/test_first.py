@@ -10,7 +10,7 @@ import socket
 
 import pytest
 
-from harness import http, processes, wait
+from harness import http, processes, shows, wait
 
 BALANCED = {"/": "evil"}
 
@@ -127,6 +127,7 @@ def test_workers_have_address_layouts_of_their_own(cluster):
         assert one != other, "they were forked, and not executed: %r" % places
 
 
+@shows("node-B1")
 def test_connections_go_round_exactly(cluster):
     """Each is opened after the first answer on the one before, and stays."""
     c = cluster(workers=4, routes=BALANCED)
@@ -161,6 +162,7 @@ def test_a_burst_goes_round_evenly(cluster):
     assert all(90 <= count <= 110 for count in taken), taken
 
 
+@shows("node-B1")
 def test_fewest_connections(cluster):
     c = cluster(workers=2, routes=BALANCED, schedule="least-connections")
     held = [c.connect() for _ in range(20)]
@@ -205,6 +207,7 @@ def test_stop_ends_everything(cluster):
     assert not os.path.exists(c.socket)
 
 
+@shows("node-B1")
 def test_pause_and_resume(cluster):
     c = cluster(workers=2, routes=BALANCED)
     assert c.ctl("pause", "web/0").code == 0
@@ -303,6 +306,7 @@ def test_the_log_is_a_file_and_is_opened_again(cluster):
     wait.until(lambda: os.path.exists(file) and says("pool.scaled"), 5, "a line")
 
 
+@shows("node-B8")
 @pytest.mark.parametrize("schedule", ["shared", "reuseport"])
 def test_workers_may_accept_for_themselves(cluster, schedule):
     c = cluster(workers=2, routes=BALANCED, schedule=schedule)

@@ -27,6 +27,8 @@ def doing(c, name):
 SPINNING = ("spinning", "starved of CPU")
 
 
+@shows("node-B2")
+@shows("node-B5")
 @pytest.mark.parametrize("path, verdicts", [
     pytest.param("/spin", SPINNING, marks=[shows("B7")]),
     pytest.param("/block", ("blocked",), marks=[shows("B8")]),

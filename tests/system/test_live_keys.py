@@ -9,7 +9,7 @@ import socket
 
 import pytest
 
-from harness import http, wait
+from harness import http, shows, wait
 
 SLEEP = {"/": "hello", "/sleep": "evil"}
 
@@ -100,6 +100,7 @@ def rights(path):
 AS_ROOT = os.geteuid() == 0
 
 
+@shows("node-B17")
 @pytest.mark.parametrize("point", [None, "reload.after_commit"])
 def test_socket_mode_and_socket_group(cluster, point):
     """Of the socket that is there; a change that a master takes along into its
@@ -141,6 +142,7 @@ def test_what_is_not_ours_at_the_path_is_left_alone(cluster):
     assert os.stat(other).st_mode & 0o777 == 0o600
 
 
+@shows("node-B17")
 def test_backlog(cluster):
     c = cluster(workers=1, listen=None, start=False, backlog=2)
     path = c.dir + "/run/web.sock"

@@ -93,6 +93,7 @@ def test_all_masters_die_there(cluster, point):
 
 
 # Where the memo is whole, it is made anew after the fifth early death in a row.
+@shows("node-W1")
 @pytest.mark.parametrize("memo_is, deaths", [("whole", 6), ("poisoned", 2)])
 def test_numbers_do_not_repeat_while_the_database_is_locked(cluster, memo_is, deaths):
     c = cluster(workers=1, routes=EVIL)

@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from harness import http, wait
+from harness import http, shows, wait
 from harness.post import MAIL, Post
 
 ROUTES = dict(MAIL, **{"/": "hello"})
@@ -23,6 +23,7 @@ def post(cluster):
     return begin
 
 
+@shows("node-W7")
 def test_a_message_arrives(post):
     p = post()
     assert p.send("web/0", "to=web/1&topic=greeting&data=hello") == (0, 1)
@@ -32,6 +33,8 @@ def test_a_message_arrives(post):
     assert p.got("web/0") == []
 
 
+@shows("node-S5")
+@shows("node-X11")
 @pytest.mark.parametrize("size", [0, 1, 100, 4096, 15360, 15361, 1 << 20, 16 << 20])
 def test_of_any_size(post, size):
     p = post()
@@ -59,6 +62,8 @@ def test_to_itself_and_by_id(post):
     assert [one.data for one in p.got("web/1")] == ["id"]
 
 
+@shows("node-S5")
+@shows("node-W7")
 def test_broadcasts(post):
     p = post(workers=3, pools={"api": {"workers": 2, "routes": {"/": "mail"}}})
     assert p.send("web/0", "to=web&data=pool") == (0, 3)
@@ -88,6 +93,7 @@ def test_nobody_there(post):
         assert p.send("web/0", "to=" + to) == (-errno.ESRCH, 0), to
 
 
+@shows("node-H7")
 def test_misuse(post):
     p = post(workers=1)
     said = [int(word) for word in p.ask("web/0", "/misuse").split()]
@@ -98,6 +104,7 @@ def test_misuse(post):
     assert p.c.metric("misused_total") == len(said)
 
 
+@shows("node-X5")
 def test_order(post):
     """Small, large, with and without descriptors: as they were sent."""
     p = post()
@@ -130,6 +137,8 @@ def test_many_keep_their_order(post):
 
 # ---- descriptors -------------------------------------------------------------------
 
+@shows("node-X6")
+@shows("node-P16")
 def test_descriptors_move_and_stay(post):
     p = post()
     p.to("web/0"), p.to("web/1")
@@ -186,12 +195,14 @@ class Clients:
         return found
 
 
+@shows("node-X7")
 def test_a_thousand_sockets(post):
     p = post(max_connections=1024)
     port = int(p.ask("web/0", "/gate?to=web/1&else=web/1"))
     assert Clients(port, 1000).answers() == {n: "web/1" for n in range(1000)}
 
 
+@shows("node-X6")
 def test_the_receiver_dies_half_way(post):
     """What it had not taken is still its sender's, who gives it to another."""
     p = post(workers=3)
@@ -208,6 +219,24 @@ def test_the_receiver_dies_half_way(post):
     lost = 600 - sum(map(len, answered))
     assert lost == taken - by_victim, "only what it had taken, and not answered"
     assert lost <= 16 and failed > 0
+
+
+@shows("node-X8")
+def test_a_client_leaves_while_it_is_passed_on(post):
+    """It arrives all the same, with what it had said; the first read says the rest."""
+    p = post(handler_timeout="1h")
+    port = int(p.ask("web/0", "/gate?to=web/1&else=web/1"))
+    p.to("web/1")
+    with stopped(p, "web/1"):
+        with http.connect("127.0.0.1:%d" % port) as client:
+            client.sendall(b"7")
+        with http.connect("127.0.0.1:%d" % port) as stays:
+            stays.sendall(b"8")
+            os.kill(p.c.worker("web/1")["pid"], signal.SIGCONT)
+            assert stays.recv(100) == b"web/1 8\n"
+    assert [one.data for one in p.got("web/1")] == ["7", "8"]
+    assert p.ask("web/1", "/firsts").split() == ["0", str(-errno.EAGAIN)]
+    assert p.ask("web/0", "/gate-counts").split() == ["2", "0"]
 
 
 # ---- questions ------------------------------------------------------------------------
@@ -242,6 +271,7 @@ def stopped(p, worker):
         os.kill(pid, signal.SIGCONT)
 
 
+@shows("node-P16")
 def test_a_message_is_read_too_late(post):
     p = post()
     p.to("web/0"), p.to("web/1")
@@ -282,6 +312,7 @@ def rss_kb(pid):
         return int(next(line for line in f if line.startswith("VmRSS")).split()[1])
 
 
+@shows("node-P15")
 def test_a_master_that_does_not_read(post):
     """What waits here is bounded, refused beyond, and told when there is room."""
     p = post()
@@ -424,6 +455,7 @@ def test_events_are_rationed(post):
 
 # ---- clusterctl send ---------------------------------------------------------------------
 
+@shows("node-W7")
 def test_clusterctl_send(post):
     p = post(workers=3)
     result = p.c.json("send", "web/1", "hello", "--topic", "greeting", "--as-json")

@@ -26,6 +26,7 @@ def versions(c, count=8):
     return {c.get("/").header("X-Version") for _ in range(count)}
 
 
+@shows("node-C2")
 def test_a_new_version_under_load(cluster):
     c = cluster(workers=4)
     before = c.status()
@@ -104,6 +105,7 @@ def test_overwriting_the_file_does_no_harm(cluster, content):
     assert versions(c) == {"2" if content == "nothing" else "3"}
 
 
+@shows("node-C2")
 def test_a_plan_changes_nothing(cluster):
     c = cluster(workers=1)
     before = c.status()
@@ -346,6 +348,8 @@ OPTIONS = {"module": "options.so", "name": "x"}
 
 
 @shows("P8")
+@shows("node-C2")
+@shows("node-S2")
 @pytest.mark.parametrize("options, key, reason", [
     ({"module": "evil_ctor_segv.so"}, "module",
      "module: the check died of SIGSEGV in the constructor of plugin hello"),

@@ -7,7 +7,7 @@ import os
 import pwd
 from signal import SIGKILL
 
-from harness import http
+from harness import http, shows
 from harness.config import LOAD
 
 
@@ -20,6 +20,7 @@ def scale(c, size):
     return told, answers[-1]["result"]
 
 
+@shows("node-B10")
 def test_up_and_down_under_load(cluster):
     c = cluster(workers=2, routes={"/": "evil"}, daemon={"max_workers": 16})
     before = 2

@@ -7,7 +7,7 @@ import signal
 
 import pytest
 
-from harness import http, wait
+from harness import http, shows, wait
 
 EVIL = ["closefd", "listener", "spin", "sleep", "leakfd", "disconnect"]
 
@@ -58,6 +58,7 @@ def test_a_restart_under_load_loses_nothing(c):
     assert all(row["restarts"] == 0 for row in c.workers())
 
 
+@shows("node-B33")
 def test_a_drained_connection_is_told_so(cluster):
     c = cluster(workers=1, routes=routes(), drain_timeout="5s")
     with c.connect() as conn, c.connect() as slow:
@@ -86,6 +87,7 @@ def test_a_persons_sigterm_drains_one_worker(c):
     assert c.worker("web/0")["restarts"] == 0, "asked"
 
 
+@shows("node-B28")
 def test_without_a_master_workers_serve_on(c):
     before = {row["worker"]: row["pid"] for row in c.workers()}
     seen = c.last_event()

@@ -3,7 +3,7 @@
 
 /*
  * test_worker_fsm.c: the life of a worker against the typed table of
- * worker_table.c.
+ * worker_table.c.  shows: node-W4
  */
 #include <stdarg.h>
 #include <stddef.h>

@@ -68,6 +68,15 @@ do_state(struct cluster_request *req, struct evil *evil, const char *arg)
 	return say_result(req, change(arg));
 }
 
+/* The value of that variable, "none" if there is no such. */
+enum cluster_verdict
+do_env(struct cluster_request *req, struct evil *evil, const char *arg)
+{
+	const char *value = getenv(arg);
+
+	return say(req, value == NULL ? "none" : value);
+}
+
 /* ---- processes ---------------------------------------------------------------- */
 
 /* Both come back and answer: what a plugin's bug would do. */

@@ -67,6 +67,8 @@ struct got {
 static struct got *got;
 static unsigned got_count;
 static int last_answers[4];		/* of cluster_answer(), by hand */
+static int firsts[16];			/* of first reads, by serve() */
+static unsigned first_count;
 
 static unsigned
 sum_of(const void *data, size_t len)
@@ -104,7 +106,11 @@ serve(const struct cluster_message *m)
 {
 	for (unsigned i = 0; i < m->fd_count; i++) {
 		int fd = cluster_message_take_fd(m, i);
+		char byte;
+		ssize_t n = recv(fd, &byte, 1, MSG_DONTWAIT | MSG_PEEK);
 
+		if (first_count < sizeof(firsts) / sizeof(firsts[0]))
+			firsts[first_count++] = n < 0 ? -errno : (int)n;
 		dprintf(fd, "%s %.*s\n", cluster_worker_name(), (int)m->len,
 		    (const char *)m->data);
 		close(fd);
@@ -509,6 +515,13 @@ do_gate(struct cluster_request *req)
 	return say_numbers(req, (int[]){ ntohs(address.sin_port) }, 1);
 }
 
+/* What the first read of each client that was passed on to us would say. */
+static enum cluster_verdict
+do_firsts(struct cluster_request *req)
+{
+	return say_numbers(req, firsts, first_count);
+}
+
 static enum cluster_verdict
 do_gate_counts(struct cluster_request *req)
 {
@@ -612,7 +625,7 @@ static const struct {
 	{ "/got", do_got }, { "/start", do_start },
 	{ "/stop", do_stop }, { "/flood", do_flood },
 	{ "/outcomes", do_outcomes }, { "/gate", do_gate },
-	{ "/gate-counts", do_gate_counts }, { "/misuse", do_misuse },
+	{ "/gate-counts", do_gate_counts }, { "/firsts", do_firsts }, { "/misuse", do_misuse },
 	{ "/answers", do_answers }, { "/fill", do_fill },
 	{ "/who", do_who },
 };

@@ -6,7 +6,7 @@ from harness import wait
 # Beside what the pool serves at /.
 MAIL = {"/" + path: "mail" for path in (
     "send", "quiet", "ask", "got", "start", "stop", "outcomes", "gate", "gate-counts",
-    "misuse", "answers", "who", "fill")}
+    "misuse", "answers", "who", "fill", "firsts")}
 
 UNDER_WAY = 1                           # an outcome that is not there yet
 
