@@ -34,6 +34,7 @@ def test_keeper_killed_while_a_handler_spins(row, path, mode):
 
 
 @shows("K3")
+@shows("node-B28")
 @pytest.mark.parametrize("how", ["spin", "stop"])
 def test_master_hangs_for_good(row, how):
     """Workers accept for themselves, until the keeper has ended it."""

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: MIT
 # The walls as link facts: each program needs the libraries of its list and no
 # other, exports nothing, and is hardened; a plugin exports cluster_plugin alone.
+# The keeper, which may be root, links libc alone.  shows: node-B19
 set -eu
 source=${CLUSTERD_SOURCE:-.}
 build=${CLUSTERD_BUILD:-.}

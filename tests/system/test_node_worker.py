@@ -5,6 +5,9 @@ it: rows of doc/node-parity.md that no other test shows whole."""
 import contextlib
 import os
 import signal
+import time
+
+import pytest
 
 from harness import http, shows, wait
 
@@ -59,16 +62,29 @@ def test_all_are_drained_until_resume(cluster):
         assert short.response().text == "slept\n"
         for worker in ("web/0", "web/1", "api/0"):
             c.await_event("worker.exited", after=seen, worker=worker, asked=True)
-        try:
-            assert endless.response() is None, "its time is over"
-        except http.ConnectionLost:
-            pass
+        with pytest.raises(http.ConnectionLost):
+            endless.response()          # its time is over
     assert {name: c.address(name) for name in addresses} == addresses
     assert {c.get("/", pool=name).status for name in addresses} == {503}
     assert c.status()["state"] == "ok"
     assert c.ctl("resume", "all").code == 0
     c.await_state(lambda s: [pool["ready"] for pool in s["pools"]] == [2, 1])
     assert {c.get("/", pool=name).status for name in addresses} == {200}
+
+
+@shows("node-C4")
+def test_a_stop_has_an_end(cluster):
+    """Whoever never answers."""
+    c = cluster(workers=2, routes={"/": "evil"}, drain_timeout="1s", request_timeout="1h")
+    with c.connect() as conn:
+        conn.send(http.head("GET", "/sleep?600000", "a"))
+        c.await_state(lambda s: sum(w["connections"] for w in s["workers"]) == 1)
+        began = time.monotonic()
+        assert c.ctl("stop", timeout=30).code == 0
+        assert c.await_exit() == 0
+        assert time.monotonic() - began >= 1, "it had its time"
+        with pytest.raises(http.ConnectionLost):
+            conn.response()
 
 
 @shows("node-W8")
