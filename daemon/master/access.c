@@ -63,10 +63,11 @@ static void
 say_reopen(int fd, bool is_pipe, void *arg)
 {
 	static struct channel_packet packet;
+	struct process *process = arg;
 
 	channel_begin(&packet, CHANNEL_REOPEN, 0);
 	packet.body.reopen.is_pipe = is_pipe;
-	process_say(arg, &packet, 0, fd);
+	process->untold_log = !process_say(process, &packet, 0, fd);
 }
 
 static int
@@ -83,23 +84,41 @@ find(struct master *m, const char *name)
 	return logfiles_find(name);
 }
 
-void
-access_tell_worker(struct process *process)
+/* With its file, if that is open; else it will be handed round. */
+static void
+tell(struct process *process, const char *name)
 {
-	const char *name = name_of(process), *first = first_name_of(process);
 	int row;
 
-	if (name == NULL || process->fd[PFD_CHANNEL] < 0)
-		return;
 	if (is_off(name)) {
-		/* switched off while it was on its way, or so it may be */
-		if (first == NULL || !is_off(first))
-			say_reopen(-1, false, process);
+		say_reopen(-1, false, process);
 		return;
 	}
 	row = find(process->master, name);
 	if (row >= 0)
 		logfiles_use(row, say_reopen, process);
+}
+
+void
+access_tell_worker(struct process *process)
+{
+	const char *name = name_of(process), *first = first_name_of(process);
+
+	if (name == NULL || process->fd[PFD_CHANNEL] < 0)
+		return;
+	/* switched off while it was on its way, or so it may be */
+	if (!is_off(name) || first == NULL || !is_off(first))
+		tell(process, name);
+}
+
+void
+access_say_again(struct process *process)
+{
+	const char *name = name_of(process);
+
+	process->untold_log = false;
+	if (name != NULL && process->fd[PFD_CHANNEL] >= 0)
+		tell(process, name);
 }
 
 void

@@ -21,6 +21,8 @@ struct process;
 void access_apply(struct master *m);
 /* A process is ours now: it gets its file, now or when that is open. */
 void access_tell_worker(struct process *process);
+/* Each tick: what its channel did not take (untold_log). */
+void access_say_again(struct process *process);
 /* After a commit: those whose pool has another file now. */
 void access_tell_change(struct master *m, const struct conf *before,
     const struct conf *after);

@@ -175,7 +175,7 @@ listeners_tell(struct listener *l, enum listener_op op, int fd)
 		if (process == NULL || process->pool == MEMO_NONE || strcmp(
 		    turn_look(m)->pool[process->pool].name, l->pool) != 0)
 			continue;
-		process_say_listener(process, l->id, op, fd);
+		(void)listener_say(process, l->id, op, fd);
 		if (op == LISTENER_ADD && process->on &&
 		    !turn_look(m)->worker[i].paused)
 			listeners_tell_worker(process, true);
@@ -290,7 +290,7 @@ arm_worker(struct process *process, bool on)
 
 	for (struct listener *l = m->listeners; l != NULL; l = l->next)
 		if (l->fd >= 0 && !l->reuseport && strcmp(l->pool, name) == 0)
-			process_say_listener(process, l->id, on ?
+			(void)listener_say(process, l->id, on ?
 			    LISTENER_ARM : LISTENER_DISARM, -1);
 }
 

@@ -14,6 +14,7 @@
 struct conf_pool;
 struct listener;
 struct master;
+struct process;
 
 /* listeners.c: an address that is not bound yet, one more socket of it, and their
  * end; the first socket of a pool with that address as it is written, or NULL. */
@@ -45,8 +46,11 @@ unsigned listener_ask_sockets(const struct listener *first, uint32_t wanted,
 /* Sockets of slots that had just begun when the master before us died. */
 void listener_adopt_sockets(struct master *m);
 
-/* listeners_missed.c: all workers there are were told that it is there, or gone. */
+/* listeners_missed.c: all workers there are will be told that it is there, or gone;
+ * a word to one of them, which is said again if its channel does not take it. */
 void listener_note_told(struct listener *listener, enum listener_op op);
+bool listener_say(struct process *process, uint32_t id, enum listener_op op,
+    int fd);
 
 /* listeners_bind.c: its address is served on until nobody waits there. */
 void listener_leave(struct listener *listener);

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "daemon/master/listeners.h"
+#include "daemon/master/listeners_parts.h"
 #include "daemon/master/master.h"
 #include "daemon/master/process.h"
 #include "daemon/master/turn.h"
@@ -79,7 +80,7 @@ hand_over(struct listener *l, uint64_t owner)
 	if (to != NULL && !process_say_listener(to, l->id, LISTENER_ARM, l->fd))
 		return;			/* the tick tries again */
 	if (from != NULL)
-		process_say_listener(from, l->id, LISTENER_DISARM, -1);
+		(void)listener_say(from, l->id, LISTENER_DISARM, -1);
 	l->owner = owner;
 }
 

@@ -18,6 +18,7 @@
 #include "common/base/check.h"
 #include "common/base/clock.h"
 #include "common/base/escape.h"
+#include "common/base/failpoint.h"
 #include "common/base/fd.h"
 #include "common/base/log.h"
 #include "daemon/master/dispatch.h"
@@ -239,6 +240,8 @@ process_pass(struct process *process, struct channel_packet *packet,
 
 	if (process->fd[PFD_CHANNEL] < 0)
 		return ERR_SYSTEM;
+	if (FP("process.say") != 0)
+		return ERR_FULL;
 	rc = channel_send(&process->channel, packet,
 	    channel_end(packet, tail), fds, count, &err);
 	if (rc == 0 && process->channel.first != NULL)

@@ -95,7 +95,10 @@ struct process {
 	bool access_seen;		/* access_lost was looked at */
 	uint64_t access_lost;		/* lines of its access log, so far */
 	bool in_doubt;			/* whether it has said READY */
-	uint32_t untold;		/* ACT_SAY_*: its channel did not take it */
+	/* what its channel did not take is said again at a tick */
+	uint32_t untold;		/* ACT_SAY_* */
+	bool untold_log;		/* REOPEN */
+	bool untold_listeners;		/* LISTENER: listeners_missed.c */
 
 	uint64_t generation;		/* of its snapshot; in a memo made anew, the
 					 * one that it is of */

@@ -75,6 +75,10 @@ look_at_workers(struct master *m, uint64_t now, bool late)
 		relay_tick(process);
 		if (process->untold != 0)
 			actions_say_again(process);
+		if (process->untold_log)
+			access_say_again(process);
+		if (process->untold_listeners)
+			listeners_say_again(process);
 		if (process->in_doubt)
 			life_find_ready(process);
 		life_hear_last(process);

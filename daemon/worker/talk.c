@@ -215,7 +215,10 @@ take_listener(struct worker *worker, const struct channel_msg_listener *told,
 		accept_want(worker, told->listener, true);
 		break;
 	case LISTENER_DISARM:
-		accept_want(worker, told->listener, false);
+		if (told->listener == LISTENER_ALL)
+			accept_forget_wants(worker);
+		else
+			accept_want(worker, told->listener, false);
 		break;
 	}
 	accept_update(worker);

@@ -459,7 +459,8 @@ ELSEWHERE = {
     "access.open": "test_g_access.py", "access.write": "test_g_access.py",
     "checker.not_root": "../system/test_config.py",
     "keeper.keep": "../system/test_generations.py",
-    "listener.bound": "../system/test_reuseport.py", "master.tick": "test_j.py"}
+    "listener.bound": "../system/test_reuseport.py", "master.tick": "test_j.py",
+    "process.say": "../system/test_untold.py"}
 
 
 def test_no_failpoint_is_forgotten(cluster):
