@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "common/base/clock.h"
+#include "common/base/failpoint.h"
 #include "common/base/log.h"
 #include "daemon/keeper/first.h"
 #include "daemon/keeper/link.h"
@@ -167,6 +168,8 @@ tell_workers(struct keeper *k)
 	    .length = sizeof(message.body) },
 	    .body = { .number = k->master.number } };
 
+	if (FP("keeper.master_lost") == FP_SKIP)
+		return;
 	for (unsigned i = 0; i < k->table.used; i++) {
 		const struct process *process = &k->table.rows[i];
 

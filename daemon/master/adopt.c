@@ -84,6 +84,7 @@ take_found(struct master *m)
 				turn_tell_worker(m, EVENT_WORKER_FORKED, row,
 				    NULL, NULL);
 			}
+			listeners_note_adopted(p);
 			continue;
 		}
 		/* Its end was counted already; its queue may be full. */

@@ -100,6 +100,8 @@ void listeners_tell_again(struct master *m);
  * was another master's, of all there are. */
 void listeners_note_spawn(uint16_t row);
 void listeners_tell_missed(struct process *process);
+/* Which sockets it is to poll it heard of another master, if at all. */
+void listeners_note_adopted(struct process *process);
 /* Each tick: what its channel did not take (untold_listeners), and which of its
  * sockets it polls. */
 void listeners_say_again(struct process *process);

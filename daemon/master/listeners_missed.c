@@ -106,6 +106,14 @@ listeners_note_spawn(uint16_t row)
 }
 
 void
+listeners_note_adopted(struct process *process)
+{
+	if (!process->untold_listeners)
+		words.missed[process->row] = words.told + 1;
+	process->untold_listeners = true;
+}
+
+void
 listeners_tell_missed(struct process *process)
 {
 	struct master *m = process->master;

@@ -299,6 +299,8 @@ process_say_listener(struct process *process, uint32_t listener,
 {
 	static struct channel_packet packet;
 
+	if (op == LISTENER_DISARM && FP("listener.disarm") != 0)
+		return false;
 	channel_begin(&packet, CHANNEL_LISTENER, 0);
 	packet.body.listener.listener = listener;
 	packet.body.listener.op = op;

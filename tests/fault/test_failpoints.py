@@ -459,7 +459,9 @@ ELSEWHERE = {
     "access.open": "test_g_access.py", "access.write": "test_g_access.py",
     "checker.not_root": "../system/test_config.py",
     "keeper.keep": "../system/test_generations.py",
-    "listener.bound": "../system/test_reuseport.py", "master.tick": "test_j.py",
+    "keeper.master_lost": "../system/test_reuseport.py",
+    "listener.bound": "../system/test_reuseport.py",
+    "listener.disarm": "../system/test_reuseport.py", "master.tick": "test_j.py",
     "process.say": "../system/test_untold.py"}
 
 

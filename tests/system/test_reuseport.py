@@ -163,6 +163,39 @@ def test_a_master_that_dies_while_it_makes_sockets(cluster, point):
                10, "everybody polls everything")
 
 
+def test_one_that_cannot_be_told_to_stop(cluster):
+    """Its channel does not take the word when its socket is another's."""
+    c = cluster(workers=2, schedule="reuseport", routes=ROUTES, start=False)
+    c.arm()
+    c.start()
+    await_polled(c, 0, 1)
+    c.arm("listener.disarm:err=ENOBUFS")
+    assert c.ctl("pause", "web/0").code == 0
+    await_owned(c, 1, 1)
+    c.arm()
+    wait.until(lambda: list(polled_by(c.workers(), c.address()).values()) == 2 * [["web/1"]],
+               10, "nothing polled by web/0")
+
+
+def test_the_next_master_knows_another_owner(cluster):
+    """Between two masters web/1 becomes READY, and web/0, which polled both sockets,
+    has not heard that the first one is lost."""
+    c = cluster(workers=2, schedule="reuseport", routes=ROUTES, start=False)
+    c.arm()
+    c.start()
+    c.arm("worker.before_ready:sleep=1000/web/1", "keeper.master_lost:skip",
+          "master.adopt:sleep=2000/2")
+    os.kill(c.worker("web/1")["pid"], signal.SIGKILL)
+    await_owned(c, 0, 0)
+    starting = c.worker("web/1")
+    assert starting["state"] == "starting", starting
+    os.kill(c.master_pid(), signal.SIGKILL)
+    c.await_event("master.adopted")
+    await_owned(c, 0, 1)
+    assert c.worker("web/1")["id"] == starting["id"]
+    await_polled(c, 0, 1)
+
+
 def test_a_canary_is_tried_with_the_socket_of_its_slot(cluster):
     """Of two that are ready one polls; when it dies the other one does again."""
     c = cluster(workers=2, schedule="reuseport", routes=ROUTES, canary_hold="20s")
