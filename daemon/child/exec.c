@@ -155,7 +155,7 @@ is_elsewhere(int error)
 }
 
 /* Comes back with the error: one that was found and may not be run is told
- * before one that is nowhere. */
+ * before one that is nowhere; a directory that we may not search has none. */
 static int
 execute(const struct exec_plan *plan)
 {
@@ -176,7 +176,7 @@ execute(const struct exec_plan *plan)
 			execve(path, argv, envp);
 			if (!is_elsewhere(errno))
 				return errno;
-			if (errno == EACCES)
+			if (errno == EACCES && access(path, F_OK) == 0)
 				error = EACCES;
 		}
 		dir += len;

@@ -17,8 +17,8 @@ enum {
 
 /* A younger plugin may have members that we do not know, if it does not use
  * them. */
-static int
-copy(const struct cluster_spawn *given, struct cluster_spawn *order)
+int
+order_copy(const struct cluster_spawn *given, struct cluster_spawn *order)
 {
 	const char *at = (const char *)given;
 
@@ -29,6 +29,7 @@ copy(const struct cluster_spawn *given, struct cluster_spawn *order)
 		if (at[i] != 0)
 			return -EINVAL;
 	memcpy(order, given, sizeof(*order));
+	order->size = sizeof(*order);
 	return 0;
 }
 
@@ -159,7 +160,7 @@ int
 order_take(const struct cluster_spawn *given, bool captures,
     struct cluster_spawn *order)
 {
-	int rc = copy(given, order);
+	int rc = order_copy(given, order);
 
 	if (rc != 0)
 		return rc;
@@ -167,7 +168,8 @@ order_take(const struct cluster_spawn *given, bool captures,
 	    order->kill_signal < 0 || order->kill_signal >= NSIG ||
 	    (unsigned)order->kill_scope > CLUSTER_KILL_TREE ||
 	    (unsigned)order->overflow > CLUSTER_OVERFLOW_SPILL ||
-	    (unsigned)order->channel > CLUSTER_CHANNEL_LINES)
+	    (unsigned)order->channel > CLUSTER_CHANNEL_LINES ||
+	    (captures && order->max_output > ORDER_OUTPUT_MAX))
 		return -EINVAL;
 	if (!captures && (order->overflow == CLUSTER_OVERFLOW_TAIL ||
 	    order->overflow == CLUSTER_OVERFLOW_SPILL))

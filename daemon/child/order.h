@@ -10,8 +10,12 @@
 enum {
 	ORDER_DATA_MAX = 1 << 30,	/* bytes of a CLUSTER_STDIO_DATA */
 	ORDER_OUTPUT = 1 << 20,		/* captured, if nothing is said */
+	ORDER_OUTPUT_MAX = 1 << 30,	/* in memory, of each stream */
 	ORDER_KILL_AFTER_MS = 2000, ORDER_LINGER_MS = 5000,
 };
+
+/* One that may be of another version of the SDK.  0 or -EINVAL. */
+int order_copy(const struct cluster_spawn *given, struct cluster_spawn *order);
 
 /*
  * Copy the order with all defaults filled in; texts stay borrowed.  captures:

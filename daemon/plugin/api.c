@@ -15,6 +15,7 @@
 #include "common/base/clock.h"
 #include "common/base/forked.h"
 #include "common/base/log.h"
+#include "daemon/child/run.h"
 #include "daemon/http/deadline.h"
 #include "daemon/http/request.h"
 #include "daemon/http/response.h"
@@ -419,6 +420,53 @@ api_child_info(struct cluster_child *child, struct cluster_child_info *out)
 	return judged(host_child_info(here(), child, out));
 }
 
+static int
+api_exec(const char *line, const struct cluster_spawn *how,
+    cluster_result_fn *done, void *arg, struct cluster_child **out)
+{
+	return judged(host_exec(here(), line, how, done, arg, out));
+}
+
+static int
+api_exec_file(const char *file, const char *const *argv,
+    const struct cluster_spawn *how, cluster_result_fn *done, void *arg,
+    struct cluster_child **out)
+{
+	return judged(host_exec_file(here(), file, argv, how, done, arg, out));
+}
+
+static int
+api_run(const struct cluster_spawn *how, struct cluster_result *out)
+{
+	return judged(host_run(here(), how, out));
+}
+
+static void
+api_result_done(struct cluster_result *result)
+{
+	(void)here();
+	if (result != NULL)
+		run_free_result(result);
+}
+
+static struct cluster_cancel *
+api_cancel_new(void)
+{
+	return host_cancel_new(here());
+}
+
+static void
+api_cancel(struct cluster_cancel *token)
+{
+	(void)judged(host_cancel(here(), token));
+}
+
+static void
+api_cancel_free(struct cluster_cancel *token)
+{
+	(void)judged(host_cancel_free(here(), token));
+}
+
 const struct cluster_api host_api = {
 	.size = sizeof(struct cluster_api),
 	.major = CLUSTER_ABI_MAJOR, .minor = CLUSTER_ABI_MINOR,
@@ -440,5 +488,8 @@ const struct cluster_api host_api = {
 	.spawn = api_spawn, .child_write = api_child_write,
 	.child_close = api_child_close, .child_pause = api_child_pause,
 	.child_kill = api_child_kill, .child_ref = api_child_ref,
-	.child_info = api_child_info,
+	.child_info = api_child_info, .exec = api_exec,
+	.exec_file = api_exec_file, .run = api_run,
+	.result_done = api_result_done, .cancel_new = api_cancel_new,
+	.cancel = api_cancel, .cancel_free = api_cancel_free,
 };

@@ -11,6 +11,7 @@
 #include "common/base/log.h"
 #include "daemon/child/child.h"
 #include "daemon/child/order.h"
+#include "daemon/child/run.h"
 #include "daemon/child/stream.h"
 #include "daemon/http/request.h"
 #include "daemon/plugin/host.h"
@@ -73,17 +74,34 @@ tell_ended(struct child *child, void *ctx)
 }
 
 static void
+tell_result(struct host *host, struct child *child)
+{
+	struct cluster_result result;
+	struct host_frame frame;
+
+	run_show_result(child, &result);
+	frame = host_enter(host, DOING_CHILD, child->plugin);
+	child->done(&result, child->done_arg);
+	host_leave(host, frame);
+}
+
+static void
 tell_closed(struct child *child, void *ctx)
 {
 	const struct cluster_child_events *events = child->order.events;
 	struct host *host = ctx;
 	struct host_frame frame;
 
-	if (events == NULL || events->on_close == NULL)
-		return;
-	frame = host_enter(host, DOING_CHILD, child->plugin);
-	events->on_close(handle_of(child), &child->ended, child->order.arg);
-	host_leave(host, frame);
+	if (child->done != NULL)
+		tell_result(host, child);
+	if (events != NULL && events->on_close != NULL) {
+		frame = host_enter(host, DOING_CHILD, child->plugin);
+		events->on_close(handle_of(child), &child->ended,
+		    child->order.arg);
+		host_leave(host, frame);
+	}
+	/* a drain may have waited for it; looked at from the loop */
+	host->ops->closed();
 }
 
 static void
@@ -110,23 +128,40 @@ host_init_children(struct host *host)
 	children_init(&host->children, host->base, &children_ops, host);
 }
 
-/* ---- requests ---------------------------------------------------------------------- */
+bool
+host_awaits_children(const struct host *host)
+{
+	return host->children.awaited > 0;
+}
 
-/* 0, or -ESTALE. */
+/* ---- what ends a child early -------------------------------------------------------- */
+
+/* 0, or why nothing can be bound to those two any more. */
 static int
-bind_request(struct host *host, struct cluster_request *req,
+check_bonds(const struct host *host, const struct cluster_spawn *order)
+{
+	const struct cancel *cancel;
+
+	if (order->with != NULL && request_by_handle(&host->http,
+	    (uint64_t)(uintptr_t)order->with) == NULL)
+		return -ESTALE;
+	if (order->cancel == NULL)
+		return 0;
+	cancel = cancels_find(&host->cancels,
+	    (uint64_t)(uintptr_t)order->cancel);
+	if (cancel == NULL)
+		return -ESTALE;
+	return cancel->used ? -ECANCELED : 0;
+}
+
+static void
+bind_child(struct host *host, const struct cluster_spawn *order,
     struct child *child)
 {
-	struct conn *conn = request_by_handle(&host->http,
-	    (uint64_t)(uintptr_t)req);
-
-	if (conn == NULL)
-		return -ESTALE;
-	if (child != NULL) {
-		conn->bound = true;
-		child->request = request_handle(conn);
-	}
-	return 0;
+	child->cancel = (uint64_t)(uintptr_t)order->cancel;
+	child->request = (uint64_t)(uintptr_t)order->with;
+	if (order->with != NULL)
+		request_by_handle(&host->http, child->request)->bound = true;
 }
 
 void
@@ -138,30 +173,151 @@ host_end_children_of(struct host *host, struct conn *conn)
 	children_end_request(&host->children, request_handle(conn));
 }
 
-/* ---- for plugins -------------------------------------------------------------------- */
+struct cluster_cancel *
+host_cancel_new(struct host *host)
+{
+	return (struct cluster_cancel *)(uintptr_t)cancels_new(&host->cancels);
+}
+
+int
+host_cancel(struct host *host, struct cluster_cancel *token)
+{
+	uint64_t handle = (uint64_t)(uintptr_t)token;
+	struct cancel *cancel = cancels_find(&host->cancels, handle);
+
+	if (cancel == NULL)
+		return -ESTALE;
+	cancel->used = true;
+	children_cancel(&host->children, handle);
+	return 0;
+}
+
+int
+host_cancel_free(struct host *host, struct cluster_cancel *token)
+{
+	uint64_t handle = (uint64_t)(uintptr_t)token;
+	struct cancel *cancel = cancels_find(&host->cancels, handle);
+
+	if (cancel == NULL)
+		return -ESTALE;
+	children_forget_cancel(&host->children, handle);
+	cancels_free(&host->cancels, cancel);
+	return 0;
+}
+
+/* ---- for plugins: start -------------------------------------------------------------- */
+
+/* done: of a result, or NULL. */
+static int
+start(struct host *host, const struct cluster_spawn *how,
+    cluster_result_fn *done, void *arg, enum cluster_stage *stage,
+    struct cluster_child **out)
+{
+	struct cluster_spawn order;
+	struct child *child;
+	int rc = order_take(how, done != NULL, &order);
+
+	if (rc == 0)
+		rc = check_bonds(host, &order);
+	if (rc == 0)
+		rc = child_start(&host->children, &order, host->current,
+		    &child, stage);
+	if (rc != 0)
+		return rc;
+	bind_child(host, &order, child);
+	child->done = done;
+	child->done_arg = arg;
+	if (out != NULL)
+		*out = handle_of(child);
+	return 0;
+}
 
 int
 host_spawn(struct host *host, const struct cluster_spawn *how,
     enum cluster_stage *stage, struct cluster_child **out)
 {
-	enum cluster_stage unused;
-	struct cluster_spawn order;
-	struct child *child;
-	int rc = order_take(how, false, &order);
+	return start(host, how, NULL, NULL, stage, out);
+}
 
-	if (rc == 0 && order.with != NULL)
-		rc = bind_request(host, order.with, NULL);
-	if (rc == 0)
-		rc = child_start(&host->children, &order, host->current,
-		    &child, stage != NULL ? stage : &unused);
-	if (rc != 0)
-		return rc;
-	if (order.with != NULL)
-		(void)bind_request(host, order.with, child);
-	if (out != NULL)
-		*out = handle_of(child);
+/* What is run is told by arguments of its own. */
+static int
+copy_order(const struct cluster_spawn *how, struct cluster_spawn *copy)
+{
+	*copy = (struct cluster_spawn){ .size = sizeof(*copy) };
+	if (how == NULL)
+		return 0;
+	if (order_copy(how, copy) != 0)
+		return -EINVAL;
+	return copy->file == NULL && copy->argv == NULL ? 0 : -EINVAL;
+}
+
+int
+host_exec(struct host *host, const char *line, const struct cluster_spawn *how,
+    cluster_result_fn *done, void *arg, struct cluster_child **out)
+{
+	enum cluster_stage stage;
+	struct cluster_spawn order;
+	int rc = copy_order(how, &order);
+
+	if (rc != 0 || done == NULL)
+		return -EINVAL;
+	order.file = line;
+	if (order.shell == NULL)
+		order.shell = "";
+	return start(host, &order, done, arg, &stage, out);
+}
+
+int
+host_exec_file(struct host *host, const char *file, const char *const *argv,
+    const struct cluster_spawn *how, cluster_result_fn *done, void *arg,
+    struct cluster_child **out)
+{
+	enum cluster_stage stage;
+	struct cluster_spawn order;
+	int rc = copy_order(how, &order);
+
+	if (rc != 0 || done == NULL)
+		return -EINVAL;
+	order.file = file;
+	order.argv = argv;
+	return start(host, &order, done, arg, &stage, out);
+}
+
+/* Nobody is there to write, to hear or to cancel. */
+static int
+check_run(const struct cluster_spawn *order)
+{
+	if (order->events != NULL || order->with != NULL ||
+	    order->cancel != NULL || order->channel != CLUSTER_CHANNEL_NONE ||
+	    (order->flags & CLUSTER_SPAWN_DETACHED) != 0)
+		return -EINVAL;
+	for (int fd = 0; fd < CLUSTER_STDIO_COUNT; fd++)
+		if (order->stdio[fd].kind == CLUSTER_STDIO_PIPE ||
+		    order->stdio[fd].kind == CLUSTER_STDIO_SOCKET)
+			return -EINVAL;
 	return 0;
 }
+
+int
+host_run(struct host *host, const struct cluster_spawn *how,
+    struct cluster_result *out)
+{
+	struct run run = { .plugin = host->current, .line = tell_line,
+	    .ctx = host };
+	struct cluster_spawn order;
+	int rc;
+
+	if (!host->may_block)
+		return -EDEADLK;
+	rc = out == NULL ? -EINVAL : order_take(how, true, &order);
+	if (rc == 0)
+		rc = check_run(&order);
+	if (rc == 0 && host->children.limit == 0)
+		rc = -EPERM;
+	return rc != 0 ? rc : run_child(&run, &order, out);
+}
+
+/* ---- for plugins: what runs ------------------------------------------------------------ */
 
 /* That descriptor of a child, or NULL and *rc. */
 static struct stream *

@@ -16,6 +16,8 @@
 #include "daemon/plugin/api.h"
 #include "daemon/plugin/children.h"
 
+enum { CHILDREN_GRACE_MS = 1000 };	/* to end by themselves, at the end */
+
 /* ---- callbacks: the page says which one runs, and since when ----------------- */
 
 static struct host_frame
@@ -391,8 +393,10 @@ host_start(struct host *host, size_t *failed)
 		    (unsigned)i);
 		int rc = 0;
 
+		host->may_block = true;
 		if (plugin->desc.start != NULL)
 			rc = plugin->desc.start(plugin->self);
+		host->may_block = false;
 		host_leave(host, frame);
 		if (rc != 0) {
 			*failed = i;
@@ -415,11 +419,13 @@ host_drain(struct host *host)
 			plugin->desc.on_drain(plugin->self);
 		host_leave(host, frame);
 	}
+	children_drain(&host->children);
 }
 
 void
 host_stop(struct host *host)
 {
+	children_stop(&host->children, clock_scaled_ms(CHILDREN_GRACE_MS));
 	outbox_stop(&host->outbox);
 	for (size_t i = host->plugin_count; i-- > 0;) {
 		struct plugin *plugin = &host->plugins[i];

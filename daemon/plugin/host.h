@@ -8,6 +8,7 @@
 #ifndef DAEMON_PLUGIN_HOST_H
 #define DAEMON_PLUGIN_HOST_H
 
+#include "daemon/child/cancel.h"
 #include "daemon/child/children.h"
 #include "daemon/http/http.h"
 #include "daemon/plugin/gate.h"
@@ -29,7 +30,7 @@ struct host_ops {
 	void (*probe)(unsigned route, enum probe_word word);
 	/* A request is at its end (http.h), where http.tells_ends is set. */
 	void (*ended)(struct conn *conn, uint64_t now_ns, bool cut);
-	/* One connection less. */
+	/* One connection, or one child, less. */
 	void (*closed)(void);
 	/* Something waits in the control channel. */
 	void (*waits)(void);
@@ -51,6 +52,7 @@ struct host {
 	struct self self;
 	struct workers workers;
 	struct children children;
+	struct cancels cancels;
 	const struct host_ops *ops;
 	const struct roster *roster;	/* the master's; NULL: none */
 	const char *worker_name;
@@ -59,6 +61,7 @@ struct host {
 
 	unsigned current;		/* plugin whose callback runs */
 	bool in_callback;
+	bool may_block;			/* none is served yet */
 	enum fatal_class fatal;		/* what a start callback said */
 	char fatal_text[512];
 };

@@ -13,6 +13,7 @@
 #include "common/base/clock.h"
 #include "common/base/failpoint.h"
 #include "common/base/forked.h"
+#include "daemon/plugin/children.h"
 #include "daemon/worker/worker.h"
 
 enum { PERSON_MS = 1000, FINISH_MS = 1000 };
@@ -103,6 +104,7 @@ drain_check(struct worker *worker)
 {
 	if (worker->phase != PHASE_DRAIN ||
 	    worker->host.http.connections > 0 ||
+	    host_awaits_children(&worker->host) ||
 	    (!worker->keeper_lost && !accept_is_queue_empty(worker)))
 		return;
 	finish(worker);

@@ -417,6 +417,7 @@ init_loop(struct worker *worker)
 	worker->host.handler_ms = worker->pool->handler_timeout_ms;
 	worker->host.roster = &worker->master_page->roster;
 	self_init(&worker->host, worker->name);
+	worker->host.children.limit = (uint32_t)worker->pool->max_children;
 	make_http_config(worker->pool, worker->conf, &config);
 	if (host_init_http(&worker->host, &config) != 0)
 		die("connections");

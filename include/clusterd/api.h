@@ -37,8 +37,10 @@ struct cluster_send;
 struct cluster_worker_info;		/* these: worker.h */
 struct cluster_pool_info;
 
-struct cluster_child;			/* these: process.h */
+struct cluster_cancel;			/* these: process.h */
+struct cluster_child;
 struct cluster_child_info;
+struct cluster_result;
 struct cluster_spawn;
 
 /* What a handler says about a request. */
@@ -132,6 +134,19 @@ struct cluster_api {
 	int (*child_ref)(struct cluster_child *child, bool ref);
 	int (*child_info)(struct cluster_child *child,
 	    struct cluster_child_info *out);
+	int (*exec)(const char *line, const struct cluster_spawn *how,
+	    void (*done)(const struct cluster_result *result, void *arg),
+	    void *arg, struct cluster_child **out);
+	int (*exec_file)(const char *file, const char *const *argv,
+	    const struct cluster_spawn *how,
+	    void (*done)(const struct cluster_result *result, void *arg),
+	    void *arg, struct cluster_child **out);
+	int (*run)(const struct cluster_spawn *how,
+	    struct cluster_result *out);
+	void (*result_done)(struct cluster_result *result);
+	struct cluster_cancel *(*cancel_new)(void);
+	void (*cancel)(struct cluster_cancel *token);
+	void (*cancel_free)(struct cluster_cancel *token);
 };
 
 /* How reply() takes its data. */

@@ -213,6 +213,50 @@ cluster_spawn(const struct cluster_spawn *how, enum cluster_stage *stage,
 }
 
 /*
+ * Run a line in a shell (how->shell, or /bin/sh), or a program, and call done()
+ * once, after its end, with what it wrote to 1 and 2; the result is borrowed for
+ * the call, its spill_fd is yours.  how may be NULL; file, argv and (exec_file:
+ * argv only) are those given here, not its own.  As cluster_spawn(); on failure
+ * done() is not called.  out may be NULL.
+ */
+static inline int
+cluster_exec(const char *line, const struct cluster_spawn *how,
+    cluster_result_fn *done, void *arg, struct cluster_child **out)
+{
+	return cluster_has(exec) ?
+	    cluster_host->exec(line, how, done, arg, out) : -ENOSYS;
+}
+
+static inline int
+cluster_exec_file(const char *file, const char *const *argv,
+    const struct cluster_spawn *how, cluster_result_fn *done, void *arg,
+    struct cluster_child **out)
+{
+	return cluster_has(exec_file) ?
+	    cluster_host->exec_file(file, argv, how, done, arg, out) : -ENOSYS;
+}
+
+/*
+ * In start(): start a child and wait for its end, however long that takes: set
+ * timeout_ms.  Without events, with, cancel, channel, pipes and sockets; what it
+ * reads is best a CLUSTER_STDIO_DATA.  As cluster_spawn(); -EDEADLK: requests
+ * are served here, which would wait for it.  *out, on success: yours until
+ * cluster_result_done(), which also closes its spill_fd.
+ */
+static inline int
+cluster_run(const struct cluster_spawn *how, struct cluster_result *out)
+{
+	return cluster_has(run) ? cluster_host->run(how, out) : -ENOSYS;
+}
+
+static inline void
+cluster_result_done(struct cluster_result *result)
+{
+	if (cluster_has(result_done))
+		cluster_host->result_done(result);
+}
+
+/*
  * Write to what the child reads: copied.  -EAGAIN: 1 MiB waits for it, nothing
  * was taken, on_room() says when to go on; -EMSGSIZE: more than that at once;
  * -EPIPE: closed, or it reads no more; -EBADF: not written here.
@@ -259,11 +303,36 @@ cluster_child_ref(struct cluster_child *child, bool ref)
 	    cluster_host->child_ref(child, ref) : -ENOSYS;
 }
 
+/* *out: set its size before. */
 static inline int
 cluster_child_info(struct cluster_child *child, struct cluster_child_info *out)
 {
 	return cluster_has(child_info) ?
 	    cluster_host->child_info(child, out) : -ENOSYS;
+}
+
+/* A token, yours until cluster_cancel_free(); NULL: no memory. */
+static inline struct cluster_cancel *
+cluster_cancel_new(void)
+{
+	return cluster_has(cancel_new) ? cluster_host->cancel_new() : NULL;
+}
+
+/* Stop all that is bound to it, as a client does that leaves.  Once: what is to
+ * be bound to it later is refused. */
+static inline void
+cluster_cancel(struct cluster_cancel *token)
+{
+	if (cluster_has(cancel))
+		cluster_host->cancel(token);
+}
+
+/* What is bound to it goes on. */
+static inline void
+cluster_cancel_free(struct cluster_cancel *token)
+{
+	if (cluster_has(cancel_free))
+		cluster_host->cancel_free(token);
 }
 
 #endif

@@ -287,9 +287,10 @@ static void
 read_order(struct cluster_request *req, struct cluster_spawn *how)
 {
 	static const char *argv[LIST_MAX + 1], *env[LIST_MAX + 1];
-	const char *limit = argument(req, "rlimit");
+	const char *limit;
 
 	texts_used = 0;
+	limit = argument(req, "rlimit");
 	*how = (struct cluster_spawn){
 		.size = (size_t)number(req, "size", sizeof(*how)),
 		.file = argument(req, "file"),
@@ -369,6 +370,93 @@ do_start(struct cluster_request *req, struct row *row)
 {
 	(void)row;
 	return begin(req, false);
+}
+
+/* ---- results ---------------------------------------------------------------------------- */
+
+static void
+answer_result(struct cluster_request *req, const struct cluster_result *result)
+{
+	struct row *row = calloc(1, sizeof(*row));
+
+	if (row == NULL)
+		return;
+	row->ended = result->exit;
+	row->total = result->lost;
+	row->exited = row->closed = true;
+	note(row, "lost:%zu ", 0, result->lost);
+	keep(row, 1, result->out, result->out_len);
+	keep(row, 2, result->err, result->err_len);
+	for (int i = 0; i < 2; i++) {
+		char *block = NULL;
+		ssize_t n = 0;
+
+		if (result->spill_fd[i] < 0)
+			continue;
+		note(row, "spill%d ", i + 1, 0);
+		block = malloc(OUTPUT_MAX);
+		if (block != NULL)
+			n = read(result->spill_fd[i], block, OUTPUT_MAX);
+		if (n > 0)
+			keep(row, i + 1, block, (size_t)n);
+		free(block);
+	}
+	row->total = result->lost;
+	(void)answer_row(req, row);
+	for (int fd = 0; fd < 3; fd++)
+		free(row->out[fd]);
+	free(row);
+}
+
+static void
+on_result(const struct cluster_result *result, void *arg)
+{
+	answer_result(arg, result);
+	for (int i = 0; i < 2; i++)
+		if (result->spill_fd[i] >= 0)
+			close(result->spill_fd[i]);
+}
+
+/* /exec?line=..., /exec_file?file=...&arg=...: how as of /spawn; bare=1: none */
+static enum cluster_verdict
+do_exec(struct cluster_request *req, struct row *row)
+{
+	const char *const *argv = NULL;
+	struct cluster_spawn how;
+	const char *line;
+	int rc;
+
+	(void)row;
+	read_order(req, &how);
+	line = argument(req, "line");
+	if (line != NULL) {
+		how.events = NULL;
+		rc = cluster_exec(line, number(req, "bare", 0) ? NULL : &how,
+		    on_result, req, NULL);
+	} else {
+		line = how.file;
+		argv = how.argv;
+		how.file = NULL;
+		how.argv = NULL;
+		how.events = NULL;
+		rc = cluster_exec_file(line, argv,
+		    number(req, "bare", 0) ? NULL : &how, on_result, req,
+		    NULL);
+	}
+	return rc == 0 ? CLUSTER_LATER : say(req, rc, 0);
+}
+
+/* /run: not here; what it gave in start() is told by /started */
+static enum cluster_verdict
+do_run(struct cluster_request *req, struct row *row)
+{
+	struct cluster_result result;
+	struct cluster_spawn how;
+
+	(void)row;
+	read_order(req, &how);
+	how.events = NULL;
+	return say(req, cluster_run(&how, &result), 0);
 }
 
 /* ---- what is done to one that runs ------------------------------------------------------ */
@@ -467,6 +555,65 @@ do_info(struct cluster_request *req, struct row *row)
 	return cluster_reply_text(req, 200, text);
 }
 
+/* /token?do=new|cancel|free */
+static enum cluster_verdict
+do_token(struct cluster_request *req, struct row *row)
+{
+	const char *what = argument(req, "do");
+
+	(void)row;
+	if (what == NULL)
+		return CLUSTER_FAIL;
+	if (strcmp(what, "new") == 0)
+		token = cluster_cancel_new();
+	else if (strcmp(what, "cancel") == 0)
+		cluster_cancel(token);
+	else
+		cluster_cancel_free(token);
+	return say(req, token != NULL, 0);
+}
+
+/* ---- the start -------------------------------------------------------------------------- */
+
+struct plugin {
+	const char *start;	/* a line to run before anything is served */
+	uint64_t start_ms;
+};
+
+static struct cluster_result started;
+static int started_rc = 1;
+
+static enum cluster_verdict
+do_started(struct cluster_request *req, struct row *row)
+{
+	(void)row;
+	if (started_rc != 0)
+		return say(req, started_rc, 0);
+	answer_result(req, &started);
+	return CLUSTER_LATER;
+}
+
+static int
+start(void *self)
+{
+	const struct plugin *plugin = self;
+	struct cluster_spawn how = { .size = sizeof(how), .shell = "",
+	    .file = plugin->start, .timeout_ms = (unsigned)plugin->start_ms,
+	    .kill_after_ms = 100 };
+
+	if (plugin->start[0] != '\0')
+		started_rc = cluster_run(&how, &started);
+	return 0;
+}
+
+static void
+stop(void *self)
+{
+	(void)self;
+	if (started_rc == 0)
+		cluster_result_done(&started);
+}
+
 /* ---- the paths ---------------------------------------------------------------------------- */
 
 static const struct {
@@ -475,6 +622,9 @@ static const struct {
 	enum cluster_verdict (*call)(struct cluster_request *req,
 	    struct row *row);
 } paths[] = {
+	{ "/exec", false, do_exec }, { "/exec_file", false, do_exec },
+	{ "/run", false, do_run }, { "/started", false, do_started },
+	{ "/token", false, do_token },
 	{ "/spawn", false, do_spawn }, { "/start", false, do_start },
 	{ "/look", true, do_look }, { "/wait", true, do_wait },
 	{ "/write", true, do_write }, { "/close", true, do_close },
@@ -506,6 +656,15 @@ handle(struct cluster_request *req, void *self)
 	return CLUSTER_PASS;
 }
 
+static const struct cluster_option options[] = {
+	CLUSTER_OPTION_STRING(struct plugin, start, "",
+	    "a line for cluster_run() in start()"),
+	CLUSTER_OPTION_DURATION(struct plugin, start_ms, "0", 0, 60000,
+	    "its timeout"),
+	CLUSTER_OPTION_END
+};
+
 CLUSTER_PLUGIN(children,
     .summary = "Starts child processes as it is told",
-    .handle = handle);
+    .options = options, .size = sizeof(struct plugin),
+    .start = start, .stop = stop, .handle = handle);

@@ -4,9 +4,11 @@
 import os
 from urllib.parse import quote
 
+from harness import wait
+
 PATHS = {"/" + path: "children" for path in (
     "spawn", "start", "look", "wait", "write", "close", "pause", "kill", "ref", "info",
-    "exec", "exec_file", "run", "cancel", "stream", "many", "fds", "self")}
+    "exec", "exec_file", "run", "started", "token", "stream", "many")}
 
 GROUP, ONE, TREE = range(3)
 ENV_ADD, DETACHED, UNREF = 1, 2, 4
@@ -93,7 +95,19 @@ class Children:
         return self.c.worker("web/0")["pid"]
 
     def fds(self):
-        return len(os.listdir("/proc/%d/fd" % self.worker_pid()))
+        """Names of the worker's descriptors, but of sockets: connections come and go."""
+        directory = "/proc/%d/fd" % self.worker_pid()
+        found = []
+        for fd in os.listdir(directory):
+            try:
+                found.append(os.readlink(directory + "/" + fd))
+            except FileNotFoundError:
+                continue
+        return sorted(name for name in found if not name.startswith("socket:"))
+
+    def await_fds(self, before):
+        wait.until(lambda: self.fds() == before, what="the descriptors of before: %s, now %s" %
+                   (before, self.fds()))
 
     def own(self):
         """Processes whose parent is the worker, zombies included."""
