@@ -397,12 +397,13 @@ host_start(struct host *host, size_t *failed)
 		if (plugin->desc.start != NULL)
 			rc = plugin->desc.start(plugin->self);
 		host->may_block = false;
+		/* what it sent leaves now, and it may hear of room */
+		plugin->started = rc == 0;
 		host_leave(host, frame);
 		if (rc != 0) {
 			*failed = i;
 			return ERR_FAILED;
 		}
-		plugin->started = 1;
 	}
 	return 0;
 }
