@@ -285,7 +285,7 @@ outbox_ask(struct outbox *outbox, const char *to, const void *data,
 		return rc;
 	return post_awaited(outbox, &parcel,
 	    &(struct sent_how){ .plugin = outbox->host->current,
-	    .answer = answer, .arg = arg,
+	    .answer = answer, .asked = &parcel.target, .arg = arg,
 	    .timeout_ms = timeout_ms == 0 ? TIMEOUT_MS : timeout_ms });
 }
 

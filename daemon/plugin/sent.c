@@ -5,6 +5,7 @@
 #include "daemon/plugin/sent.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -28,9 +29,33 @@ struct sent {
 	unsigned fd_count;
 	bool meant_known;
 	bool read;			/* a question: its answer is awaited */
+	/* who may answer it: that process, or who serves there, "web/0" */
+	uint64_t asked_id;
+	char asked[MAIL_NAME_MAX + sizeof("/65535")];
 	unsigned meant, taken, failed;	/* receivers */
 	int error;			/* of one that failed */
 };
+
+/* ---- who may answer ------------------------------------------------------------- */
+
+/* By the number alone anybody could, and numbers are easily guessed.  Who it is
+ * from is the master's word. */
+static void
+note_asked(struct sent *sent, const struct mail_target *asked)
+{
+	if (asked->kind == MAIL_TO_ID)
+		sent->asked_id = asked->id;
+	else
+		snprintf(sent->asked, sizeof(sent->asked), "%.*s/%u",
+		    MAIL_NAME_MAX, asked->pool, asked->slot & 0xffff);
+}
+
+static bool
+may_answer(const struct sent *sent, const struct cluster_message *m)
+{
+	return sent->asked_id != 0 ? m->from_id == sent->asked_id :
+	    strcmp(m->from, sent->asked) == 0;
+}
 
 /* ---- rows ------------------------------------------------------------------------ */
 
@@ -72,6 +97,8 @@ sent_new(struct outbox *outbox, const struct sent_how *how, const int *fds,
 		.answer = how->answer, .arg = how->arg,
 		.fds = kept, .fd_count = kept != NULL ? count : 0,
 	};
+	if (how->asked != NULL)
+		note_asked(sent, how->asked);
 	outbox->open++;
 	return sent;
 }
@@ -178,7 +205,7 @@ outbox_answered(struct outbox *outbox, uint64_t ref,
 {
 	struct sent *sent = find(outbox, ref);
 
-	if (sent != NULL && sent->answer != NULL)
+	if (sent != NULL && sent->answer != NULL && may_answer(sent, m))
 		finish(outbox, sent, 0, m);
 }
 

@@ -10,12 +10,14 @@
 #define DAEMON_PLUGIN_SENT_H
 
 #include "daemon/plugin/outbox.h"
+#include "daemon/proto/mail_target.h"
 
 /* Who waits, and how long.  All may be NULL or 0. */
 struct sent_how {
 	unsigned plugin;
 	void (*done)(void *arg, int error, unsigned taken);
 	cluster_answer_fn *answer;
+	const struct mail_target *asked;	/* of a question */
 	void *arg;
 	unsigned timeout_ms;
 };

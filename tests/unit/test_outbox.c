@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * Copyright (c) 2026 the clusterd authors */
 
-/* test_outbox.c: who hears that there is room again. */
+/* test_outbox.c: who hears that there is room again, and whose answer counts. */
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -25,6 +25,7 @@ static struct {
 	struct plugin plugin;
 	int pair[2];
 	unsigned told;			/* on_room() */
+	unsigned answers;
 } it;
 
 static void
@@ -112,12 +113,76 @@ who_was_refused_in_start_hears_of_room(void **state)
 	assert_int_equal(it.told, 1);
 }
 
+/* ---- answers ------------------------------------------------------------------------ */
+
+static void
+on_answer(const struct cluster_message *m, int error, void *arg)
+{
+	(void)arg;
+	it.answers += m != NULL && error == 0;
+}
+
+/* The number of what was just sent; it is in the frame that is being filled. */
+static uint64_t
+ask(const char *to)
+{
+	struct letter letter;
+
+	assert_int_equal(outbox_ask(&it.host.outbox, to, "?", 1, 1000,
+	    on_answer, NULL), 0);
+	letter_read(channel_tail(&it.host.outbox.packet, NULL), &letter);
+	outbox_flush(&it.host.outbox);
+	return letter.ref;
+}
+
+static unsigned
+answer(uint64_t ref, const char *from, uint64_t from_id)
+{
+	unsigned before = it.answers;
+
+	outbox_answered(&it.host.outbox, ref, &(struct cluster_message){
+	    .size = sizeof(struct cluster_message), .from = from,
+	    .from_id = from_id, .topic = "" });
+	return it.answers - before;
+}
+
+static void
+only_who_was_asked_may_answer(void **state)
+{
+	uint64_t ref = ask("web/1");
+
+	(void)state;
+	assert_int_equal(answer(ref, "web/0", 7), 0);
+	assert_int_equal(answer(ref, "web/11", 8), 0);
+	assert_int_equal(answer(ref, "shop/1", 9), 0);
+	/* whoever serves there */
+	assert_int_equal(answer(ref, "web/1", 10), 1);
+	assert_int_equal(answer(ref, "web/1", 10), 0);
+	ref = ask("web/2@hello");
+	assert_int_equal(answer(ref, "web/1", 10), 0);
+	assert_int_equal(answer(ref, "web/2", 11), 1);
+}
+
+static void
+a_process_answers_for_itself(void **state)
+{
+	uint64_t ref = ask("id:10");
+
+	(void)state;
+	assert_int_equal(answer(ref, "web/1", 11), 0);
+	assert_int_equal(answer(ref, "web/1", 10), 1);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(
 		    who_was_refused_in_start_hears_of_room, begin, end),
+		cmocka_unit_test_setup_teardown(
+		    only_who_was_asked_may_answer, begin, end),
+		cmocka_unit_test_setup_teardown(
+		    a_process_answers_for_itself, begin, end),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
