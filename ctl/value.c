@@ -136,7 +136,7 @@ add_object(struct buf *buf, const char *name, const json_t *object)
 {
 	char *text;
 
-	if (strcmp(name, "doing") == 0) {
+	if (strcmp(name, "doing") == 0 || strcmp(name, "request") == 0) {
 		add_doing(buf, object);
 		return;
 	}

@@ -3,7 +3,7 @@
 
 /*
  * cmd_status.c: status, and the tables made of the same view: pools, workers,
- * plugins, listeners, requests.
+ * plugins, listeners.
  */
 #include <string.h>
 
@@ -103,44 +103,6 @@ command_listeners(struct control_call *call, const struct arguments *arguments)
 
 		present_add_listener(&w, &view->listeners[i]);
 		more = call_row_with(call, &buf);
-	}
-	buf_done(&buf);
-	call_done(call, NULL);
-}
-
-static bool
-send_request(struct control_call *call, const struct view_worker *worker,
-    const struct view_doing *doing, struct buf *buf)
-{
-	struct writer w = { .buf = buf };
-
-	writer_open(&w, NULL, '{');
-	writer_add_text(&w, "worker", worker->worker);
-	writer_add_known(&w, "id", worker->id);
-	writer_add_known(&w, "pid", worker->pid);
-	present_add_doing(&w, doing);
-	writer_close(&w, '}');
-	return call_row_with(call, buf);
-}
-
-void
-command_requests(struct control_call *call, const struct arguments *arguments)
-{
-	const struct view *view = server_view(call->control);
-	struct buf buf;
-	bool more = true;
-
-	(void)arguments;
-	buf_init(&buf, 0);
-	for (size_t i = 0; i < view->worker_count && more; i++) {
-		const struct view_worker *worker = &view->workers[i];
-
-		if (worker->requests_open_count == 0 && worker->has_doing)
-			more = send_request(call, worker, &worker->doing,
-			    &buf);
-		for (size_t j = 0; j < worker->requests_open_count && more; j++)
-			more = send_request(call, worker,
-			    &worker->requests_open[j], &buf);
 	}
 	buf_done(&buf);
 	call_done(call, NULL);

@@ -183,18 +183,6 @@ add_routes(struct buf *buf, struct writer *w, const struct view *view,
 	writer_close(w, ']');
 }
 
-static bool
-is_meant(const struct target *target, const struct view_worker *worker)
-{
-	if (!worker->current)
-		return false;
-	if (target->kind == TARGET_ALL)
-		return true;
-	return strcmp(worker->pool, target->pool) == 0 &&
-	    (target->kind == TARGET_POOL ||
-	    worker->slot == (int64_t)target->slot);
-}
-
 /* The newest death of a slot in an array that is sorted by age. */
 static const json_t *
 find_death(const json_t *deaths, const struct view_worker *worker)
@@ -226,7 +214,7 @@ why_answer(struct control_call *call, const struct target *target,
 		const json_t *death;
 		char *json;
 
-		if (!is_meant(target, worker))
+		if (!worker->current || !dispatch_is_meant(target, worker))
 			continue;
 		death = find_death(deaths, worker);
 		add_present(&text, worker);

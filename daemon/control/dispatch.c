@@ -210,3 +210,13 @@ dispatch_find_target(struct control_call *call, const struct target *target,
 	return errmsg_set(err, ERR_NOT_FOUND, "pool \"%s\" has no worker %u",
 	    target->pool, target->slot);
 }
+
+bool
+dispatch_is_meant(const struct target *target, const struct view_worker *worker)
+{
+	if (target->kind == TARGET_NONE || target->kind == TARGET_ALL)
+		return true;
+	return strcmp(worker->pool, target->pool) == 0 &&
+	    (target->kind == TARGET_POOL ||
+	    worker->slot == (int64_t)target->slot);
+}

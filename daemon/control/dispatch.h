@@ -52,5 +52,9 @@ void dispatch_again(struct control_call *call, const json_t *args);
  * words; 0 if it is. */
 int dispatch_find_target(struct control_call *call,
     const struct target *target, struct errmsg *err);
+/* Is this process one of the workers that a command names?  All are, if it names
+ * none. */
+bool dispatch_is_meant(const struct target *target,
+    const struct view_worker *worker);
 
 #endif

@@ -57,6 +57,7 @@ present_add_worker(struct writer *w, const struct view_worker *worker)
 	writer_add_known(w, "requests", worker->requests);
 	writer_add_known(w, "rss_kb", worker->rss_kb);
 	writer_add_known(w, "cpu_ms", worker->cpu_ms);
+	writer_add_known(w, "children", worker->children);
 	writer_add_known(w, "beat_age_ms", worker->beat_age_ms);
 	writer_add_known(w, "sockets", worker->sockets);
 	writer_add_known(w, "next", worker->next);
@@ -93,6 +94,7 @@ present_add_pool(struct writer *w, const struct view_pool *pool)
 	writer_add_known(w, "replacements", pool->replacements);
 	writer_add_known(w, "requests", pool->requests);
 	writer_add_known(w, "connections", pool->connections);
+	writer_add_known(w, "children", pool->children);
 	writer_close(w, '}');
 }
 

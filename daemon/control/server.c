@@ -44,15 +44,28 @@ server_read_again(struct control *control)
 		evtimer_add(control->again, &now);
 }
 
+/* Whatever is said of an empty one becomes "out of memory" (call.c). */
+static const struct view *
+view_or_nothing(struct control *control, const struct view *view)
+{
+	static const struct view nothing;
+
+	control->blind = view == NULL;
+	return view != NULL ? view : &nothing;
+}
+
 const struct view *
 server_view(struct control *control)
 {
-	static const struct view nothing;
-	const struct view *view = control->host->view(control->host->context);
+	return view_or_nothing(control,
+	    control->host->view(control->host->context));
+}
 
-	/* Whatever is said of it becomes "out of memory" (call.c). */
-	control->blind = view == NULL;
-	return view != NULL ? view : &nothing;
+const struct view *
+server_view_children(struct control *control)
+{
+	return view_or_nothing(control,
+	    control->host->view_children(control->host->context));
 }
 
 /* ---- who gets in ------------------------------------------------------------- */

@@ -53,5 +53,7 @@ void server_read_again(struct control *control);
 /* The present state, from the host.  Without memory for it an empty one, and
  * the call that asked fails, whatever is answered to it. */
 const struct view *server_view(struct control *control);
+/* The same with the children of workers. */
+const struct view *server_view_children(struct control *control);
 
 #endif

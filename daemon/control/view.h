@@ -39,6 +39,16 @@ struct view_doing {
 	int64_t since_ms;	/* wall time of its begin */
 };
 
+/* A child process of a worker. */
+struct view_child {
+	int64_t pid, since_ms, cpu_ms, rss_kb;
+	bool holds;		/* a drain waits for its end */
+	bool detached;		/* of a session of its own: it may outlive it */
+	bool has_request;
+	struct view_doing request;	/* that it is there for */
+	const char *command;
+};
+
 /* One process, or a slot without one.  A slot that is being replaced has two
  * rows with the same `worker' and different `id'. */
 struct view_worker {
@@ -58,6 +68,7 @@ struct view_worker {
 	int64_t restarts;	/* of the slot: exits nobody asked for */
 	int64_t replacements;	/* of the slot: exits that were asked for */
 	int64_t connections, requests, rss_kb, cpu_ms;	/* of this process */
+	int64_t children;	/* that its plugins have started */
 	int64_t beat_age_ms;
 	int64_t sockets;	/* that it polls as their owner (reuseport) */
 	int64_t next;		/* `waiting', `failed': time of the next try */
@@ -66,6 +77,8 @@ struct view_worker {
 	struct view_doing doing;
 	const struct view_doing *requests_open;	/* all of them, oldest first */
 	size_t requests_open_count;
+	const struct view_child *child;	/* if asked for; oldest first */
+	size_t child_count;
 };
 
 struct view_pool {
@@ -84,6 +97,7 @@ struct view_pool {
 	const char *drained_by;	/* NULL: not drained */
 	int64_t restarts, replacements;		/* retired slots included */
 	int64_t requests, connections;		/* totals; never go back */
+	int64_t children;	/* of its workers, now */
 };
 
 struct view_listener {

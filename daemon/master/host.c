@@ -24,6 +24,12 @@ host_view(void *context)
 	return view_make(context);
 }
 
+static const struct view *
+host_view_children(void *context)
+{
+	return view_make_children(context);
+}
+
 static void
 host_change(void *context, struct control_call *call,
     const struct change *change)
@@ -53,7 +59,8 @@ host_metrics(void *context, struct buf *out, struct errmsg *err)
 }
 
 static struct control_host host = {
-	.view = host_view, .start = host_change,
+	.view = host_view, .view_children = host_view_children,
+	.start = host_change,
 	.config_text = host_config_text, .metrics = host_metrics,
 };
 

@@ -197,6 +197,7 @@ sample_doing(const struct process *process, unsigned entry, bool dead,
 		return false;
 	doing->known = result == DOING_KNOWN;
 	doing->since_ns = raw.since_ns;
+	doing->request = raw.request;
 	doing->is_request = raw.kind == DOING_REQUEST;
 	if (doing->is_request) {
 		snprintf(doing->method, sizeof(doing->method), "%s",

@@ -42,6 +42,7 @@ struct sample_doing {
 	bool known;
 	bool is_request;
 	unsigned route_number;		/* as in the page, checked; 0: none */
+	uint64_t request;		/* its number, as in the page */
 	char plugin[64], route[128], method[16], path[PAGE_PATH];
 	uint64_t since_ns;
 };

@@ -95,6 +95,7 @@ totals_sum_pool(struct master *m, uint16_t index, struct totals_pool *sum)
 		sum->connections += p->report.counters[METRIC_ACCEPTED] +
 		    p->report.counters[METRIC_TAKEN];
 		sum->open += p->report.connections;
+		sum->children += p->report.children;
 	}
 }
 

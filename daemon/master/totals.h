@@ -24,7 +24,7 @@ void totals_fold(struct memo_pool *pool, const struct page_report *report);
 struct totals_pool {
 	uint64_t restarts, replacements;
 	uint64_t requests, connections;
-	uint32_t open;			/* connections, now */
+	uint32_t open, children;	/* connections, child processes, now */
 };
 
 void totals_sum_pool(struct master *m, uint16_t pool,

@@ -16,6 +16,7 @@
 #include "common/table/worker.h"
 #include "daemon/control/view.h"
 #include "daemon/master/change.h"
+#include "daemon/master/children.h"
 #include "daemon/master/listeners.h"
 #include "daemon/master/master.h"
 #include "daemon/master/owners.h"
@@ -36,6 +37,7 @@ struct block {
 
 static struct block *blocks;
 static struct view view;
+static bool with_children;
 static jmp_buf no_memory;		/* view_make(), which gives it up */
 
 static void *
@@ -104,6 +106,53 @@ fill_doing(const struct process *process, struct view_worker *row)
 			    &open[row->requests_open_count++]);
 }
 
+/* That it is there for, while it is open. */
+static bool
+fill_request(const struct process *process, uint64_t request,
+    struct view_doing *row)
+{
+	struct sample_doing doing;
+
+	for (unsigned i = 0; request != 0 && i < PAGE_DOING; i++)
+		if (sample_doing(process, i, false, &doing) &&
+		    doing.is_request && doing.request == request) {
+			fill_one_doing(&doing, row);
+			return true;
+		}
+	return false;
+}
+
+static bool
+fill_child(const struct process *process, int pid, struct view_child *row)
+{
+	struct children_row child;
+
+	if (!children_look(process, pid, &child))
+		return false;
+	row->pid = pid;
+	row->since_ms = clock_wall_ms() - (int64_t)child.age_ms;
+	row->cpu_ms = (int64_t)child.cpu_ms;
+	row->rss_kb = (int64_t)child.rss_kb;
+	row->holds = child.holds;
+	row->detached = child.detached;
+	row->command = text(child.command);
+	row->has_request = fill_request(process, child.request, &row->request);
+	return true;
+}
+
+static void
+fill_children(const struct process *process, struct view_worker *row)
+{
+	int pids[CHILDREN_MAX];
+	size_t count = children_list(process, pids);
+	struct view_child *children = take((count + 1) * sizeof(*children));
+
+	for (size_t i = 0; i < count; i++)
+		if (fill_child(process, pids[i], &children[row->child_count]))
+			row->child_count++;
+	row->child = children;
+}
+
 static bool
 is_reuseport(const struct process *process)
 {
@@ -130,6 +179,7 @@ fill_process(struct process *process, struct view_worker *row)
 		row->connections = process->report.connections;
 		row->requests =
 		    (int64_t)process->report.counters[METRIC_REQUESTS];
+		row->children = process->report.children;
 	}
 	if (process->page != NULL) {
 		beat = page_read_beat(process->page);
@@ -138,6 +188,8 @@ fill_process(struct process *process, struct view_worker *row)
 			    NS_PER_MS);
 	}
 	fill_doing(process, row);
+	if (with_children)
+		fill_children(process, row);
 }
 
 static void
@@ -159,8 +211,8 @@ fill_worker(struct master *m, uint16_t slot_index, uint16_t index,
 	row->restarts = (int64_t)slot->restarts;
 	row->replacements = (int64_t)slot->replacements;
 	row->id = row->pid = row->uptime_ms = row->connections =
-	    row->requests = row->rss_kb = row->cpu_ms = row->beat_age_ms =
-	    row->sockets = row->next = VIEW_UNKNOWN;
+	    row->requests = row->rss_kb = row->cpu_ms = row->children =
+	    row->beat_age_ms = row->sockets = row->next = VIEW_UNKNOWN;
 	row->generation = (int64_t)slot->generation;
 	row->state = worker_state_name(worker == NULL ? WS_DOWN :
 	    worker->state);
@@ -231,6 +283,7 @@ sum_pool(struct master *m, uint16_t index, struct view_pool *row)
 	row->replacements = (int64_t)sum.replacements;
 	row->requests = (int64_t)sum.requests;
 	row->connections = (int64_t)sum.connections;
+	row->children = sum.children;
 }
 
 static void
@@ -385,8 +438,8 @@ fill_plugins(struct master *m)
 	view.plugin_count = m->conf->plugin_count;
 }
 
-const struct view *
-view_make(struct master *m)
+static const struct view *
+make(struct master *m)
 {
 	const struct memo_globals *globals = &turn_look(m)->globals;
 
@@ -413,4 +466,18 @@ view_make(struct master *m)
 	if (m->conf != NULL)
 		fill_plugins(m);
 	return &view;
+}
+
+const struct view *
+view_make(struct master *m)
+{
+	with_children = false;
+	return make(m);
+}
+
+const struct view *
+view_make_children(struct master *m)
+{
+	with_children = true;
+	return make(m);
 }

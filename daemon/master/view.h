@@ -10,5 +10,7 @@ struct view;
 
 /* The present state; all of it holds until the next call.  NULL: out of memory. */
 const struct view *view_make(struct master *m);
+/* The same with the children of all workers. */
+const struct view *view_make_children(struct master *m);
 
 #endif

@@ -50,11 +50,15 @@ static const struct view_pool pools[] = { {
 	.pool = "web", .protocol = "http", .schedule = "round-robin",
 	.listen = listen_at, .listen_count = 1, .desired = 2, .ready = 1,
 } };
+static const struct view_child child = { .pid = 99, .since_ms = 4,
+	.cpu_ms = 3, .rss_kb = 2, .holds = true, .has_request = true,
+	.request = { "hello", "/", "GET", "/a", 5 }, .command = "sleep 1" };
 static const struct view_worker workers[] = {
 	{ .worker = "web/0", .pool = "web", .slot = 0, .id = 11, .pid = 1234,
 	    .state = "ready", .current = true, .rss_kb = VIEW_UNKNOWN,
 	    .next = VIEW_UNKNOWN, .has_doing = true,
-	    .doing = { "hello", "/", "GET", "/a\"b\xff", 5 } },
+	    .doing = { "hello", "/", "GET", "/a\"b\xff", 5 },
+	    .child = &child, .child_count = 1 },
 	{ .worker = "web/1", .pool = "web", .slot = 1, .id = VIEW_UNKNOWN,
 	    .pid = VIEW_UNKNOWN, .state = "waiting", .current = true,
 	    .next = VIEW_UNKNOWN },
@@ -97,7 +101,8 @@ host_config_text(void *context, struct buf *out, struct errmsg *err)
 
 static struct house the_house;
 static const struct control_host the_host = {
-	.context = &the_house, .view = host_view, .start = host_start,
+	.context = &the_house, .view = host_view,
+	.view_children = host_view, .start = host_start,
 	.config_text = host_config_text,
 };
 
@@ -272,6 +277,28 @@ rows_come_before_the_end(void **state)
 	expect(house, fd, "\"pid\":null");
 	expect(house, fd, "{\"id\":1,\"ok\":true,\"result\":null}");
 	expect(house, fd, "{\"id\":2,\"ok\":true");
+	close(fd);
+}
+
+static void
+children_are_those_of_whom_was_named(void **state)
+{
+	struct house *house = *state;
+	int fd = client_connect(house);
+
+	client_say(fd, "{\"id\":1,\"command\":\"children\"}\n");
+	expect(house, fd, "{\"id\":1,\"row\":{\"worker\":\"web/0\",\"id\":11,"
+	    "\"pid\":99,\"since_ms\":4,\"cpu_ms\":3,\"rss_kb\":2,"
+	    "\"holds\":true,\"detached\":false,\"request\":{\"plugin\":"
+	    "\"hello\",\"route\":\"/\",\"method\":\"GET\",\"path\":\"/a\","
+	    "\"since_ms\":5},\"command\":\"sleep 1\"}}");
+	expect(house, fd, "{\"id\":1,\"ok\":true");
+	client_say(fd, "{\"id\":2,\"command\":\"children\",\"args\":{"
+	    "\"worker\":\"web/1\"}}\n");
+	expect(house, fd, "{\"id\":2,\"ok\":true");
+	client_say(fd, "{\"id\":3,\"command\":\"children\",\"args\":{"
+	    "\"worker\":\"nobody\"}}\n");
+	expect(house, fd, "{\"id\":3,\"ok\":false");
 	close(fd);
 }
 
@@ -758,6 +785,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(each_line_has_its_answer),
 		TEST(rows_come_before_the_end),
+		TEST(children_are_those_of_whom_was_named),
 		TEST(a_command_id_runs_once),
 		TEST(a_change_outlives_its_client),
 		TEST(a_command_before_a_restart_is_waited_for),
