@@ -4,6 +4,7 @@
 /* start.c: from exec to READY, in the order of the worker's life. */
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -161,10 +162,31 @@ set_process(struct worker *worker, pid_t keeper)
 }
 
 static void
+set_number(const char *name, uint64_t number)
+{
+	char text[24];
+
+	snprintf(text, sizeof(text), "%" PRIu64, number);
+	if (setenv(name, text, 1) != 0)
+		die("env");
+}
+
+/* For plugins and their children to read; nothing here goes by it. */
+static void
+name_ourselves(const struct worker *worker)
+{
+	if (setenv("CLUSTERD_WORKER", worker->name, 1) != 0)
+		die("env");
+	set_number("CLUSTERD_WORKER_ID", worker->id);
+	set_number("CLUSTERD_GENERATION", worker->conf->generation);
+}
+
+static void
 set_environment(struct worker *worker)
 {
 	const struct conf_pool *pool = worker->pool;
 
+	name_ourselves(worker);
 	for (size_t i = 0; i < pool->env_count; i++)
 		if (putenv((char *)(uintptr_t)pool->env[i]) != 0)
 			die("env");

@@ -106,6 +106,22 @@ def test_a_plugin_may_ask_to_be_replaced(c):
     assert c.pool()["restarts"] == 0
 
 
+def test_a_worker_knows_itself_by_its_environment(cluster):
+    c = cluster(workers=2, routes={"/": "evil"})
+
+    def of(conn, name):
+        return conn.request("GET", "/env?CLUSTERD_" + name).text
+    for generation in ("1", "2"):
+        with c.connect() as conn:
+            row = c.worker(of(conn, "WORKER"))
+            assert conn.request("GET", "/").header("X-Worker") == row["worker"]
+            assert (of(conn, "WORKER_ID"), of(conn, "GENERATION")) == \
+                (str(row["id"]), generation)
+            assert of(conn, "LISTENERS") == of(conn, "MASTER_PID") == "none"
+        c.write_config(env="COLOUR=blue")
+        assert c.ctl("reload").code == 0
+
+
 def test_without_descriptors_clients_are_served_one_by_one(cluster):
     c = cluster(workers=1, routes=routes(), max_fds="off")
     with c.connect() as conn:
