@@ -233,11 +233,13 @@ static struct cluster_timer *
 api_timer(unsigned ms, cluster_timer_fn *fn, void *arg)
 {
 	struct host *host = here();
+	struct timer_plan plan = { .plugin = host->current, .ms = ms,
+	    .fn = fn, .arg = arg };
+	uint64_t handle;
 
-	if (fn == NULL)
+	if (fn == NULL || timers_add(&host->timers, &plan, &handle) != 0)
 		return NULL;
-	return (struct cluster_timer *)(uintptr_t)timers_add(&host->timers,
-	    host->current, ms, fn, arg);
+	return (struct cluster_timer *)(uintptr_t)handle;
 }
 
 static int
@@ -338,6 +340,79 @@ static size_t
 api_send_room(void)
 {
 	return outbox_room(&here()->outbox);
+}
+
+/* ---- timers and descriptors ---------------------------------------------------------- */
+
+static int
+add_timer(const struct timer_plan *plan, struct cluster_timer **out)
+{
+	struct timers *timers = &here()->timers;
+	uint64_t handle;
+	int rc;
+
+	if (plan->fn == NULL || (plan->again && plan->ms == 0) ||
+	    (plan->flags & ~(CLUSTER_TIMER_LEADER | CLUSTER_TIMER_HOLD)) != 0 ||
+	    plan->flags == (CLUSTER_TIMER_LEADER | CLUSTER_TIMER_HOLD))
+		return -EINVAL;
+	if (timers_of_plugin(timers, plan->plugin) >= CLUSTER_TIMERS_MAX)
+		return -ENOSPC;
+	if ((rc = timers_add(timers, plan, &handle)) == 0 && out != NULL)
+		*out = (struct cluster_timer *)(uintptr_t)handle;
+	return rc;
+}
+
+static int
+api_timer_after(unsigned ms, cluster_timer_fn *fire, void *arg, unsigned flags,
+    struct cluster_timer **out)
+{
+	return answered(add_timer(&(struct timer_plan){ .ms = ms, .fn = fire,
+	    .arg = arg, .flags = flags, .plugin = here()->current }, out));
+}
+
+static int
+api_timer_every(unsigned ms, cluster_timer_fn *fire, void *arg, unsigned flags,
+    struct cluster_timer **out)
+{
+	return answered(add_timer(&(struct timer_plan){ .ms = ms, .fn = fire,
+	    .arg = arg, .flags = flags, .plugin = here()->current,
+	    .again = true }, out));
+}
+
+static void
+api_timer_free(struct cluster_timer *timer)
+{
+	(void)timers_cancel(&here()->timers, (uint64_t)(uintptr_t)timer);
+}
+
+static int
+api_watch(int fd, unsigned flags, cluster_ready_fn *ready, void *arg,
+    struct cluster_watch **out)
+{
+	struct host *host = here();
+	uint64_t handle;
+	int rc;
+
+	if (ready == NULL || flags == 0 ||
+	    (flags & ~(CLUSTER_WATCH_READ | CLUSTER_WATCH_WRITE)) != 0)
+		return answered(-EINVAL);
+	rc = watches_add(&host->watches, host->current, fd, flags, ready, arg,
+	    &handle);
+	if (rc == 0 && out != NULL)
+		*out = (struct cluster_watch *)(uintptr_t)handle;
+	return answered(rc);
+}
+
+static void
+api_watch_free(struct cluster_watch *watch)
+{
+	(void)watches_end(&here()->watches, (uint64_t)(uintptr_t)watch);
+}
+
+static uint64_t
+api_now_ms(void)
+{
+	return clock_now_ns() / NS_PER_MS;
 }
 
 /* ---- workers ----------------------------------------------------------------------- */
@@ -485,6 +560,9 @@ const struct cluster_api host_api = {
 	.message_take_fd = api_message_take_fd, .send_room = api_send_room,
 	.self = api_self, .workers_each = api_workers_each,
 	.pool_info = api_pool_info,
+	.timer_after = api_timer_after, .timer_every = api_timer_every,
+	.timer_free = api_timer_free,
+	.watch = api_watch, .watch_free = api_watch_free, .now_ms = api_now_ms,
 	.spawn = api_spawn, .child_write = api_child_write,
 	.child_close = api_child_close, .child_pause = api_child_pause,
 	.child_kill = api_child_kill, .child_ref = api_child_ref,

@@ -80,13 +80,29 @@ host_leave(struct host *host, struct host_frame frame)
 	leave(host, frame);
 }
 
-static void
-run_timer(unsigned plugin, cluster_timer_fn *fn, void *arg, void *ctx)
+/* Whether it leads is asked inside of the callback: see self_leads(). */
+static bool
+run_timer(unsigned plugin, bool leader, cluster_timer_fn *fn, void *arg,
+    void *ctx)
 {
 	struct host *host = ctx;
 	struct host_frame frame = host_enter(host, DOING_TIMER, plugin);
+	bool may = !leader || self_leads(host);
 
-	fn(arg);
+	if (may)
+		fn(arg);
+	host_leave(host, frame);
+	return may;
+}
+
+static void
+run_ready(unsigned plugin, cluster_ready_fn *fn, int fd, unsigned flags,
+    void *arg, void *ctx)
+{
+	struct host *host = ctx;
+	struct host_frame frame = host_enter(host, DOING_WATCH, plugin);
+
+	fn(fd, flags, arg);
 	host_leave(host, frame);
 }
 
@@ -245,6 +261,9 @@ host_tick(struct host *host, uint64_t now_ns)
 
 	while ((route = gates_take_back(&host->gates, now_ns)) != 0)
 		host->ops->probe(route, PROBE_UNUSED);
+	watches_look(&host->watches);
+	if (host->timers.waiting > 0 && self_leads(host))
+		timers_try_waiting(&host->timers);
 }
 
 /* ---- the next request -------------------------------------------------------------- */
@@ -371,6 +390,9 @@ host_init(struct host *host, struct event_base *base, struct board *board,
 	host->timers.base = base;
 	host->timers.run = run_timer;
 	host->timers.ctx = host;
+	host->watches.base = base;
+	host->watches.run = run_ready;
+	host->watches.ctx = host;
 	routes_init(&host->routes);
 	outbox_init(&host->outbox, host);
 	host_init_children(host);
@@ -406,6 +428,12 @@ host_start(struct host *host, size_t *failed)
 		}
 	}
 	return 0;
+}
+
+bool
+host_is_held(const struct host *host)
+{
+	return host->timers.holding > 0;
 }
 
 void

@@ -18,6 +18,7 @@
 #include "daemon/plugin/routes.h"
 #include "daemon/plugin/self.h"
 #include "daemon/plugin/timers.h"
+#include "daemon/plugin/watches.h"
 #include "daemon/plugin/workers.h"
 
 /* What the worker does for the host. */
@@ -47,6 +48,7 @@ struct host {
 	struct routes routes;
 	struct gates gates;		/* of those, what the master has shut */
 	struct timers timers;
+	struct watches watches;
 	struct outbox outbox;
 	struct inbox inbox;
 	struct self self;
@@ -84,6 +86,9 @@ int host_start(struct host *host, size_t *failed);
 
 /* Each beat. */
 void host_tick(struct host *host, uint64_t now_ns);
+
+/* A plugin has work outside of requests that a drain has to await. */
+bool host_is_held(const struct host *host);
 
 /* on_drain of all; stop of all that were started, in reverse order. */
 void host_drain(struct host *host);

@@ -50,3 +50,10 @@ self_look(struct host *host)
 	    WORD_GET(host->board->page->gauges.connections));
 	return info;
 }
+
+bool
+self_leads(const struct host *host)
+{
+	(void)host;
+	return false;
+}

@@ -23,5 +23,7 @@ struct self {
 void self_init(struct host *host, const char *name);
 void self_set_state(struct host *host, enum cluster_state state);
 const struct cluster_worker_info *self_look(struct host *host);
+/* Is this worker the leader of its pool?  In a callback of a plugin. */
+bool self_leads(const struct host *host);
 
 #endif

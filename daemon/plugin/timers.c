@@ -8,38 +8,112 @@
 #include <event2/event_struct.h>
 #include <stdlib.h>
 
+#include "common/base/clock.h"
+
 enum { ROW_BITS = 16 };
 
 struct timer {
 	struct event event;
 	struct timers *timers;
-	cluster_timer_fn *fn;
-	void *arg;
+	struct timer_plan plan;
+	uint64_t due_ns;
 	uint64_t number;		/* 0: free */
 	uint32_t row, next_free;
-	unsigned plugin;
+	bool waits;			/* due, and this worker does not lead */
 };
 
 static void
-release(struct timers *timers, struct timer *timer)
+wait_for_lead(struct timer *timer, bool waits)
 {
+	timer->timers->waiting += waits;
+	timer->timers->waiting -= timer->waits;
+	timer->waits = waits;
+}
+
+/* One more (1) or less (-1) of its plugin. */
+static void
+count(struct timer *timer, int one)
+{
+	struct timers *timers = timer->timers;
+
+	if (timer->plan.flags & CLUSTER_TIMER_HOLD)
+		timers->holding += (unsigned)one;
+	if (timer->plan.plugin < CONF_PLUGINS_MAX)
+		timers->of_plugin[timer->plan.plugin] += (unsigned)one;
+}
+
+static void
+free_row(struct timer *timer)
+{
+	wait_for_lead(timer, false);
 	timer->number = 0;
-	timer->next_free = timers->free_first;
-	timers->free_first = timer->row + 1;
+	timer->next_free = timer->timers->free_first;
+	timer->timers->free_first = timer->row + 1;
+}
+
+/* The loop counts from the begin of its turn, by a clock that moves in steps:
+ * what is still early then is waited for. */
+static void
+arm(struct timer *timer, uint64_t now_ns)
+{
+	uint64_t left_ns = timer->due_ns > now_ns ? timer->due_ns - now_ns : 0;
+	struct timeval time = {
+		.tv_sec = (time_t)(left_ns / NS_PER_S),
+		.tv_usec = (suseconds_t)((left_ns % NS_PER_S + 999) / 1000),
+	};
+
+	event_add(&timer->event, &time);
+}
+
+/* Its own function may free it, so the next time is set before. */
+static void
+fire_again(struct timer *timer, uint64_t now_ns)
+{
+	const struct timer_plan plan = timer->plan;
+	uint64_t period_ns = plan.ms * NS_PER_MS;
+
+	timer->due_ns += period_ns;
+	if (timer->due_ns <= now_ns)
+		timer->due_ns = now_ns + period_ns;
+	arm(timer, now_ns);
+	timer->timers->run(plan.plugin, plan.flags & CLUSTER_TIMER_LEADER,
+	    plan.fn, plan.arg, timer->timers->ctx);
+}
+
+static void
+fire_once(struct timer *timer)
+{
+	struct timers *timers = timer->timers;
+	const struct timer_plan plan = timer->plan;
+	uint64_t number = timer->number;
+
+	/* while its function runs it has ended already */
+	timer->number = 0;
+	count(timer, -1);
+	if (timers->run(plan.plugin, plan.flags & CLUSTER_TIMER_LEADER,
+	    plan.fn, plan.arg, timers->ctx)) {
+		free_row(timer);
+		return;
+	}
+	timer->number = number;
+	count(timer, 1);
+	wait_for_lead(timer, true);
 }
 
 static void
 on_time(evutil_socket_t fd, short what, void *arg)
 {
 	struct timer *timer = arg;
-	struct timers *timers = timer->timers;
-	cluster_timer_fn *fn = timer->fn;
-	void *fn_arg = timer->arg;
+	uint64_t now_ns = clock_now_ns();
 
 	(void)fd;
 	(void)what;
-	release(timers, timer);
-	timers->run(timer->plugin, fn, fn_arg, timers->ctx);
+	if (now_ns < timer->due_ns)
+		arm(timer, now_ns);
+	else if (timer->plan.again)
+		fire_again(timer, now_ns);
+	else
+		fire_once(timer);
 }
 
 static struct timer *
@@ -47,8 +121,6 @@ new_row(struct timers *timers)
 {
 	struct timer **rows, *timer;
 
-	if (timers->count >= TIMERS_MAX)
-		return NULL;
 	rows = realloc(timers->rows, (timers->count + 1) * sizeof(rows[0]));
 	if (rows == NULL)
 		return NULL;
@@ -63,25 +135,34 @@ new_row(struct timers *timers)
 	return timer;
 }
 
-uint64_t
-timers_add(struct timers *timers, unsigned plugin, unsigned ms,
-    cluster_timer_fn *fn, void *arg)
+int
+timers_add(struct timers *timers, const struct timer_plan *plan,
+    uint64_t *handle)
 {
-	struct timeval time = { ms / 1000, ms % 1000 * 1000 };
+	uint64_t now_ns = clock_now_ns();
 	struct timer *timer;
 
 	if (timers->free_first != 0) {
 		timer = timers->rows[timers->free_first - 1];
 		timers->free_first = timer->next_free;
+	} else if (timers->count >= TIMERS_MAX) {
+		return -ENOSPC;
 	} else if ((timer = new_row(timers)) == NULL) {
-		return 0;
+		return -ENOMEM;
 	}
-	timer->fn = fn;
-	timer->arg = arg;
-	timer->plugin = plugin;
+	timer->plan = *plan;
 	timer->number = ++timers->number;
-	event_add(&timer->event, &time);
-	return timer->number << ROW_BITS | timer->row;
+	timer->due_ns = now_ns + plan->ms * NS_PER_MS;
+	count(timer, 1);
+	arm(timer, now_ns);
+	*handle = timer->number << ROW_BITS | timer->row;
+	return 0;
+}
+
+unsigned
+timers_of_plugin(const struct timers *timers, unsigned plugin)
+{
+	return plugin < CONF_PLUGINS_MAX ? timers->of_plugin[plugin] : 0;
 }
 
 int
@@ -93,6 +174,15 @@ timers_cancel(struct timers *timers, uint64_t handle)
 	    timers->rows[row]->number != handle >> ROW_BITS)
 		return -ESTALE;
 	event_del(&timers->rows[row]->event);
-	release(timers, timers->rows[row]);
+	count(timers->rows[row], -1);
+	free_row(timers->rows[row]);
 	return 0;
+}
+
+void
+timers_try_waiting(struct timers *timers)
+{
+	for (uint32_t i = 0; i < timers->count && timers->waiting > 0; i++)
+		if (timers->rows[i]->waits)
+			event_active(&timers->rows[i]->event, EV_TIMEOUT, 0);
 }

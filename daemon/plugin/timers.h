@@ -6,9 +6,12 @@
 #define DAEMON_PLUGIN_TIMERS_H
 
 #include <event2/event.h>
+#include <stdbool.h>
 #include <stdint.h>
 
-#include <clusterd/api.h>
+#include <clusterd/timer.h>
+
+#include "daemon/conf/conf.h"
 
 enum { TIMERS_MAX = 65536 };
 
@@ -16,18 +19,36 @@ struct timer;
 
 struct timers {
 	struct event_base *base;
-	/* Runs a timer's function as a callback of its plugin. */
-	void (*run)(unsigned plugin, cluster_timer_fn *fn, void *arg, void *ctx);
+	/* Runs a timer's function as a callback of its plugin: false, and
+	 * nothing was run, if only the leader may and this is not the leader. */
+	bool (*run)(unsigned plugin, bool leader, cluster_timer_fn *fn,
+	    void *arg, void *ctx);
 	void *ctx;
 	struct timer **rows;
 	uint32_t count, free_first;	/* free_first: index + 1, 0 none */
 	uint64_t number;		/* of the last one */
+	uint32_t of_plugin[CONF_PLUGINS_MAX];
+	unsigned waiting;		/* for this worker to lead */
+	unsigned holding;		/* that a drain awaits */
 };
 
-/* A handle, or 0: no memory, or TIMERS_MAX of them. */
-uint64_t timers_add(struct timers *timers, unsigned plugin, unsigned ms,
-    cluster_timer_fn *fn, void *arg);
+/* What a timer is, besides its time. */
+struct timer_plan {
+	unsigned plugin, ms;
+	bool again;			/* each ms */
+	unsigned flags;			/* enum cluster_timer_flag */
+	cluster_timer_fn *fn;
+	void *arg;
+};
+
+/* 0 and *handle, -ENOSPC (TIMERS_MAX of them in all), -ENOMEM. */
+int timers_add(struct timers *timers, const struct timer_plan *plan,
+    uint64_t *handle);
+/* How many this plugin has. */
+unsigned timers_of_plugin(const struct timers *timers, unsigned plugin);
 /* 0 or -ESTALE. */
 int timers_cancel(struct timers *timers, uint64_t handle);
+/* This worker may lead by now: those that wait for it are tried again. */
+void timers_try_waiting(struct timers *timers);
 
 #endif

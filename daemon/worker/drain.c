@@ -103,7 +103,7 @@ void
 drain_check(struct worker *worker)
 {
 	if (worker->phase != PHASE_DRAIN ||
-	    worker->host.http.connections > 0 ||
+	    worker->host.http.connections > 0 || host_is_held(&worker->host) ||
 	    host_awaits_children(&worker->host) ||
 	    (!worker->keeper_lost && !accept_is_queue_empty(worker)))
 		return;

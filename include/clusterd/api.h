@@ -30,6 +30,7 @@
 
 struct cluster_request;			/* one request; a tagged handle */
 struct cluster_timer;			/* one timer; a tagged handle */
+struct cluster_watch;			/* one descriptor; a tagged handle */
 
 struct cluster_fds;			/* these: message.h */
 struct cluster_message;
@@ -123,6 +124,15 @@ struct cluster_api {
 	    int (*each)(const struct cluster_worker_info *info, void *arg),
 	    void *arg);
 	int (*pool_info)(const char *pool, struct cluster_pool_info *out);
+	int (*timer_after)(unsigned ms, cluster_timer_fn *fire, void *arg,
+	    unsigned flags, struct cluster_timer **out);
+	int (*timer_every)(unsigned ms, cluster_timer_fn *fire, void *arg,
+	    unsigned flags, struct cluster_timer **out);
+	void (*timer_free)(struct cluster_timer *timer);
+	int (*watch)(int fd, unsigned flags, void (*ready)(int fd,
+	    unsigned flags, void *arg), void *arg, struct cluster_watch **out);
+	void (*watch_free)(struct cluster_watch *watch);
+	uint64_t (*now_ms)(void);
 	/* child processes */
 	int (*spawn)(const struct cluster_spawn *how, int *stage,
 	    struct cluster_child **out);

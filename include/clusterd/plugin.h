@@ -13,6 +13,7 @@
 #include <clusterd/api.h>
 #include <clusterd/message.h>
 #include <clusterd/process.h>
+#include <clusterd/timer.h>
 #include <clusterd/worker.h>
 
 #define CLUSTER_MAGIC 0x55506c63u		/* "clPU" */
