@@ -11,6 +11,7 @@
 
 #include "common/base/clock.h"
 #include "daemon/child/child.h"
+#include "daemon/child/proc.h"
 
 enum {
 	ROW_BITS = 16,
@@ -195,14 +196,32 @@ reap_until(struct children *table, unsigned ms)
 		poll(NULL, 0, STEP_MS);
 }
 
+/* Those that have left their group end as well, and have to be known before
+ * their parents do: one look for all. */
+static void
+widen_all(struct children *table)
+{
+	size_t count;
+	struct proc *all = proc_read_all(&count);
+
+	for (uint32_t i = 0; i < table->size && all != NULL; i++)
+		if (table->rows[i] != NULL && !table->rows[i]->detached)
+			scope_widen(&table->rows[i]->scope, all, count);
+	free(all);
+}
+
 void
 children_stop(struct children *table, unsigned grace_ms)
 {
 	table->shut = true;
+	if (table->count == 0)
+		return;
+	widen_all(table);
 	for (uint32_t i = 0; i < table->size; i++)
 		if (table->rows[i] != NULL && !table->rows[i]->detached)
 			child_stop(table->rows[i], CLUSTER_CAUSE_STOPPING);
 	reap_until(table, grace_ms);
+	widen_all(table);
 	for (uint32_t i = 0; i < table->size; i++)
 		if (table->rows[i] != NULL && !table->rows[i]->detached)
 			scope_signal(&table->rows[i]->scope, SIGKILL);

@@ -32,7 +32,6 @@ parse(char *text, struct proc *proc)
 	proc->group = group;
 	proc->session = session;
 	proc->ended = state == 'Z' || state == 'X';
-	proc->marked = false;
 	return true;
 }
 

@@ -108,6 +108,8 @@ mark(const struct scope *scope, struct proc *all, size_t count)
 	    proc_find(all, count, scope->leader);
 	bool more = true;
 
+	for (size_t i = 0; i < count; i++)
+		all[i].marked = false;
 	if (proc != NULL)
 		proc->marked = true;
 	for (size_t i = 0; i < scope->count; i++) {
@@ -154,20 +156,37 @@ remember(struct scope *scope, const struct proc *proc)
 
 /* True: some were found that were not known. */
 static bool
-look(struct scope *scope)
+look_among(struct scope *scope, struct proc *all, size_t count)
 {
-	size_t count;
-	struct proc *all = proc_read_all(&count);
 	bool found = false;
 
-	if (all == NULL)
-		return false;
 	mark(scope, all, count);
 	for (size_t i = 0; i < count; i++)
 		if (all[i].marked && !all[i].ended)
 			found |= remember(scope, &all[i]);
+	return found;
+}
+
+static bool
+look(struct scope *scope)
+{
+	size_t count;
+	struct proc *all;
+	bool found;
+
+	if (scope->widened || (all = proc_read_all(&count)) == NULL)
+		return false;
+	found = look_among(scope, all, count);
 	free(all);
 	return found;
+}
+
+void
+scope_widen(struct scope *scope, struct proc *all, size_t count)
+{
+	scope->kind = CLUSTER_KILL_TREE;
+	scope->widened = true;
+	(void)look_among(scope, all, count);
 }
 
 /* Held by a pidfd while it is looked at, so that it is the one we mean. */

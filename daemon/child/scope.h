@@ -12,6 +12,8 @@
 
 #include <clusterd/process.h>
 
+struct proc;
+
 enum { SCOPE_MEMBERS_MAX = 4096 };
 
 struct scope_member {
@@ -24,6 +26,7 @@ struct scope {
 	pid_t leader;
 	int pidfd;			/* of the leader; -1: reaped */
 	bool empty;			/* of the group: seen */
+	bool widened;
 	struct scope_member *members;	/* TREE: those found so far */
 	size_t count;
 };
@@ -37,6 +40,10 @@ int scope_signal(struct scope *scope, int number);
 /* The same for another kind, of a leader that was not reaped. */
 int scope_signal_as(struct scope *scope, enum cluster_kill_scope kind,
     int number);
+
+/* At the end of the worker: all that stem from it are meant from now on, and they
+ * are looked for here alone, among all processes. */
+void scope_widen(struct scope *scope, struct proc *all, size_t count);
 
 /* The leader was reaped. */
 void scope_lose_leader(struct scope *scope);

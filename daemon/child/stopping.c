@@ -60,12 +60,26 @@ child_on_deadline(evutil_socket_t fd, short what, void *arg)
 /* ---- after its own end ---------------------------------------------------------------- */
 
 static bool
+is_stream_paused(const struct stream *stream)
+{
+	return stream->reads && stream->paused;
+}
+
+static bool
 is_paused(const struct child *child)
 {
 	for (int fd = 0; fd < CLUSTER_STDIO_COUNT; fd++)
-		if (child->streams[fd].reads && child->streams[fd].paused)
+		if (is_stream_paused(&child->streams[fd]))
 			return true;
 	return false;
+}
+
+static void
+close_paused(struct child *child)
+{
+	for (int fd = 0; fd < CLUSTER_STDIO_COUNT; fd++)
+		if (is_stream_paused(&child->streams[fd]))
+			stream_close(&child->streams[fd]);
 }
 
 void
@@ -94,13 +108,17 @@ child_on_tick(evutil_socket_t fd, short what, void *arg)
 {
 	struct child *child = arg;
 	uint64_t now_ns = clock_now_ns();
+	bool gone;
 
 	(void)fd;
 	(void)what;
 	/* asked each time, so that its number is not another's in between */
-	(void)scope_is_gone(&child->scope);
-	/* a plugin that paused it is the one who makes it last */
-	if (!child->stopping && is_paused(child))
+	gone = scope_is_gone(&child->scope);
+	/* A plugin that has paused it makes it last; but nobody waits for the
+	 * output of one that was stopped. */
+	if (is_paused(child) && child->stopping && gone)
+		close_paused(child);
+	else if (is_paused(child) && !child->stopping)
 		child->linger_until_ns = now_ns +
 		    child->order.linger_ms * NS_PER_MS;
 	if (now_ns >= child->linger_until_ns)

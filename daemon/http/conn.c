@@ -426,7 +426,8 @@ run_turn(struct conn *conn, bool may_read)
 		conn->in_turn = false;
 }
 
-/* Readable while a request is open: bytes wait, an error ends it. */
+/* Readable while a request is open: bytes wait, an error ends it.  One who has
+ * only said its last may still want the answer. */
 static void
 peek(struct conn *conn)
 {
@@ -441,6 +442,10 @@ peek(struct conn *conn)
 		board_add(conn->http->board, METRIC_CLIENTS_GONE, 1);
 		conn->dead = true;
 		run_turn(conn, false);
+	} else if (got == 0) {
+		conn->left = true;
+		if (conn->bound)
+			conn->http->ops->on_left(conn, conn->http->ctx);
 	}
 }
 

@@ -56,8 +56,9 @@ struct conn {
 	bool watched;			/* the upper layer's: it wants to hear
 					 * that the open request was answered */
 
-	bool bound;			/* also the upper layer's: children end
-					 * with the open request */
+	bool bound;			/* also the upper layer's: what is bound
+					 * to the open request ends with it */
+	bool left;			/* the client has said its last */
 
 	/* the peer, as it was passed */
 	uint16_t family, port;

@@ -49,6 +49,9 @@ struct http_ops {
 	void (*on_room)(struct conn *conn, void *ctx);
 	/* An open request ended without its answer: timeout, client gone. */
 	void (*on_stale)(struct conn *conn, const char *why, void *ctx);
+	/* The client of an open request whose connection has `bound' set will
+	 * most likely not wait for the answer. */
+	void (*on_left)(struct conn *conn, void *ctx);
 	/* An answer is complete whose connection has `watched' or `bound' set. */
 	void (*on_answered)(struct conn *conn, void *ctx);
 	/* Where `tells_ends' is set: a request is at its end, and all of it is

@@ -66,6 +66,7 @@ tell_ended(struct child *child, void *ctx)
 	struct host *host = ctx;
 	struct host_frame frame;
 
+	board_child_clear(host->board, child->row);
 	if (events == NULL || events->on_exit == NULL)
 		return;
 	frame = host_enter(host, DOING_CHILD, child->plugin);
@@ -141,9 +142,10 @@ static int
 check_bonds(const struct host *host, const struct cluster_spawn *order)
 {
 	const struct cancel *cancel;
+	const struct conn *conn = order->with == NULL ? NULL :
+	    request_by_handle(&host->http, (uint64_t)(uintptr_t)order->with);
 
-	if (order->with != NULL && request_by_handle(&host->http,
-	    (uint64_t)(uintptr_t)order->with) == NULL)
+	if (order->with != NULL && (conn == NULL || conn->left))
 		return -ESTALE;
 	if (order->cancel == NULL)
 		return 0;
@@ -205,6 +207,36 @@ host_cancel_free(struct host *host, struct cluster_cancel *token)
 	return 0;
 }
 
+/* ---- the page ------------------------------------------------------------------------- */
+
+static void
+write_command(const struct child *child, char *out, size_t size)
+{
+	size_t used = 0;
+
+	out[0] = '\0';
+	for (size_t i = 0; child->argv[i] != NULL && used < size - 1; i++)
+		used += (size_t)snprintf(out + used, size - used, "%s%s",
+		    i > 0 ? " " : "", child->argv[i]);
+}
+
+/* On the page, as it is now. */
+static void
+show(struct host *host, const struct child *child)
+{
+	const struct conn *conn = child->request == 0 ? NULL :
+	    request_by_handle(&host->http, child->request);
+	char command[PAGE_COMMAND];
+
+	write_command(child, command, sizeof(command));
+	board_child_set(host->board, child->row, &(struct board_child){
+	    .pid = child->pid, .since_ns = child->since_ns,
+	    .flags = (child_is_awaited(child) ? CHILD_HOLDS : 0) |
+	    (child->detached ? CHILD_DETACHED : 0),
+	    .request = conn == NULL ? 0 : conn->request,
+	    .command = command });
+}
+
 /* ---- for plugins: start -------------------------------------------------------------- */
 
 /* done: of a result, or NULL. */
@@ -225,6 +257,7 @@ start(struct host *host, const struct cluster_spawn *how,
 	if (rc != 0)
 		return rc;
 	bind_child(host, &order, child);
+	show(host, child);
 	child->done = done;
 	child->done_arg = arg;
 	if (out != NULL)
@@ -388,6 +421,8 @@ host_child_ref(struct host *host, struct cluster_child *handle, bool ref)
 	if (child == NULL)
 		return -ESTALE;
 	children_set_referenced(child, ref);
+	if (child->running)
+		show(host, child);
 	return 0;
 }
 

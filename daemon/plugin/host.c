@@ -327,6 +327,12 @@ on_stale(struct conn *conn, const char *why, void *ctx)
 	host_end_children_of(host, conn);
 }
 
+static void
+on_left(struct conn *conn, void *ctx)
+{
+	host_end_children_of(ctx, conn);
+}
+
 /* ---- messages -------------------------------------------------------------------- */
 
 void
@@ -374,7 +380,7 @@ on_closed(void *ctx)
 
 static const struct http_ops http_ops = {
 	.on_request = on_request, .on_room = on_room, .on_stale = on_stale,
-	.on_answered = on_answered, .on_ended = on_ended,
+	.on_left = on_left, .on_answered = on_answered, .on_ended = on_ended,
 	.on_closed = on_closed,
 };
 

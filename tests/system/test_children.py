@@ -9,7 +9,7 @@ import tempfile
 
 import pytest
 
-from harness import wait
+from harness import http, shows, wait
 from harness.children import (
     CHDIR, ENV_ADD, EXEC, EXIT, LIMITS, OVERFLOW, PATHS, SIGNAL, SPILL, STDIO, TAIL, TIMEOUT,
     TRUNCATE, Children)
@@ -270,6 +270,32 @@ def test_paused_output_outlives_its_child(children):
     assert (got.out, got.ended()) == (b"kept\n", (0, 0, EXIT))
 
 
+def rss(pid):
+    with open("/proc/%d/statm" % pid) as file:
+        return int(file.read().split()[1]) * os.sysconf("SC_PAGESIZE")
+
+
+@shows("node-P11")
+def test_a_slow_client_holds_the_child_and_no_memory(children):
+    """100 MB through the worker; the client looks at its memory on the way."""
+    ch = children()
+    size, step = 100 * 1000 * 1000, 5 * 1000 * 1000
+    conn = ch.c.connect(timeout=30)
+    ch.ask("many", n=1)
+    worker = ch.worker_pid()
+    start = most = rss(worker)
+    conn.send(http.head("GET", "/stream?file=head&arg=head&arg=-c&arg=%d&arg=/dev/zero" % size, "a"))
+    got = 0
+    while got < size:
+        data = conn.sock.recv(65536)
+        assert data, "its end after %d bytes" % got
+        if got // step != (got + len(data)) // step:
+            most = max(most, rss(worker))
+        got += len(data)
+    conn.close()
+    assert most - start < 16 << 20, "%d MiB more" % ((most - start) >> 20)
+
+
 def test_info(children):
     ch = children()
     n = ch.start(file="sleep", arg=["my sleep", "60"])
@@ -372,3 +398,25 @@ def test_run_in_start_always_ends(children):
     got = ch.state(ch.ask("started"))
     assert got.cause == TIMEOUT
     assert ch.own() == []
+
+
+# ---- many of them ----------------------------------------------------------------------------
+
+@shows("node-F2")
+def test_a_thousand_one_after_the_other(children):
+    ch = children()
+    before = ch.fds()
+    failed, _ = ch.numbers("many", n=1000, timeout=120)
+    assert failed == 0
+    assert ch.own() == [], "no zombie"
+    ch.await_fds(before)
+
+
+def test_a_start_costs_the_same_whatever_the_heap(children):
+    """The figure is in bench/; this bound is ten times that promise."""
+    ch = children()
+    ch.numbers("many", n=100)
+    small = min(ch.numbers("many", n=100)[1] for _ in range(3))
+    ch.ask("grow", mb=512)
+    large = min(ch.numbers("many", n=100)[1] for _ in range(3))
+    assert large < 15 * small, (small, large)

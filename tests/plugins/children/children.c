@@ -297,7 +297,7 @@ read_order(struct cluster_request *req, struct cluster_spawn *how)
 		.shell = argument(req, "shell"), .cwd = argument(req, "cwd"),
 		.flags = (unsigned)number(req, "flags", 0),
 		.channel = (enum cluster_channel)number(req, "channel", 0),
-		.timeout_ms = (unsigned)number(req, "timeout", 0),
+		.timeout_ms = (unsigned)number(req, "timeout_ms", 0),
 		.kill_after_ms = (unsigned)number(req, "kill_after", 0),
 		.linger_ms = (unsigned)number(req, "linger", 0),
 		.kill_signal = (int)number(req, "kill_signal", 0),
@@ -573,6 +573,139 @@ do_token(struct cluster_request *req, struct row *row)
 	return say(req, token != NULL, 0);
 }
 
+/* ---- its output as an answer --------------------------------------------------------------- */
+
+struct flow {
+	struct cluster_request *req;
+	struct cluster_child *child;
+	char *waits;			/* a piece that did not go out */
+	size_t len;
+};
+
+static void
+flow_output(struct cluster_child *child, int fd, const void *data, size_t len,
+    void *arg)
+{
+	struct flow *flow = arg;
+
+	if (fd != 1 || len == 0 ||
+	    cluster_stream_write(flow->req, data, len) != -EAGAIN)
+		return;
+	flow->waits = malloc(len);
+	if (flow->waits == NULL)
+		return;
+	memcpy(flow->waits, data, len);
+	flow->len = len;
+	(void)cluster_child_pause(child, fd, true);
+}
+
+static void
+flow_close(struct cluster_child *child, const struct cluster_exit *ended,
+    void *arg)
+{
+	struct flow *flow = arg;
+
+	(void)child;
+	(void)ended;
+	(void)cluster_stream_end(flow->req);
+	free(flow->waits);
+	free(flow);
+}
+
+static const struct cluster_child_events flow_events = {
+	.on_output = flow_output, .on_close = flow_close,
+};
+
+static struct flow *last_flow;		/* one at a time */
+
+static void
+on_stream_room(struct cluster_request *req, void *self)
+{
+	struct flow *flow = last_flow;
+
+	(void)self;
+	if (flow == NULL || flow->req != req || flow->waits == NULL ||
+	    cluster_stream_write(req, flow->waits, flow->len) == -EAGAIN)
+		return;
+	free(flow->waits);
+	flow->waits = NULL;
+	(void)cluster_child_pause(flow->child, 1, false);
+}
+
+/* /stream?file=...: as /spawn; no more is read than the client takes. */
+static enum cluster_verdict
+do_stream(struct cluster_request *req, struct row *row)
+{
+	struct flow *flow = calloc(1, sizeof(*flow));
+	struct cluster_spawn how;
+
+	(void)row;
+	if (flow == NULL)
+		return CLUSTER_FAIL;
+	read_order(req, &how);
+	how.events = &flow_events;
+	how.arg = flow;
+	how.with = req;
+	flow->req = req;
+	if (cluster_spawn(&how, NULL, &flow->child) != 0) {
+		free(flow);
+		return CLUSTER_FAIL;
+	}
+	last_flow = flow;
+	(void)cluster_stream_begin(req, 200, "application/octet-stream", -1);
+	return CLUSTER_LATER;
+}
+
+/* ---- many, one after the other ----------------------------------------------------------------- */
+
+static struct {
+	struct cluster_request *req;
+	long left, failed;
+	uint64_t since_ns;
+} many;
+
+static void
+many_next(const struct cluster_result *result, void *arg)
+{
+	(void)arg;
+	if (result != NULL && result->exit.code != 0)
+		many.failed++;
+	if (many.left-- > 0) {
+		if (cluster_exec("true", NULL, many_next, NULL, NULL) == 0)
+			return;
+		many.failed++;
+	}
+	(void)say(many.req, many.failed,
+	    (long)((cluster_now_ns() - many.since_ns) / 1000));
+}
+
+/* /many?n=: how many failed, and microseconds for all */
+static enum cluster_verdict
+do_many(struct cluster_request *req, struct row *row)
+{
+	(void)row;
+	many.req = req;
+	many.left = number(req, "n", 1);
+	many.failed = 0;
+	many.since_ns = cluster_now_ns();
+	many_next(NULL, NULL);
+	return CLUSTER_LATER;
+}
+
+/* /grow?mb=: so much heap, all of it touched */
+static enum cluster_verdict
+do_grow(struct cluster_request *req, struct row *row)
+{
+	size_t size = (size_t)number(req, "mb", 1) << 20;
+	char *block = malloc(size);
+
+	(void)row;
+	if (block == NULL)
+		return CLUSTER_FAIL;
+	memset(block, 1, size);
+	return say(req, 0, block[size / 2]);
+}
+
 /* ---- the start -------------------------------------------------------------------------- */
 
 struct plugin {
@@ -624,7 +757,8 @@ static const struct {
 } paths[] = {
 	{ "/exec", false, do_exec }, { "/exec_file", false, do_exec },
 	{ "/run", false, do_run }, { "/started", false, do_started },
-	{ "/token", false, do_token },
+	{ "/token", false, do_token }, { "/stream", false, do_stream },
+	{ "/many", false, do_many }, { "/grow", false, do_grow },
 	{ "/spawn", false, do_spawn }, { "/start", false, do_start },
 	{ "/look", true, do_look }, { "/wait", true, do_wait },
 	{ "/write", true, do_write }, { "/close", true, do_close },
@@ -667,4 +801,5 @@ static const struct cluster_option options[] = {
 CLUSTER_PLUGIN(children,
     .summary = "Starts child processes as it is told",
     .options = options, .size = sizeof(struct plugin),
-    .start = start, .stop = stop, .handle = handle);
+    .start = start, .stop = stop, .handle = handle,
+    .on_room = on_stream_room);

@@ -8,7 +8,7 @@ from harness import wait
 
 PATHS = {"/" + path: "children" for path in (
     "spawn", "start", "look", "wait", "write", "close", "pause", "kill", "ref", "info",
-    "exec", "exec_file", "run", "started", "token", "stream", "many")}
+    "exec", "exec_file", "run", "started", "token", "stream", "many", "grow")}
 
 GROUP, ONE, TREE = range(3)
 ENV_ADD, DETACHED, UNREF = 1, 2, 4
