@@ -283,6 +283,7 @@ finish(struct child *child)
 	event_del(&child->exit_event);
 	event_del(&child->deadline_event);
 	event_del(&child->tick_event);
+	child->closing = true;
 	table->ops->closed(child, table->ctx);
 	children_remove(table, child);
 	free_child(child);

@@ -63,6 +63,7 @@ struct child {
 	bool referenced, detached;
 	bool running;			/* not reaped */
 	bool stopping, killed, given_up;	/* how far its end is */
+	bool closing;			/* in its last callback */
 	int signal_sent;
 	struct cluster_exit ended;
 };

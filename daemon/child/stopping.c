@@ -27,7 +27,8 @@ child_arm(struct event *event, unsigned ms)
 void
 child_stop(struct child *child, enum cluster_cause cause)
 {
-	if (child->stopping)
+	/* the last callback may end the request that the child is bound to */
+	if (child->stopping || child->closing)
 		return;
 	child->stopping = true;
 	if (child->running)
