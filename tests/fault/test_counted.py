@@ -350,7 +350,7 @@ def test_memory(counted, op, request):
 def test_a_request_without_memory_is_not_forgotten(counted):
     """Answered, or its connection is closed at once: nobody waits for nothing."""
     for k in range(1, 200):
-        with control.Client(counted.c.socket, timeout=2) as one:
+        with control.Client(counted.c.socket, timeout=5) as one:
             assert one.ask("ping")["ok"]
             counted.fi.arm("master", "malloc:NULL", "%d+" % k)
             try:
