@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "common/base/check.h"
+#include "common/base/digits.h"
 #include "common/base/errmsg.h"
 #include "common/base/escape.h"
 
@@ -111,13 +112,10 @@ buf_add_text(struct buf *buf, const char *text)
 int
 buf_add_number(struct buf *buf, uint64_t number)
 {
-	char digits[20];
-	size_t at = sizeof(digits);
+	struct digits digits;
+	size_t from = digits_put(&digits, number);
 
-	do {
-		digits[--at] = (char)('0' + number % 10);
-	} while ((number /= 10) > 0);
-	return buf_add(buf, digits + at, sizeof(digits) - at);
+	return buf_add(buf, digits.text + from, DIGITS_MAX - from);
 }
 
 int

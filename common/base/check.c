@@ -8,6 +8,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "common/base/digits.h"
+
 #if defined(__has_feature)
 #if __has_feature(address_sanitizer)
 #define WITH_LSAN
@@ -31,19 +33,14 @@ put(const char *text)
 _Noreturn void
 check_failed(const char *condition, const char *file, int line)
 {
-	char digits[12];
-	size_t at = sizeof(digits);
+	struct digits digits;
 
-	digits[--at] = '\0';
-	do {
-		digits[--at] = (char)('0' + line % 10);
-	} while ((line /= 10) > 0 && at > 0);
 	put("bug. check failed: ");
 	put(condition);
 	put(" at ");
 	put(file);
 	put(":");
-	put(digits + at);
+	put(digits.text + digits_put(&digits, (uint64_t)line));
 	put("\n");
 	abort();
 }

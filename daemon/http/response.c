@@ -10,6 +10,7 @@
 #include <strings.h>
 
 #include "common/base/check.h"
+#include "common/base/digits.h"
 #include "common/base/errmsg.h"
 #include "daemon/http/deadline.h"
 
@@ -107,14 +108,10 @@ put(char *at, const char *text, size_t len)
 static char *
 put_number(char *at, uint64_t number)
 {
-	char digits[20];
-	size_t from = sizeof(digits);
+	struct digits digits;
+	size_t from = digits_put(&digits, number);
 
-	do {
-		digits[--from] = (char)('0' + number % 10);
-		number /= 10;
-	} while (number > 0);
-	return put(at, digits + from, sizeof(digits) - from);
+	return put(at, digits.text + from, DIGITS_MAX - from);
 }
 
 static char *

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "common/base/clock.h"
+#include "common/base/digits.h"
 #include "common/base/escape.h"
 
 #define ONES 0x0101010101010101ULL
@@ -48,14 +49,10 @@ put_byte(struct line *line, char byte)
 static void
 put_number(struct line *line, uint64_t number)
 {
-	char digits[20];
-	size_t from = sizeof(digits);
+	struct digits digits;
+	size_t from = digits_put(&digits, number);
 
-	do {
-		digits[--from] = (char)('0' + number % 10);
-		number /= 10;
-	} while (number > 0);
-	put(line, digits + from, sizeof(digits) - from);
+	put(line, digits.text + from, DIGITS_MAX - from);
 }
 
 /* 12345 is "12.345". */

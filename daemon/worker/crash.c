@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "common/base/check.h"
+#include "common/base/digits.h"
 #include "daemon/worker/symbols.h"
 
 enum { STACK_SIZE = 65536, FRAMES_MAX = 64, FRAMES_TOLD = 10 };
@@ -69,15 +70,9 @@ add_hex(struct line *line, uint64_t value)
 static void
 add_number(struct line *line, uint64_t value)
 {
-	char digits[21];
-	size_t at = sizeof(digits) - 1;
+	struct digits digits;
 
-	digits[at] = '\0';
-	do {
-		digits[--at] = (char)('0' + value % 10);
-		value /= 10;
-	} while (value > 0);
-	add(line, digits + at);
+	add(line, digits.text + digits_put(&digits, value));
 }
 
 /* For the death record. */
