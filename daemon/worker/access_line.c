@@ -4,6 +4,7 @@
 /* access_line.c: a line of the access log; see access_line.h. */
 #include "daemon/worker/access_line.h"
 
+#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -13,6 +14,8 @@
 
 #define ONES 0x0101010101010101ULL
 #define HIGH 0x8080808080808080ULL
+
+static const struct access_text nothing;
 
 /* The line as it grows. */
 struct line {
@@ -178,15 +181,6 @@ put_word(struct line *line, struct access_text text)
 		put_byte(line, '"');
 }
 
-static void
-put_known(struct line *line, bool known, uint64_t number)
-{
-	if (known)
-		put_number(line, number);
-	else
-		put_text(line, (struct access_text){ NULL, 0 });
-}
-
 /* ---- fields ------------------------------------------------------------------- */
 
 static void
@@ -220,89 +214,129 @@ put_request_id(struct line *line, const struct access_entry *entry)
 }
 
 static void
+put_time_local(struct line *line, const struct access_entry *entry)
+{
+	put_word(line, entry->time->local);
+}
+
+static void
+put_time_iso(struct line *line, const struct access_entry *entry)
+{
+	put_word(line, entry->time->iso);
+}
+
+static void
+put_time_ms(struct line *line, const struct access_entry *entry)
+{
+	put_number(line, entry->wall_ms);
+}
+
+static void
+put_msec(struct line *line, const struct access_entry *entry)
+{
+	put_thousandths(line, entry->wall_ms);
+}
+
+static void
+put_remote_port(struct line *line, const struct access_entry *entry)
+{
+	if (entry->remote_port != 0)
+		put_number(line, entry->remote_port);
+	else
+		put_text(line, nothing);
+}
+
+static void
+put_status(struct line *line, const struct access_entry *entry)
+{
+	put_number(line, entry->status);
+}
+
+static void
+put_bytes(struct line *line, const struct access_entry *entry)
+{
+	put_number(line, entry->bytes);
+}
+
+static void
+put_request_time(struct line *line, const struct access_entry *entry)
+{
+	put_thousandths(line, entry->took_ns / NS_PER_MS);
+}
+
+static void
+put_request_us(struct line *line, const struct access_entry *entry)
+{
+	put_number(line, entry->took_ns / 1000);
+}
+
+static void
+put_cut(struct line *line, const struct access_entry *entry)
+{
+	put(line, entry->cut ? "true" : "false", entry->cut ? 4 : 5);
+}
+
+static void
+put_pid(struct line *line, const struct access_entry *entry)
+{
+	put_number(line, (uint64_t)entry->pid);
+}
+
+#define AT(member) offsetof(struct access_entry, member)
+
+/* A field is a text of the entry, one of ours or a foreign one, or it is made. */
+static const struct {
+	size_t ours, foreign;
+	void (*put)(struct line *line, const struct access_entry *entry);
+} fields[ACCESS_HEADER] = {
+	[ACCESS_TIME_LOCAL] = { .put = put_time_local },
+	[ACCESS_TIME_ISO] = { .put = put_time_iso },
+	[ACCESS_TIME_MS] = { .put = put_time_ms },
+	[ACCESS_MSEC] = { .put = put_msec },
+	[ACCESS_REMOTE_ADDR] = { .ours = AT(remote_addr) },
+	[ACCESS_REMOTE_PORT] = { .put = put_remote_port },
+	[ACCESS_REMOTE_USER] = { 0 },		/* nobody knows it */
+	[ACCESS_REQUEST] = { .put = put_request },
+	[ACCESS_METHOD] = { .ours = AT(method) },
+	[ACCESS_URI] = { .foreign = AT(uri) },
+	[ACCESS_PATH] = { .foreign = AT(path) },
+	[ACCESS_QUERY] = { .foreign = AT(query) },
+	[ACCESS_PROTOCOL] = { .ours = AT(protocol) },
+	[ACCESS_HOST] = { .foreign = AT(host) },
+	[ACCESS_STATUS] = { .put = put_status },
+	[ACCESS_BYTES] = { .put = put_bytes },
+	[ACCESS_REQUEST_TIME] = { .put = put_request_time },
+	[ACCESS_REQUEST_US] = { .put = put_request_us },
+	[ACCESS_REQUEST_ID] = { .put = put_request_id },
+	[ACCESS_CUT] = { .put = put_cut },
+	[ACCESS_WORKER] = { .ours = AT(worker) },
+	[ACCESS_PID] = { .put = put_pid },
+	[ACCESS_POOL] = { .ours = AT(pool) },
+	[ACCESS_PLUGIN] = { .ours = AT(plugin) },
+	[ACCESS_ROUTE] = { .foreign = AT(route) },
+};
+
+static struct access_text
+text_at(const struct access_entry *entry, size_t offset)
+{
+	struct access_text text;
+
+	memcpy(&text, (const char *)entry + offset, sizeof(text));
+	return text;
+}
+
+static void
 put_field(struct line *line, const struct access_entry *entry,
     enum access_field field)
 {
-	switch (field) {
-	case ACCESS_TIME_LOCAL:
-		put_word(line, entry->time->local);
-		break;
-	case ACCESS_TIME_ISO:
-		put_word(line, entry->time->iso);
-		break;
-	case ACCESS_TIME_MS:
-		put_number(line, entry->wall_ms);
-		break;
-	case ACCESS_MSEC:
-		put_thousandths(line, entry->wall_ms);
-		break;
-	case ACCESS_REMOTE_ADDR:
-		put_word(line, entry->remote_addr);
-		break;
-	case ACCESS_REMOTE_PORT:
-		put_known(line, entry->remote_port != 0, entry->remote_port);
-		break;
-	case ACCESS_REMOTE_USER:
-		put_text(line, (struct access_text){ NULL, 0 });
-		break;
-	case ACCESS_REQUEST:
-		put_request(line, entry);
-		break;
-	case ACCESS_METHOD:
-		put_word(line, entry->method);
-		break;
-	case ACCESS_URI:
-		put_text(line, entry->uri);
-		break;
-	case ACCESS_PATH:
-		put_text(line, entry->path);
-		break;
-	case ACCESS_QUERY:
-		put_text(line, entry->query);
-		break;
-	case ACCESS_PROTOCOL:
-		put_word(line, entry->protocol);
-		break;
-	case ACCESS_HOST:
-		put_text(line, entry->host);
-		break;
-	case ACCESS_STATUS:
-		put_number(line, entry->status);
-		break;
-	case ACCESS_BYTES:
-		put_number(line, entry->bytes);
-		break;
-	case ACCESS_REQUEST_TIME:
-		put_thousandths(line, entry->took_ns / NS_PER_MS);
-		break;
-	case ACCESS_REQUEST_US:
-		put_number(line, entry->took_ns / 1000);
-		break;
-	case ACCESS_REQUEST_ID:
-		put_request_id(line, entry);
-		break;
-	case ACCESS_CUT:
-		put(line, entry->cut ? "true" : "false", entry->cut ? 4 : 5);
-		break;
-	case ACCESS_WORKER:
-		put_word(line, entry->worker);
-		break;
-	case ACCESS_PID:
-		put_number(line, (uint64_t)entry->pid);
-		break;
-	case ACCESS_POOL:
-		put_word(line, entry->pool);
-		break;
-	case ACCESS_PLUGIN:
-		put_word(line, entry->plugin);
-		break;
-	case ACCESS_ROUTE:
-		put_text(line, entry->route);
-		break;
-	case ACCESS_HEADER:
-	case ACCESS_LITERAL:
-		break;
-	}
+	if (fields[field].put != NULL)
+		fields[field].put(line, entry);
+	else if (fields[field].ours != 0)
+		put_word(line, text_at(entry, fields[field].ours));
+	else if (fields[field].foreign != 0)
+		put_text(line, text_at(entry, fields[field].foreign));
+	else
+		put_text(line, nothing);
 }
 
 size_t

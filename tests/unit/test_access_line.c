@@ -111,6 +111,29 @@ formats(void **state)
 		    good[i].line);
 }
 
+/* A new one is not forgotten in the table that makes them. */
+static void
+each_field_has_a_value(void **state)
+{
+	static const char *const names[] = {
+#define ACCESS_FIELD(id, name, other, help) name,
+#include "common/table/access_fields.def"
+	};
+	struct access_entry entry = an_entry();
+	char format[80];
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(names); i++) {
+		const char *value;
+
+		snprintf(format, sizeof(format), "$%s", names[i]);
+		value = line_of(format, &entry, 8192);
+		if (strcmp(value, "-") == 0 &&
+		    strcmp(names[i], "remote_user") != 0)
+			fail_msg("%s has no value", names[i]);
+	}
+}
+
 static const struct { const char *format, *words; } bad[] = {
 	{ "", "must be combined, json or a format with $variables, not \"\"" },
 	{ "$status\n", "has a control character" },
@@ -275,6 +298,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(formats),
+		cmocka_unit_test(each_field_has_a_value),
 		cmocka_unit_test(formats_that_are_none),
 		cmocka_unit_test(values_are_escaped),
 		cmocka_unit_test(what_is_no_request_is_its_first_line),
