@@ -438,11 +438,9 @@ enter_file(struct source *source, int fd)
 	if (fstat(fd, &status) != 0)
 		return 0;
 	for (unsigned i = 0; i < source->depth; i++)
-		if (source->open[i].dev == status.st_dev &&
-		    source->open[i].ino == status.st_ino)
+		if (file_is(&status, &source->open[i]))
 			return 0;
-	source->open[source->depth].dev = status.st_dev;
-	source->open[source->depth].ino = status.st_ino;
+	source->open[source->depth] = file_id_of(&status);
 	return 1;
 }
 

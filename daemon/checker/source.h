@@ -10,8 +10,8 @@
 #define CLUSTERD_CHECKER_SOURCE_H
 
 #include <stddef.h>
-#include <sys/types.h>
 
+#include "common/base/file.h"
 #include "daemon/checker/report.h"
 
 enum {
@@ -52,7 +52,7 @@ struct source {
 
 	/* private */
 	struct source_text *texts;
-	struct { dev_t dev; ino_t ino; } open[SOURCE_DEPTH_MAX + 1];
+	struct file_id open[SOURCE_DEPTH_MAX + 1];
 	unsigned depth, files;
 };
 

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "common/base/errmsg.h"
+#include "common/base/file.h"
 
 int
 logfile_open(const char *what, const char *path, int *out, struct errmsg *err)
@@ -24,8 +25,8 @@ logfile_open(const char *what, const char *path, int *out, struct errmsg *err)
 		    "%s: %s is a symbolic link", what, path);
 	if (fd < 0)
 		return errmsg_errno(err, "%s: cannot open %s", what, path);
-	if (fstat(fd, &st) != 0 || !((S_ISREG(st.st_mode) &&
-	    st.st_nlink == 1) || S_ISCHR(st.st_mode))) {
+	if (fstat(fd, &st) != 0 || !file_takes_lines(&st) ||
+	    (S_ISREG(st.st_mode) && st.st_nlink != 1)) {
 		close(fd);
 		return errmsg_set(err, ERR_BAD_ARGUMENT, "%s: %s is neither a "
 		    "regular file with one name nor a device", what, path);

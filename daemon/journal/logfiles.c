@@ -21,6 +21,7 @@
 #include "common/base/clock.h"
 #include "common/base/failpoint.h"
 #include "common/base/fd.h"
+#include "common/base/file.h"
 #include "daemon/journal/logfile.h"
 
 enum {
@@ -84,8 +85,7 @@ is_pipe(int fd)
 {
 	struct stat st;
 
-	return fstat(fd, &st) != 0 ||
-	    !(S_ISREG(st.st_mode) || S_ISCHR(st.st_mode));
+	return fstat(fd, &st) != 0 || !file_takes_lines(&st);
 }
 
 /* Lock held, given up meanwhile. */

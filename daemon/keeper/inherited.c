@@ -119,8 +119,7 @@ find_path(struct listener *listener)
 
 	if (lstat(address.un.sun_path, &st) < 0 || !S_ISSOCK(st.st_mode))
 		return -ENOENT;
-	listener->dev = st.st_dev;
-	listener->inode = st.st_ino;
+	listener->path = file_id_of(&st);
 	return 0;
 }
 

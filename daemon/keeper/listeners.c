@@ -108,12 +108,10 @@ open_path(const struct listener *listener)
 {
 	union address address = socket_address(listener);
 	int fd = open(address.un.sun_path, O_PATH | O_NOFOLLOW | O_CLOEXEC);
-	struct stat st;
 
 	if (fd < 0)
 		return -errno;
-	if (fstat(fd, &st) == 0 && st.st_dev == listener->dev &&
-	    st.st_ino == listener->inode)
+	if (file_is_at(fd, &listener->path))
 		return fd;
 	close(fd);
 	return -ENOENT;
@@ -150,7 +148,7 @@ change(struct listener *listener, const struct keeper_msg_bind *request)
 			return -errno;
 		listener->backlog = request->backlog;
 	}
-	if (listener->inode == 0 || (listener->mode == request->mode &&
+	if (listener->path.ino == 0 || (listener->mode == request->mode &&
 	    listener->gid == request->gid))
 		return 0;
 	return set_rights(listener, request->mode, request->gid);
@@ -265,9 +263,9 @@ listener_close(struct listener *listener)
 	union address address = socket_address(listener);
 	struct stat st;
 
-	if (address.any.sa_family == AF_UNIX && listener->inode != 0 &&
+	if (address.any.sa_family == AF_UNIX && listener->path.ino != 0 &&
 	    lstat(address.un.sun_path, &st) == 0 &&
-	    st.st_dev == listener->dev && st.st_ino == listener->inode)
+	    file_is(&st, &listener->path))
 		unlink(address.un.sun_path);
 	fd_close(&listener->fd);
 }

@@ -135,8 +135,7 @@ bind_path(int fd, const struct sockaddr_un *un, struct listener *listener)
 		unlink(hidden.sun_path);
 		return rc;
 	}
-	listener->dev = st.st_dev;
-	listener->inode = st.st_ino;
+	listener->path = file_id_of(&st);
 	return 0;
 }
 

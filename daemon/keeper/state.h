@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "common/base/fd.h"
+#include "common/base/file.h"
 #include "daemon/keeper/images.h"
 #include "daemon/keeper/options.h"
 #include "daemon/keeper/process.h"
@@ -35,7 +36,7 @@ struct listener {
 	uint32_t id, flags, type, mode, gid, backlog;
 	uint32_t address_len;
 	uint8_t address[128];	/* as bound: port 0 resolved */
-	uint64_t dev, inode;	/* of a Unix socket's path */
+	struct file_id path;	/* of a Unix socket */
 };
 
 struct kept {

@@ -221,14 +221,7 @@ remember_wal(struct database *base)
 
 	if (stat_wal(base, &st) != 0)
 		memset(&st, 0, sizeof(st));
-	base->wal_dev = st.st_dev;
-	base->wal_ino = st.st_ino;
-}
-
-static int
-is_our_wal(const struct database *base, const struct stat *st)
-{
-	return st->st_dev == base->wal_dev && st->st_ino == base->wal_ino;
+	base->wal = file_id_of(&st);
 }
 
 static int
@@ -319,7 +312,7 @@ database_discard(struct database *base)
 	/* The log of a file that is gone must not be played into the one that
 	 * took its name.  A log that came with that one stays. */
 	if (health != DATABASE_MOVED || stat_wal(base, &st) != 0 ||
-	    !is_our_wal(base, &st))
+	    !file_is(&st, &base->wal))
 		return;
 	snprintf(side, sizeof(side), "%s-wal", base->path);
 	(void)unlink(side);
@@ -353,12 +346,12 @@ is_log_lost(struct database *base)
 {
 	struct stat st;
 
-	if (base->wal_ino == 0) {
+	if (base->wal.ino == 0) {
 		remember_wal(base);
 		return 0;
 	}
 	return stat_wal(base, &st) != 0 ? errno == ENOENT :
-	    !is_our_wal(base, &st);
+	    !file_is(&st, &base->wal);
 }
 
 enum database_health

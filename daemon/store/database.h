@@ -10,9 +10,9 @@
 
 #include <sqlite3.h>
 #include <stdint.h>
-#include <sys/types.h>
 
 #include "common/base/errmsg.h"
+#include "common/base/file.h"
 
 enum statement {
 	SQL_EVENT, SQL_DEATH, SQL_GENERATION, SQL_COMMAND, SQL_POOL, SQL_SLOT,
@@ -27,8 +27,7 @@ struct database {
 	sqlite3 *db;			/* the writer; NULL: not open */
 	sqlite3 *reader;		/* read-only, for history */
 	sqlite3_stmt *stmt[SQL__COUNT];
-	dev_t wal_dev;			/* its -wal file */
-	ino_t wal_ino;
+	struct file_id wal;		/* its -wal file */
 	int (*busy)(void *arg);		/* locked: 1 wait on, 0 give up */
 	void *busy_arg;
 	int fresh;			/* made by this open */

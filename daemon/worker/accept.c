@@ -377,22 +377,13 @@ find_listener(struct worker *worker, uint32_t id)
 	return NULL;
 }
 
-static bool
-is_same(const struct listener *listener, int fd)
-{
-	struct stat status;
-
-	return fstat(fd, &status) == 0 && status.st_dev == listener->dev &&
-	    status.st_ino == listener->ino;
-}
-
 int
 accept_add(struct worker *worker, uint32_t id, int fd)
 {
 	struct listener *held = find_listener(worker, id);
 	struct stat status;
 
-	if (held != NULL && is_same(held, fd)) {
+	if (held != NULL && file_is_at(fd, &held->socket)) {
 		close(fd);
 		return 0;
 	}
@@ -407,8 +398,7 @@ accept_add(struct worker *worker, uint32_t id, int fd)
 		listener->id = id;
 		listener->fd = fd;
 		listener->wanted = false;
-		listener->dev = status.st_dev;
-		listener->ino = status.st_ino;
+		listener->socket = file_id_of(&status);
 		event_assign(&listener->event, worker->base, fd,
 		    EV_READ | EV_PERSIST, on_listener, listener);
 		return 0;

@@ -11,6 +11,7 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
@@ -194,12 +195,6 @@ write_batch(struct access_writer *writer, const struct iovec lines[2],
 
 /* ---- the thread: its descriptor ---------------------------------------------------- */
 
-static bool
-is_same(const struct stat *a, const struct stat *b)
-{
-	return a->st_dev == b->st_dev && a->st_ino == b->st_ino;
-}
-
 /* Is it still the file that we were given?  Else the number is somebody else's,
  * neither to be written to nor to be closed. */
 static bool
@@ -207,7 +202,7 @@ is_ours(struct access_writer *writer, struct stat *now)
 {
 	if (writer->fd < 0)
 		return false;
-	if (fstat(writer->fd, now) == 0 && is_same(now, &writer->file))
+	if (fstat(writer->fd, now) == 0 && file_is(now, &writer->file))
 		return true;
 	writer->fd = -1;
 	set_trouble(writer, ACCESS_LOST_FD, 0);
@@ -268,11 +263,10 @@ take_over(struct access_writer *writer)
 	}
 	writer->fd = fd;
 	/* the same one, opened anew, has its half line still */
-	writer->torn &= is_same(&now, &writer->file);
-	writer->file = now;
+	writer->torn &= file_is(&now, &writer->file);
+	writer->file = file_id_of(&now);
 	/* what a pipe takes in one piece is not mixed with what others write */
-	writer->batch = S_ISREG(writer->file.st_mode) ||
-	    S_ISCHR(writer->file.st_mode) ? BATCH : PIPE_BUF;
+	writer->batch = file_takes_lines(&now) ? BATCH : PIPE_BUF;
 	set_trouble(writer, ACCESS_FINE, 0);
 }
 

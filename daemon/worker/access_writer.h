@@ -15,8 +15,8 @@
 #define DAEMON_WORKER_ACCESS_WRITER_H
 
 #include <pthread.h>
-#include <sys/stat.h>
 
+#include "common/base/file.h"
 #include "daemon/proto/page.h"
 #include "daemon/worker/access_ring.h"
 
@@ -46,7 +46,7 @@ struct access_writer {
 
 	/* the thread's own */
 	int fd;			/* -1: none */
-	struct stat file;	/* of fd, when it was taken over */
+	struct file_id file;	/* of fd, when it was taken over */
 	size_t batch;		/* most bytes of a write */
 	bool torn;		/* half a line is the last in the file */
 };

@@ -80,27 +80,18 @@ watch_master(struct worker *worker, uint64_t now_ns)
 
 /* ---- our own descriptors ------------------------------------------------------------------ */
 
-static bool
-is_same(int fd, dev_t dev, ino_t ino)
-{
-	struct stat status;
-
-	return fstat(fd, &status) == 0 && status.st_dev == dev &&
-	    status.st_ino == ino;
-}
-
 static void
 watch_descriptors(struct worker *worker)
 {
 	for (int fd = WORKER_FD_CHANNEL; fd < WORKER_FD_LISTENERS; fd++)
-		if (worker->own[fd].ino != 0 && !is_same(fd,
-		    worker->own[fd].dev, worker->own[fd].ino))
+		if (worker->own[fd].ino != 0 &&
+		    !file_is_at(fd, &worker->own[fd]))
 			drain_leave(worker, LEAVING_LOST_FD);
 	for (unsigned i = 0; i < WORKER_LISTENERS_MAX; i++) {
 		const struct listener *listener = &worker->listeners[i];
 
-		if (listener->fd >= 0 && !is_same(listener->fd, listener->dev,
-		    listener->ino))
+		if (listener->fd >= 0 &&
+		    !file_is_at(listener->fd, &listener->socket))
 			drain_leave(worker, LEAVING_LOST_FD);
 	}
 }
@@ -111,10 +102,8 @@ remember_descriptors(struct worker *worker)
 	struct stat status;
 
 	for (int fd = WORKER_FD_CHANNEL; fd < WORKER_FD_LISTENERS; fd++)
-		if (fstat(fd, &status) == 0) {
-			worker->own[fd].dev = status.st_dev;
-			worker->own[fd].ino = status.st_ino;
-		}
+		if (fstat(fd, &status) == 0)
+			worker->own[fd] = file_id_of(&status);
 }
 
 /* ---- the beat --------------------------------------------------------------------------------- */

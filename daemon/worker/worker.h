@@ -14,8 +14,8 @@
 #include <event2/event.h>
 #include <event2/event_struct.h>
 #include <stdbool.h>
-#include <sys/types.h>
 
+#include "common/base/file.h"
 #include "common/base/log.h"
 #include "daemon/channel/channel.h"
 #include "daemon/conf/conf.h"
@@ -37,8 +37,7 @@ struct listener {
 	int fd;				/* -1: free row */
 	bool wanted;			/* the master says: poll it */
 	bool armed;
-	dev_t dev;
-	ino_t ino;
+	struct file_id socket;		/* that fd is */
 };
 
 enum worker_phase {
@@ -80,7 +79,7 @@ struct worker {
 	uint64_t fresh_since_ns;	/* a beat of its successor */
 
 	/* own descriptors, as they were */
-	struct { dev_t dev; ino_t ino; } own[WORKER_FD_LISTENERS];
+	struct file_id own[WORKER_FD_LISTENERS];
 
 	enum worker_phase phase;
 	uint64_t drain_deadline_ns;	/* 0: none */
