@@ -320,6 +320,7 @@ def end_leavers(left):
 
 
 @shows("A13")
+@shows("node-X10")
 @pytest.mark.parametrize("how", ["killed", "replaced", "killed without a master"])
 def test_fifty_children_of_a_worker(row, how):
     """Of each fifth kind: in its group, in another one, with a child, orphans, and such
@@ -343,6 +344,7 @@ def test_fifty_children_of_a_worker(row, how):
 
 
 @shows("A13")
+@shows("node-X10")
 @pytest.mark.parametrize("now", [[], ["--now"]], ids=["", "now"])
 def test_children_of_a_worker_at_the_end_of_the_daemon(row, now):
     r = row()

@@ -106,6 +106,7 @@ def test_a_plugin_may_ask_to_be_replaced(c):
     assert c.pool()["restarts"] == 0
 
 
+@shows("node-V1")
 def test_a_worker_knows_itself_by_its_environment(cluster):
     c = cluster(workers=2, routes={"/": "evil"})
 
