@@ -72,6 +72,22 @@ fd_seal(int fd)
 }
 
 int
+fd_sealed(const char *name, const void *data, size_t len)
+{
+	int fd = fd_memfd(name), rc;
+
+	if (fd < 0)
+		return fd;
+	rc = len > 0 ? fd_put(fd, data, len) : 0;
+	if (rc == 0)
+		rc = fd_seal(fd);
+	if (rc == 0)
+		return fd;
+	fd_close(&fd);
+	return rc;
+}
+
+int
 fd_is_sealed(int fd)
 {
 	int seals = fcntl(fd, F_GET_SEALS);

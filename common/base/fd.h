@@ -28,6 +28,8 @@ int fd_seqpacket_pair(int pair[2]);
 int fd_memfd(const char *name);
 /* F_SEAL_SHRINK | GROW | WRITE | SEAL: nobody can change it any more. */
 int fd_seal(int fd);
+/* Both, with that in it. */
+int fd_sealed(const char *name, const void *data, size_t len);
 /* True if fd is a memfd that carries that seal. */
 int fd_is_sealed(int fd);
 

@@ -110,6 +110,7 @@ free_child(struct child *child)
 	for (int i = 0; i < 2; i++)
 		capture_done(&child->captures[i]);
 	scope_done(&child->scope);
+	peer_free(child->peer);
 	fd_close(&child->pidfd);
 	free(child->argv);
 	free(child);
@@ -122,23 +123,30 @@ execute(struct child *child, const struct ends *ends, enum cluster_stage *stage)
 	const struct cluster_spawn *order = &child->order;
 	const char **envp = environment_make((const char *const *)environ,
 	    order->env, order->env == NULL ||
-	    (order->flags & CLUSTER_SPAWN_ENV_ADD) != 0);
+	    (order->flags & CLUSTER_SPAWN_ENV_ADD) != 0,
+	    peer_environment(order->channel));
 	struct exec_plan plan = { .file = child->file,
 	    .argv = (const char *const *)child->argv, .envp = envp,
-	    .cwd = order->cwd, .fd_count = CLUSTER_STDIO_COUNT,
+	    .cwd = order->cwd, .fd_count = EXEC_FDS,
 	    .rlimits = order->rlimits, .nice = order->nice,
 	    .detached = child->detached };
-	int rc;
+	int rc = 0;
 
-	*stage = CLUSTER_STAGE_FORK;
-	if (envp == NULL)
-		return -ENOMEM;
+	if (order->channel != CLUSTER_CHANNEL_NONE)
+		rc = peer_open(child, order->channel, &child->peer);
+	if (rc == 0 && envp == NULL)
+		rc = -ENOMEM;
+	if (rc != 0) {
+		free(envp);
+		return rc;
+	}
 	if (strchr(child->file, '/') == NULL) {
 		plan.path = environment_get(envp, "PATH");
 		if (plan.path == NULL)
 			plan.path = PATH_USUAL;
 	}
 	memcpy(plan.fds, ends->theirs, sizeof(ends->theirs));
+	plan.fds[PEER_FD] = child->peer != NULL ? child->peer->theirs : -1;
 	rc = exec_start(&plan, &child->pid, &child->pidfd, stage);
 	free(envp);
 	return rc;
@@ -176,6 +184,8 @@ attach(struct child *child, struct ends *ends)
 		    ends->ours[fd], ends_is_read(order, fd),
 		    ends_is_written(order, fd)) != 0)
 			failed = true;
+	if (child->peer != NULL && peer_attach(child->peer) != 0)
+		failed = true;
 	event_assign(&child->exit_event, child->table->base, child->pidfd,
 	    EV_READ, on_exit_event, child);
 	if (event_add(&child->exit_event, NULL) != 0)
@@ -258,6 +268,7 @@ child_reap(struct child *child)
 		event_del(&child->deadline_event);
 	for (int fd = 0; fd < CLUSTER_STDIO_COUNT; fd++)
 		stream_end_writing(&child->streams[fd]);
+	peer_end_writing(child->peer);
 	child_begin_linger(child);
 	table->ops->ended(child, table->ctx);
 }
@@ -297,6 +308,8 @@ child_settle(struct child *child)
 	for (int fd = 0; fd < CLUSTER_STDIO_COUNT; fd++)
 		if (child->streams[fd].reads)
 			return;
+	if (peer_is_open(child->peer))
+		return;
 	if (child->stopping && !child->given_up &&
 	    !scope_is_gone(&child->scope))
 		return;
@@ -315,5 +328,6 @@ child_close_all(struct child *child)
 {
 	for (int fd = 0; fd < CLUSTER_STDIO_COUNT; fd++)
 		stream_close(&child->streams[fd]);
+	peer_close(child->peer);
 	finish(child);
 }

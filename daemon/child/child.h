@@ -17,6 +17,7 @@
 
 #include "common/base/buf.h"
 #include "daemon/child/capture.h"
+#include "daemon/child/peer.h"
 #include "daemon/child/scope.h"
 
 struct children;
@@ -49,6 +50,7 @@ struct child {
 	struct event tick_event;	/* between its end and on_close */
 	uint64_t since_ns, linger_until_ns;
 	struct stream streams[CLUSTER_STDIO_COUNT];
+	struct peer *peer;		/* its channel; NULL: none */
 	struct capture captures[2];	/* of 1 and 2 */
 	struct scope scope;
 

@@ -29,6 +29,13 @@ struct children_ops {
 	void (*ended)(struct child *child, void *ctx);
 	/* The last one: it is freed on return. */
 	void (*closed)(struct child *child, void *ctx);
+	/* On its channel; fds: -1 where it was taken. */
+	void (*message)(struct child *child, const struct cluster_message *m,
+	    int *fds, void *ctx);
+	void (*disconnected)(struct child *child, void *ctx);
+	/* What became of a message to it: done() of cluster_send. */
+	void (*sent)(struct child *child, void (*done)(void *arg, int error,
+	    unsigned taken), void *arg, int error, void *ctx);
 	/* A line of its output for the log. */
 	void (*line)(struct child *child, int fd, const char *text, void *ctx);
 };

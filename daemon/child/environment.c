@@ -42,11 +42,12 @@ count_of(const char *const *list)
 }
 
 const char **
-environment_make(const char *const *own, const char *const *given, bool add)
+environment_make(const char *const *own, const char *const *given, bool add,
+    const char *const *channel)
 {
 	size_t count = 0;
-	const char **list = calloc(count_of(own) + count_of(given) + 1,
-	    sizeof(list[0]));
+	const char **list = calloc(count_of(own) + count_of(given) +
+	    count_of(channel) + 1, sizeof(list[0]));
 
 	if (list == NULL)
 		return NULL;
@@ -56,8 +57,11 @@ environment_make(const char *const *own, const char *const *given, bool add)
 			    !is_named(own[i], given))
 				list[count++] = own[i];
 	for (size_t i = 0; given != NULL && given[i] != NULL; i++)
-		if (strchr(given[i], '=') != NULL)
+		if (strchr(given[i], '=') != NULL &&
+		    !is_named(given[i], channels))
 			list[count++] = given[i];
+	for (size_t i = 0; channel != NULL && channel[i] != NULL; i++)
+		list[count++] = channel[i];
 	return list;
 }
 

@@ -9,12 +9,12 @@
 
 /*
  * own: the worker's; given: NULL, or a list ("NAME=value", with add also "NAME",
- * which removes it) that replaces it or (add) is added to it.  What belongs to a
- * channel of ours is never inherited.  The texts are borrowed, the list is freed
- * by the caller; NULL: no memory.
+ * which removes it) that replaces it or (add) is added to it.  What tells of a
+ * channel is in channel alone, or nowhere (NULL).  The texts are borrowed, the
+ * list is freed by the caller; NULL: no memory.
  */
 const char **environment_make(const char *const *own,
-    const char *const *given, bool add);
+    const char *const *given, bool add, const char *const *channel);
 
 /* The value of a name, or NULL. */
 const char *environment_get(const char *const *list, const char *name);

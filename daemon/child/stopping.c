@@ -14,6 +14,7 @@ enum {
 	TICK_MS = 20,
 	UNKILLABLE_MS = 1000,		/* after SIGKILL: no more is done */
 	REST_MAX = 1 << 20,		/* read at the end of the linger time */
+	REST_MESSAGES = 1024,
 };
 
 void
@@ -102,6 +103,8 @@ end_linger(struct child *child)
 		stream_read_rest(&child->streams[fd], REST_MAX);
 		stream_close(&child->streams[fd]);
 	}
+	peer_receive_rest(child->peer, REST_MESSAGES);
+	peer_close(child->peer);
 }
 
 void

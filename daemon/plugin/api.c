@@ -19,6 +19,7 @@
 #include "daemon/http/deadline.h"
 #include "daemon/http/request.h"
 #include "daemon/http/response.h"
+#include "daemon/plugin/child_messages.h"
 #include "daemon/plugin/children.h"
 #include "daemon/plugin/host.h"
 
@@ -542,6 +543,19 @@ api_cancel_free(struct cluster_cancel *token)
 	(void)judged(host_cancel_free(here(), token));
 }
 
+static int
+api_child_send(struct cluster_child *child, const void *data, size_t len,
+    const struct cluster_send *how)
+{
+	return judged(host_child_send(here(), child, data, len, how));
+}
+
+static int
+api_child_disconnect(struct cluster_child *child)
+{
+	return judged(host_child_disconnect(here(), child));
+}
+
 const struct cluster_api host_api = {
 	.size = sizeof(struct cluster_api),
 	.major = CLUSTER_ABI_MAJOR, .minor = CLUSTER_ABI_MINOR,
@@ -570,4 +584,6 @@ const struct cluster_api host_api = {
 	.exec_file = api_exec_file, .run = api_run,
 	.result_done = api_result_done, .cancel_new = api_cancel_new,
 	.cancel = api_cancel, .cancel_free = api_cancel_free,
+	.child_send = api_child_send,
+	.child_disconnect = api_child_disconnect,
 };

@@ -14,6 +14,7 @@
 #include "daemon/child/run.h"
 #include "daemon/child/stream.h"
 #include "daemon/http/request.h"
+#include "daemon/plugin/child_messages.h"
 #include "daemon/plugin/host.h"
 
 static struct cluster_child *
@@ -121,6 +122,9 @@ tell_line(struct child *child, int fd, const char *line, void *ctx)
 static const struct children_ops children_ops = {
 	.output = tell_output, .room = tell_room, .ended = tell_ended,
 	.closed = tell_closed, .line = tell_line,
+	.message = host_tell_child_message,
+	.disconnected = host_tell_child_disconnected,
+	.sent = host_tell_child_sent,
 };
 
 void
@@ -439,6 +443,7 @@ host_child_info(struct host *host, struct cluster_child *handle,
 	*out = (struct cluster_child_info){
 		.size = sizeof(*out), .pid = child->pid,
 		.running = child->running, .referenced = child->referenced,
+		.connected = peer_is_connected(child->peer),
 		.code = child->ended.code, .signal = child->ended.signal,
 		.signal_sent = child->signal_sent,
 		.channel = child->order.channel, .file = child->file,

@@ -103,6 +103,21 @@ inbox_deliver(struct host *host, const struct letter *letter, bool is_answer,
 	inbox->large = NULL;
 }
 
+void
+inbox_show(struct inbox *inbox, const struct cluster_message *m, int *fds)
+{
+	inbox->current = m;
+	inbox->letter = NULL;
+	inbox->fds = fds;
+	inbox->answered = false;
+}
+
+void
+inbox_hide(struct inbox *inbox)
+{
+	inbox->current = NULL;
+}
+
 int
 inbox_take_fd(struct host *host, const struct cluster_message *m,
     unsigned index)

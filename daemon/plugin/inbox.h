@@ -39,6 +39,11 @@ int inbox_judge(struct host *host, const struct letter *letter,
 void inbox_deliver(struct host *host, const struct letter *letter,
     bool is_answer, int *fds);
 
+/* Around a callback that is shown a message which came another way: what the
+ * plugin takes of fds is -1 then. */
+void inbox_show(struct inbox *inbox, const struct cluster_message *m, int *fds);
+void inbox_hide(struct inbox *inbox);
+
 /* For the plugin whose callback runs; as cluster_…(). */
 int inbox_take_fd(struct host *host, const struct cluster_message *m,
     unsigned index);

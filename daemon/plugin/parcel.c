@@ -186,19 +186,28 @@ parcel_fill_answer(struct parcel *parcel, uint64_t to, uint64_t ref,
 }
 
 int
+parcel_fill_child(struct parcel *parcel, const void *data, size_t len,
+    const struct cluster_send *given, struct cluster_send *how)
+{
+	int rc;
+
+	begin(parcel, CHANNEL_MESSAGE);
+	if ((rc = read_how(given, how)) != 0 ||
+	    (rc = take_data(parcel, data, len)) != 0 ||
+	    (rc = take_how(parcel, how)) != 0)
+		return rc;
+	return how->flags & CLUSTER_SEND_NOT_SELF ? -EINVAL :
+	    take_fds(parcel, &how->fds);
+}
+
+int
 parcel_make_large(struct parcel *parcel)
 {
-	int fd = fd_memfd("clusterd-message"), rc;
+	int fd = fd_sealed("clusterd-message", parcel->letter.data,
+	    parcel->letter.len);
 
 	if (fd < 0)
 		return fd == -EMFILE || fd == -ENFILE ? -EMFILE : -ENOMEM;
-	rc = fd_put(fd, parcel->letter.data, parcel->letter.len);
-	if (rc == 0)
-		rc = fd_seal(fd);
-	if (rc != 0) {
-		fd_close(&fd);
-		return -ENOMEM;
-	}
 	parcel->fds[0] = fd;
 	parcel->letter.fds++;
 	return 0;

@@ -36,6 +36,10 @@ int parcel_fill_question(struct parcel *parcel, const char *to,
 int parcel_fill_answer(struct parcel *parcel, uint64_t to, uint64_t ref,
     const void *data, size_t len, const struct cluster_fds *fds);
 
+/* For cluster_child_send(): its target is known. */
+int parcel_fill_child(struct parcel *parcel, const void *data, size_t len,
+    const struct cluster_send *given, struct cluster_send *how);
+
 /* Data that goes beside the frame, into fds[0], which is the caller's then. */
 int parcel_make_large(struct parcel *parcel);
 

@@ -157,6 +157,9 @@ struct cluster_api {
 	struct cluster_cancel *(*cancel_new)(void);
 	void (*cancel)(struct cluster_cancel *token);
 	void (*cancel_free)(struct cluster_cancel *token);
+	int (*child_send)(struct cluster_child *child, const void *data,
+	    size_t len, const struct cluster_send *how);
+	int (*child_disconnect)(struct cluster_child *child);
 };
 
 /* How reply() takes its data. */

@@ -64,8 +64,12 @@ enum cluster_kill_scope {
 	CLUSTER_KILL_TREE,
 };
 
+/* Messages between plugin and child, beside its descriptors of stdio: peer.h,
+ * clusterd-channel(7). */
 enum cluster_channel {
-	CLUSTER_CHANNEL_NONE, CLUSTER_CHANNEL_PACKET, CLUSTER_CHANNEL_LINES,
+	CLUSTER_CHANNEL_NONE,
+	CLUSTER_CHANNEL_PACKET,		/* bytes, topics, descriptors */
+	CLUSTER_CHANNEL_LINES,		/* one JSON text a line; Node's too */
 };
 
 enum cluster_spawn_flag {
@@ -144,10 +148,14 @@ struct cluster_child_events {
 	/* Borrowed for the call.  len 0: the end of it. */
 	void (*on_output)(struct cluster_child *child, int fd,
 	    const void *data, size_t len, void *arg);
-	/* cluster_child_write() said -EAGAIN, there is room now. */
+	/* cluster_child_write() said -EAGAIN, there is room now; fd -1:
+	 * cluster_child_send() did. */
 	void (*on_room)(struct cluster_child *child, int fd, void *arg);
+	/* It has sent one on its channel, from "child", with its pid;
+	 * descriptors by cluster_message_take_fd(). */
 	void (*on_message)(struct cluster_child *child,
 	    const struct cluster_message *message, void *arg);
+	/* Its channel is closed, all that it sent has come. */
 	void (*on_disconnect)(struct cluster_child *child, void *arg);
 	/* It has ended; output may still come, for linger_ms. */
 	void (*on_exit)(struct cluster_child *child,
@@ -301,6 +309,32 @@ cluster_child_ref(struct cluster_child *child, bool ref)
 {
 	return cluster_has(child_ref) ?
 	    cluster_host->child_ref(child, ref) : -ENOSYS;
+}
+
+/*
+ * Send on its channel; how as for cluster_send().  done(): 0 the child has read
+ * it, -EPIPE it ended or closed the channel before it did (or, where it left
+ * other messages unread, it may have), -ETIMEDOUT, -ESHUTDOWN.  0: it is on its
+ * way.  -EAGAIN: 1,024 messages or 1 MiB wait for it, nothing was taken,
+ * on_room(child, -1) says when to go on; -EPIPE: there is no channel, or it is
+ * closed; -EINVAL: as cluster_send(), CLUSTER_SEND_NOT_SELF; with LINES a topic,
+ * a descriptor, no data, or a line feed in it; others as cluster_send().
+ */
+static inline int
+cluster_child_send(struct cluster_child *child, const void *data, size_t len,
+    const struct cluster_send *how)
+{
+	return cluster_has(child_send) ?
+	    cluster_host->child_send(child, data, len, how) : -ENOSYS;
+}
+
+/* Close the channel, after what was sent: at most 1 s for the child to read it,
+ * and to say what it has to say; then on_disconnect.  -EPIPE: it is closed. */
+static inline int
+cluster_child_disconnect(struct cluster_child *child)
+{
+	return cluster_has(child_disconnect) ?
+	    cluster_host->child_disconnect(child) : -ENOSYS;
 }
 
 /* *out: set its size before. */

@@ -1,0 +1,69 @@
+# SPDX-License-Identifier: MIT
+"""Children with a channel, as plugin talk starts them."""
+
+import shlex
+
+from harness import wait
+
+TALK = {"/" + path: "talk" for path in ("start", "send", "fill", "heard", "disconnect", "task")}
+
+
+class Message:
+    def __init__(self, words):
+        topic, flags, fds, size, total, aligned, *rest = words
+        self.topic, self.flags, self.fds, self.len, self.sum, self.aligned = \
+            topic, int(flags), int(fds), int(size), int(total), aligned == "1"
+        blocks = [bytes.fromhex(word) for word in rest]
+        self.data = blocks[0] if self.len else b""
+        self.files = blocks[1 if self.len else 0:]
+
+
+def total(data):
+    value = 0
+    for byte in data:
+        value = (value * 31 + byte) & 0xffffffff
+    return value
+
+
+class Talk:
+    """One child of the one worker."""
+
+    def __init__(self, c, channel, *words, **query):
+        self.c = c
+        query["channel"] = channel
+        answer = self._post("start", query, b"".join(w.encode() + b"\0" for w in words))
+        self._took(answer)
+
+    def _took(self, answer):
+        self.n, self.pid = answer if len(answer) == 2 else (None, None)
+        self.error = answer[0]
+
+    def _post(self, path, query, body=b""):
+        words = "&".join("%s=%s" % pair for pair in query.items() if pair[1] is not None)
+        answer = self.c.post("/%s?%s" % (path, words), body)
+        assert answer.status == 200, answer.text
+        return [int(word) for word in answer.text.split()]
+
+    def send(self, data=b"", **query):
+        return self._post("send", dict(query, n=self.n), data)[0]
+
+    def fill(self, size, most=100000):
+        return tuple(self._post("fill", {"n": self.n, "size": size, "most": most}))
+
+    def disconnect(self):
+        return self._post("disconnect", {"n": self.n})[0]
+
+    def heard(self, event=None):
+        """All that it has told, in order, as lists of words."""
+        text = self.c.get("/heard?n=%d" % self.n).text
+        lines = [shlex.split(line) for line in text.splitlines()]
+        return [line for line in lines if event in (None, line[0])]
+
+    def await_heard(self, event, count=1, timeout=10):
+        wait.until(lambda: len(self.heard(event)) >= count, timeout,
+                   "%d times %s" % (count, event))
+        return self.heard(event)
+
+    def messages(self, count=1, timeout=10):
+        """At least so many, those with it that came along."""
+        return [Message(line[1:]) for line in self.await_heard("message", count, timeout)]
