@@ -184,6 +184,19 @@ times_words(unsigned count, char *out, size_t size)
 	return out;
 }
 
+/* Of one that its plugin ended there are words. */
+static void
+left_words(const struct process *process, const char *how, char *out,
+    size_t size)
+{
+	char words[256] = "";
+
+	if (process->page != NULL && page_read_left(process->page))
+		sample_words(process, words, sizeof(words));
+	snprintf(out, size, "%s%s%s", how, words[0] != '\0' ? ", ended by " : "",
+	    words);
+}
+
 static void
 cause_words(const struct process *process, const struct death *death,
     char *out, size_t size)
@@ -234,8 +247,10 @@ cause_words(const struct process *process, const struct death *death,
 	case CAUSE_OPERATOR:
 		snprintf(out, size, "%s by command", how);
 		break;
-	case CAUSE_NONE:
 	case CAUSE_EXIT:
+		left_words(process, how, out, size);
+		break;
+	case CAUSE_NONE:
 	case CAUSE_SIGNAL:
 		snprintf(out, size, "%s", how);
 		break;

@@ -266,7 +266,14 @@ api_busy(unsigned ms)
 static int
 api_disconnect(const char *reason)
 {
-	here()->ops->disconnect(caller(), reason == NULL ? "" : reason);
+	struct host *host = here();
+
+	if (host->self.info.state == CLUSTER_STATE_STARTING)
+		return answered(-EAGAIN);
+	if (host->replaced || host->self.info.state != CLUSTER_STATE_READY)
+		return answered(-EALREADY);
+	host->replaced = true;
+	host->ops->disconnect(caller(), reason == NULL ? "" : reason);
 	return 0;
 }
 
@@ -556,6 +563,26 @@ api_child_disconnect(struct cluster_child *child)
 	return judged(host_child_disconnect(here(), child));
 }
 
+/* ---- the worker's life ------------------------------------------------------------ */
+
+static void
+api_ready(void)
+{
+	host_say_ready(here());
+}
+
+static int
+api_hold(int delta)
+{
+	return answered(host_hold(here(), delta));
+}
+
+static void
+api_exit(const char *reason)
+{
+	here()->ops->exit(caller(), reason == NULL ? "" : reason);
+}
+
 const struct cluster_api host_api = {
 	.size = sizeof(struct cluster_api),
 	.major = CLUSTER_ABI_MAJOR, .minor = CLUSTER_ABI_MINOR,
@@ -586,4 +613,5 @@ const struct cluster_api host_api = {
 	.cancel = api_cancel, .cancel_free = api_cancel_free,
 	.child_send = api_child_send,
 	.child_disconnect = api_child_disconnect,
+	.ready = api_ready, .hold = api_hold, .exit = api_exit,
 };

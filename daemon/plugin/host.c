@@ -4,6 +4,7 @@
 /* host.c: plugins at work: who answers, and how it is called; see host.h. */
 #include "daemon/plugin/host.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -412,6 +413,13 @@ host_init_http(struct host *host, const struct http_config *config)
 	    &http_ops, host);
 }
 
+/* One that was made for an older host means a failure. */
+static bool
+is_late(const struct plugin *plugin, int rc)
+{
+	return rc == (int)CLUSTER_LATER && plugin->note.abi_minor >= 2;
+}
+
 int
 host_start(struct host *host, size_t *failed)
 {
@@ -426,20 +434,51 @@ host_start(struct host *host, size_t *failed)
 			rc = plugin->desc.start(plugin->self);
 		host->may_block = false;
 		/* what it sent leaves now, and it may hear of room */
-		plugin->started = rc == 0;
+		plugin->started = rc == 0 || is_late(plugin, rc);
 		host_leave(host, frame);
-		if (rc != 0) {
+		if (!plugin->started) {
 			*failed = i;
 			return ERR_FAILED;
 		}
+		plugin->late = rc != 0 && !plugin->said_ready;
+		host->late += plugin->late;
 	}
 	return 0;
+}
+
+void
+host_say_ready(struct host *host)
+{
+	struct plugin *plugin;
+
+	if (host->current >= host->plugin_count)
+		return;
+	plugin = &host->plugins[host->current];
+	plugin->said_ready = true;
+	if (!plugin->late)
+		return;
+	plugin->late = false;
+	if (--host->late == 0)
+		host->ops->ready();
 }
 
 bool
 host_is_held(const struct host *host)
 {
-	return host->timers.holding > 0;
+	return host->timers.holding > 0 || WORD_GET(host->holds) > 0;
+}
+
+int
+host_hold(struct host *host, int delta)
+{
+	int before = WORD_GET(host->holds), after;
+
+	do {
+		if (__builtin_add_overflow(before, delta, &after) || after < 0)
+			return -ERANGE;
+	} while (!__atomic_compare_exchange_n(&host->holds, &before, after,
+	    false, __ATOMIC_RELAXED, __ATOMIC_RELAXED));
+	return 0;
 }
 
 void

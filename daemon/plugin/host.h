@@ -35,6 +35,10 @@ struct host_ops {
 	void (*closed)(void);
 	/* Something waits in the control channel. */
 	void (*waits)(void);
+	/* All plugins that were late are ready.  A callback is above us. */
+	void (*ready)(void);
+	/* The plugin ends this worker.  Does not return. */
+	void (*exit)(const char *plugin, const char *reason);
 	/* We are the child of a fork() in a plugin.  Does not return. */
 	void (*copied)(void);
 };
@@ -61,6 +65,9 @@ struct host {
 	uint64_t worker_id, generation;
 	int64_t handler_ms;
 
+	unsigned late;			/* plugins that are not ready yet */
+	int holds;			/* cluster_hold(), of all threads */
+	bool replaced;			/* a plugin has asked for it */
 	unsigned current;		/* plugin whose callback runs */
 	bool in_callback;
 	bool may_block;			/* none is served yet */
@@ -79,10 +86,16 @@ void host_init(struct host *host, struct event_base *base,
 int host_init_http(struct host *host, const struct http_config *config);
 
 /*
- * Start the plugins in order.  0; else the one at *failed did not start: class
+ * Start the plugins in order.  0, with host->late of them still to say that they
+ * are ready; else the one at *failed did not start: class
  * in host->fatal (FATAL_NONE: it may be tried again).  May block.
  */
 int host_start(struct host *host, size_t *failed);
+
+/* The plugin whose callback runs is ready. */
+void host_say_ready(struct host *host);
+/* 0, or -ERANGE. */
+int host_hold(struct host *host, int delta);
 
 /* Each beat. */
 void host_tick(struct host *host, uint64_t now_ns);

@@ -24,6 +24,8 @@ struct plugin {
 	void *self;			/* NULL until plugin_fill() */
 	void *handle;			/* of dlopen */
 	int started;
+	bool late;			/* started, and to say that it is ready */
+	bool said_ready;
 	bool wants_room;		/* for messages: it was refused one */
 };
 

@@ -56,7 +56,8 @@ struct page_beat {
 struct page_gauges {
 	uint32_t connections, closable, fds, children, requests_open;
 	uint32_t ready;		/* READY was said: it may have been lost */
-	uint32_t reserved[10];
+	uint32_t left;		/* a plugin ended it: its words say why */
+	uint32_t reserved[9];
 };
 
 enum page_doing_kind { DOING_NOTHING, DOING_REQUEST, DOING_START, DOING_STOP,

@@ -130,6 +130,12 @@ page_read_ready(const struct page *shared)
 	return __atomic_load_n(&shared->gauges.ready, __ATOMIC_ACQUIRE) != 0;
 }
 
+int
+page_read_left(const struct page *shared)
+{
+	return WORD_GET(shared->gauges.left) != 0;
+}
+
 static void
 copy_doing(const struct page_doing *from, struct page_doing *doing)
 {

@@ -57,6 +57,8 @@ uint64_t page_read_beat(const struct page *shared);
 uint32_t page_read_number(const struct page *shared);
 /* Has this worker said READY on its channel? */
 int page_read_ready(const struct page *shared);
+/* Did its plugin end it?  After its end; the words say why. */
+int page_read_left(const struct page *shared);
 
 /*
  * Copy entry 0..PAGE_DOING - 1.  path is terminated, not escaped; method and

@@ -91,6 +91,13 @@ board_set_ready(struct board *board)
 	__atomic_store_n(&board->page->gauges.ready, 1, __ATOMIC_RELEASE);
 }
 
+/* A plugin ends the worker; why is in its words. */
+static inline void
+board_set_left(struct board *board)
+{
+	WORD_SET(board->page->gauges.left, 1);
+}
+
 struct board_work {
 	enum page_doing_kind kind;
 	unsigned plugin, route, method;

@@ -15,7 +15,6 @@
 
 enum {
 	NOTICE_MS = 10000,
-	STOP_MS = 1000,
 	CLIENT_GONE = 499,		/* the status of no answer at all */
 };
 
@@ -114,11 +113,10 @@ access_reopen(struct worker *worker, int fd, bool is_pipe)
 }
 
 void
-access_stop(struct worker *worker)
+access_stop(struct worker *worker, unsigned ms)
 {
 	if (worker->access.running)
-		access_writer_stop(&worker->access.writer,
-		    clock_scaled_ms(STOP_MS));
+		access_writer_stop(&worker->access.writer, ms);
 }
 
 /* ---- a request -------------------------------------------------------------------- */

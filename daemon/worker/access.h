@@ -43,7 +43,7 @@ void access_end_request(struct worker *worker, struct conn *conn,
 /* Each beat. */
 void access_tick(struct worker *worker, uint64_t now_ns);
 
-/* Write what waits, a second at most; the process ends. */
-void access_stop(struct worker *worker);
+/* Write what waits, for at most ms; the process ends. */
+void access_stop(struct worker *worker, unsigned ms);
 
 #endif

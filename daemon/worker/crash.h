@@ -15,4 +15,7 @@
 /* name: of the worker, page: its own; borrowed for ever.  0 or -errno. */
 int crash_install(const char *name, struct page *page);
 
+/* For the death record, of a worker that goes with a reason. */
+void crash_leave_words(const char *text);
+
 #endif

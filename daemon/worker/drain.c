@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
@@ -14,6 +15,7 @@
 #include "common/base/failpoint.h"
 #include "common/base/forked.h"
 #include "daemon/plugin/children.h"
+#include "daemon/worker/crash.h"
 #include "daemon/worker/worker.h"
 
 enum { PERSON_MS = 1000, FINISH_MS = 1000 };
@@ -32,13 +34,32 @@ drain_stop(struct worker *worker)
 	host_stop(&worker->host);
 	if (!worker->keeper_lost)
 		talk_finish(worker, clock_scaled_ms(FINISH_MS));
-	access_stop(worker);
+	access_stop(worker, clock_scaled_ms(FINISH_MS));
 	beat_now(worker);
 	check_leaks();
 	_exit(0);
 }
 
-static void
+_Noreturn void
+drain_exit(struct worker *worker, const char *plugin, const char *reason)
+{
+	uint64_t end_ns = clock_now_ns() + clock_scaled_ms(FINISH_MS) *
+	    NS_PER_MS, now_ns;
+	char text[PAGE_WORDS];
+
+	snprintf(text, sizeof(text), "%s: %s", plugin, reason);
+	crash_leave_words(text);
+	board_set_left(&worker->board);
+	lines_say(LL_ERROR, "ended by its plugin %s", text);
+	talk_finish(worker, clock_scaled_ms(FINISH_MS));
+	now_ns = clock_now_ns();
+	access_stop(worker, now_ns < end_ns ?
+	    (unsigned)((end_ns - now_ns) / NS_PER_MS) : 0);
+	beat_now(worker);
+	_exit(0);
+}
+
+static _Noreturn void
 finish(struct worker *worker)
 {
 	worker->aborted += http_abort_all(&worker->host.http);
@@ -88,6 +109,8 @@ drain_begin(struct worker *worker, uint64_t deadline_ns)
 		worker->drain_deadline_ns = deadline_ns;
 		arm_deadline(worker);
 	}
+	if (worker->phase == PHASE_START)	/* for a plugin; nobody has come */
+		finish(worker);
 	if (worker->phase != PHASE_SERVE)
 		return;
 	worker->phase = PHASE_DRAIN;

@@ -199,6 +199,41 @@ set_environment(struct worker *worker)
 	}
 }
 
+/* ---- ready ------------------------------------------------------------------------------------ */
+
+static void
+serve(struct worker *worker)
+{
+	(void)FP("worker.before_ready");
+	worker->phase = PHASE_SERVE;
+	self_set_state(&worker->host, CLUSTER_STATE_READY);
+	accept_update(worker);
+}
+
+static void
+say_ready(struct worker *worker)
+{
+	talk_say_ready(worker);
+	/* after the word, so that who reads this finds the word in the channel
+	 * or knows that it was taken */
+	if (worker->channel.queued == 0)
+		board_set_ready(&worker->board);
+}
+
+/* The last plugin that was late is ready.  It may be on its way out by now. */
+static void
+on_ready(evutil_socket_t fd, short what, void *arg)
+{
+	struct worker *worker = arg;
+
+	(void)fd;
+	(void)what;
+	if (worker->phase != PHASE_START)
+		return;
+	serve(worker);
+	say_ready(worker);
+}
+
 /* ---- the loop ------------------------------------------------------------------------------ */
 
 static void
@@ -257,6 +292,32 @@ say_probe(unsigned route, enum probe_word word)
 	talk_say_probe(&the_worker, route, word);
 }
 
+/* From the loop, as all that begins to serve. */
+static void
+plugins_ready(void)
+{
+	struct worker *worker = &the_worker;
+
+	event_assign(&worker->ready_event, worker->base, -1, 0, on_ready,
+	    worker);
+	event_active(&worker->ready_event, EV_TIMEOUT, 0);
+}
+
+/* Before READY it may be for good, as where start() fails. */
+static void
+plugin_exit(const char *plugin, const char *reason)
+{
+	struct worker *worker = &the_worker;
+
+	if (worker->phase == PHASE_START) {
+		crash_leave_words(reason);
+		give_up(worker, worker->host.fatal, plugin,
+		    worker->host.fatal_text[0] != '\0' ?
+		    worker->host.fatal_text : reason);
+	}
+	drain_exit(worker, plugin, reason);
+}
+
 /* The parent serves on and has the only answer. */
 static _Noreturn void
 plugin_copied(void)
@@ -277,6 +338,7 @@ static const struct host_ops host_ops = {
 	.probe = say_probe, .ended = request_ended,
 	.closed = connection_closed,
 	.waits = channel_waits,
+	.ready = plugins_ready, .exit = plugin_exit,
 	.copied = plugin_copied,
 };
 
@@ -472,16 +534,11 @@ start_worker(struct worker *worker)
 	start_plugins(worker);
 	listeners = take_listeners(worker);
 	talk_say_listening(worker, listeners);
-	(void)FP("worker.before_ready");
-	worker->phase = PHASE_SERVE;
-	self_set_state(&worker->host, CLUSTER_STATE_READY);
 	beat_init(worker);
+	if (worker->host.late == 0)
+		serve(worker);
 	beat_now(worker);
-	accept_update(worker);
 	talk_init(worker);
-	talk_say_ready(worker);
-	/* after the word, so that who reads this finds the word in the channel
-	 * or knows that it was taken */
-	if (worker->channel.queued == 0)
-		board_set_ready(&worker->board);
+	if (worker->phase != PHASE_START)
+		say_ready(worker);
 }

@@ -60,7 +60,7 @@ struct worker {
 	bool talking;			/* these are there */
 	uint32_t master_number;		/* that our messages go through */
 	struct mail_debt { uint32_t master, letters, error; } debt;
-	struct event lifeline_event, signal_event;
+	struct event lifeline_event, signal_event, ready_event;
 	struct event beat_event, drain_event, retry_event;
 	uint64_t beats, loops;		/* loops: since the last beat */
 
@@ -164,6 +164,9 @@ void drain_begin(struct worker *worker, uint64_t deadline_ns);
 void drain_check(struct worker *worker);
 /* Stop the plugins and leave.  Does not return. */
 _Noreturn void drain_stop(struct worker *worker);
+/* A plugin ends us, without a drain. */
+_Noreturn void drain_exit(struct worker *worker, const char *plugin,
+    const char *reason);
 /* Has the keeper ended?  Async-signal-safe. */
 bool drain_is_lifeline_cut(void);
 void drain_keeper_lost(struct worker *worker);

@@ -160,6 +160,10 @@ struct cluster_api {
 	int (*child_send)(struct cluster_child *child, const void *data,
 	    size_t len, const struct cluster_send *how);
 	int (*child_disconnect)(struct cluster_child *child);
+	/* the worker's life */
+	void (*ready)(void);
+	int (*hold)(int delta);
+	void (*exit)(const char *reason);	/* does not return */
 };
 
 /* How reply() takes its data. */
@@ -369,7 +373,8 @@ cluster_busy(unsigned ms)
 	return cluster_has(busy) ? cluster_host->busy(ms) : -ENOSYS;
 }
 
-/* Replace this worker: a successor first, then this one is drained. */
+/* Replace this worker: a successor first, then this one is drained.  -EALREADY:
+ * that was asked for, or it ends already; -EAGAIN: it is not ready yet. */
 static inline int
 cluster_disconnect(const char *reason)
 {
@@ -378,7 +383,8 @@ cluster_disconnect(const char *reason)
 }
 
 /* In start(): this worker can not be of use until the operator acts.  start()
- * then returns non-zero.  Without it a start that fails is tried again. */
+ * then returns non-zero, or after CLUSTER_LATER cluster_exit() is called.  Without
+ * it a start that fails is tried again. */
 static inline int
 cluster_fatal(enum cluster_fatal_class class_, const char *text)
 {

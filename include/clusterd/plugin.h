@@ -111,7 +111,9 @@ struct cluster_plugin {
 	 * worker and must not block (cluster_busy() for the exceptions).
 	 *
 	 * start: once, options are in self.  May block up to start_timeout.
-	 * Non-zero: the worker ends and is tried again (see cluster_fatal).
+	 * CLUSTER_LATER (since 1.2): it goes on, and the worker is not ready
+	 * before cluster_ready(), nor later than start_timeout.  Any other but
+	 * 0: the worker ends and is tried again (see cluster_fatal).
 	 */
 	int (*start)(void *self);
 	/* stop: once, no request is open any more.  May block, stop_timeout. */

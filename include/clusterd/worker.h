@@ -11,6 +11,7 @@
 #define CLUSTERD_WORKER_H
 
 #include <stdbool.h>
+#include <stdlib.h>
 #include <sys/types.h>
 
 #include <clusterd/api.h>
@@ -100,6 +101,38 @@ cluster_pool_info(const char *pool, struct cluster_pool_info *out)
 {
 	return cluster_has(pool_info) ?
 	    cluster_host->pool_info(pool, out) : -ENOSYS;
+}
+
+/* After start() answered CLUSTER_LATER: this plugin is ready.  The worker is when
+ * all are; until then it has no clients. */
+static inline void
+cluster_ready(void)
+{
+	if (cluster_has(ready))
+		cluster_host->ready();
+}
+
+/* Work outside of requests has begun (1) or ended (-1), or several: a drain awaits
+ * its end, until drain_timeout.  From any thread.  -ERANGE: more have ended than
+ * were begun. */
+static inline int
+cluster_hold(int delta)
+{
+	return cluster_has(hold) ? cluster_host->hold(delta) : -ENOSYS;
+}
+
+/*
+ * The end of this worker, now: a death like any other, with the reason in events
+ * and `why', and a restart that is delayed if it happens again and again.  What
+ * was sent to other workers leaves before, for at most 1 s; requests are cut.
+ * To be replaced in peace: cluster_disconnect().
+ */
+static inline _Noreturn void
+cluster_exit(const char *reason)
+{
+	if (cluster_has(exit))
+		cluster_host->exit(reason);
+	abort();
 }
 
 #endif
