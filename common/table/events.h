@@ -7,6 +7,9 @@
 #ifndef CLUSTERD_TABLE_EVENTS_H
 #define CLUSTERD_TABLE_EVENTS_H
 
+#include <stddef.h>
+#include <stdint.h>
+
 #include "common/base/log.h"
 
 enum event_id {
@@ -30,5 +33,12 @@ extern const struct event_row event_table[EVENT__COUNT];
 
 /* Id by name, or -1. */
 int event_by_name(const char *name);
+
+/*
+ * "worker.*,config.applied": which events are meant, a bit for each.  A word is a
+ * name or, with a '*' at its end, how names begin.  0, or -1: a word that means
+ * none, or no word at all.  len: of text.
+ */
+int events_parse_pattern(const char *text, size_t len, uint64_t *events);
 
 #endif

@@ -11,8 +11,8 @@
 #include "common/base/clock.h"
 #include "common/base/memory.h"
 
-enum { RATE_STATE = 10, RATE_MESSAGE = 10000,
-	RATE_LATE = 3 * CHANNEL_QUEUE_MESSAGES };
+enum { RATE_STATE = 10, RATE_COMMAND = 3 * CHANNEL_COMMANDS_A_SECOND,
+	RATE_MESSAGE = 10000, RATE_LATE = 3 * CHANNEL_QUEUE_MESSAGES };
 
 struct channel_queued {
 	struct channel_queued *next;
@@ -202,12 +202,27 @@ channel_receive(struct channel *channel, struct channel_packet *packet,
 	}
 }
 
+static uint32_t
+rate_of(enum channel_type type)
+{
+	switch ((unsigned)type) {
+	case CHANNEL_MESSAGE:
+	case CHANNEL_ANSWER:
+		return RATE_MESSAGE;
+	case CHANNEL_COMMAND:
+	case CHANNEL_FOLLOW:
+	case CHANNEL_UNFOLLOW:
+		return RATE_COMMAND;
+	}
+	return RATE_STATE;
+}
+
 int
 channel_check_rate(struct channel *channel, enum channel_type type,
     uint64_t now_ns, struct errmsg *err)
 {
-	uint32_t limit = type == CHANNEL_MESSAGE || type == CHANNEL_ANSWER ||
-	    type == CHANNEL_COMMAND ? RATE_MESSAGE + RATE_LATE : RATE_STATE;
+	uint32_t rate = rate_of(type);
+	uint32_t limit = rate == RATE_MESSAGE ? rate + RATE_LATE : rate;
 
 	if (type == CHANNEL_TAKEN)
 		return 0;
@@ -218,6 +233,5 @@ channel_check_rate(struct channel *channel, enum channel_type type,
 	if (++channel->rate[type] <= limit)
 		return 0;
 	return errmsg_set(err, ERR_FORMAT, "more than %u of %s in a second",
-	    limit == RATE_STATE ? limit : (uint32_t)RATE_MESSAGE,
-	    channel_record(type)->name);
+	    rate, channel_record(type)->name);
 }

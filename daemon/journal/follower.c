@@ -17,8 +17,6 @@
 
 enum { HISTORY_ROWS = 256 };	/* read from the store at a time */
 
-_Static_assert(EVENT__COUNT <= 64, "range.events has a bit for each");
-
 struct journal_follower {
 	struct journal *journal;
 	struct journal_range range;
@@ -143,6 +141,16 @@ journal_event_worker(const struct journal_event *event, char *name,
 		*id = *id * 10 + (uint64_t)(*at - '0');
 }
 
+static void
+tell_gap(struct journal_follower *follower)
+{
+	const struct journal_event event = {
+		.seq = journal_oldest(follower->journal) - 1, .id = -1,
+	};
+
+	tell(follower, JOURNAL_GAP, &event);
+}
+
 /* What is between here and the ring is not to be had. */
 static void
 skip_to_ring(struct journal_follower *follower)
@@ -174,7 +182,7 @@ on_history(void *arg, const struct store_answer *answer)
 		tell_event(follower, &event);
 	}
 	if (answer->rc != 0 && !follower->gone)
-		tell(follower, JOURNAL_GAP, NULL);
+		tell_gap(follower);
 	if (answer->rc != 0 || (!answer->more && !follower->waiting))
 		skip_to_ring(follower);
 	if (release(follower))
@@ -197,7 +205,7 @@ ask_store(struct journal_follower *follower)
 		follower->job = job;
 		return;
 	}
-	tell(follower, JOURNAL_GAP, NULL);
+	tell_gap(follower);
 	skip_to_ring(follower);
 }
 

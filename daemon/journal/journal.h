@@ -99,7 +99,7 @@ enum journal_news {
 	JOURNAL_CURRENT,	/* history is told, from here on it is live */
 	JOURNAL_DONE,		/* the range is complete; the follower is gone */
 	JOURNAL_LAGGED,		/* too far behind; the follower is gone */
-	JOURNAL_GAP,		/* history cannot be read: goes on with the ring */
+	JOURNAL_GAP,		/* history cannot be read: goes on behind seq */
 	JOURNAL_LOST,		/* too far behind: goes on with what comes now */
 };
 enum journal_reply {

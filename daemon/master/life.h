@@ -10,6 +10,7 @@
 #ifndef CLUSTERD_MASTER_LIFE_H
 #define CLUSTERD_MASTER_LIFE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -48,6 +49,9 @@ const struct conf_pool *life_conf(struct master *m, uint16_t row);
 
 void life_message(struct process *process, struct channel_packet *packet,
     int *fds, size_t count);
+/* May it send, give commands, watch events now?  By the table of states; nothing of
+ * it changes by that. */
+bool life_may_request(struct process *process);
 void life_violation(struct process *process, const char *why);
 /* At adoption: a READY that the master before has taken, and not kept.  in_doubt
  * where its channel cannot be read now: to be asked again. */

@@ -33,6 +33,7 @@
 #include "daemon/master/link.h"
 #include "daemon/master/logs.h"
 #include "daemon/master/master.h"
+#include "daemon/master/process.h"
 #include "daemon/master/start.h"
 #include "daemon/master/sources.h"
 #include "daemon/master/tick.h"
@@ -75,6 +76,9 @@ master_end(struct master *m, int status, const char *fmt, ...)
 	if (m->control != NULL)
 		control_stop(m->control);
 	m->control = NULL;
+	for (size_t i = 0; i < MEMO_WORKERS; i++)
+		if (m->process[i] != NULL)
+			observe_lose(m->process[i]);
 	if (m->journal != NULL)
 		journal_free(m->journal);
 	m->journal = NULL;

@@ -13,6 +13,7 @@
 #include "common/base/escape.h"
 #include "common/base/log.h"
 #include "daemon/journal/journal.h"
+#include "daemon/master/cells.h"
 #include "daemon/master/change.h"
 #include "daemon/master/life.h"
 #include "daemon/master/listeners.h"
@@ -23,6 +24,7 @@
 #include "daemon/master/turn.h"
 #include "daemon/proto/connection.h"
 #include "daemon/supervisor/state.h"
+#include "daemon/supervisor/worker_fsm.h"
 
 void
 life_violation(struct process *process, const char *why)
@@ -37,6 +39,15 @@ life_violation(struct process *process, const char *why)
 	log_warn("worker %s[%d]: breaks the protocol: %s", process->name,
 	    process->pid, text);
 	life_feed(process->master, process->row, WE_VIOLATION, NULL);
+}
+
+bool
+life_may_request(struct process *process)
+{
+	unsigned state = turn_look(process->master)->worker[process->row].state;
+
+	cells_note(state, WE_REQUEST);
+	return worker_edge(state, WE_REQUEST)->kind == EDGE_GO;
 }
 
 static void
@@ -196,9 +207,11 @@ life_message(struct process *process, struct channel_packet *packet, int *fds,
 		relay_message(process, packet, fds, count);
 		break;
 	case CHANNEL_COMMAND:
-		/* Of a plugin to the daemon: not in this version; a sender may
-		 * try, and is told nothing. */
-		life_feed(process->master, process->row, WE_REQUEST, NULL);
+		command_message(process, packet);
+		break;
+	case CHANNEL_FOLLOW:
+	case CHANNEL_UNFOLLOW:
+		observe_message(process, packet);
 		break;
 	case CHANNEL_NONE:
 	case CHANNEL_STOP:
@@ -213,6 +226,7 @@ life_message(struct process *process, struct channel_packet *packet, int *fds,
 	case CHANNEL_GATE:
 	case CHANNEL_REPORT:
 	case CHANNEL_SYNCED:
+	case CHANNEL_EVENT:
 	case CHANNEL__COUNT:
 		life_violation(process, "a message of the master's");
 		break;

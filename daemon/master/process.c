@@ -26,6 +26,9 @@
 #include "daemon/master/master.h"
 #include "daemon/master/output.h"
 
+/* What waits in the channel of a worker that reads slowly. */
+enum { FULL_MESSAGES = 256, FULL_BYTES = 256 * 1024 };
+
 static void
 process_map_page(struct process *process)
 {
@@ -154,12 +157,26 @@ process_flush(struct process *process)
 		event_add(process->channel_writable, NULL);
 }
 
+bool
+process_is_full(const struct process *process)
+{
+	return process->channel.queued > FULL_MESSAGES ||
+	    process->channel.queued_bytes > FULL_BYTES;
+}
+
 static void
 process_on_writable(evutil_socket_t fd, short what, void *arg)
 {
+	struct process *process = arg;
+
 	(void)fd;
 	(void)what;
-	process_flush(arg);
+	process_flush(process);
+	if (process->channel.queued <= FULL_MESSAGES / 2 &&
+	    process->channel.queued_bytes <= FULL_BYTES / 2) {
+		command_go_on(process);
+		observe_go_on(process);
+	}
 }
 
 void
@@ -205,6 +222,8 @@ void
 process_bury(struct process *process)
 {
 	relay_lose_receiver(process);
+	command_lose(process);
+	observe_lose(process);
 	event_drop(&process->channel_readable);
 	event_drop(&process->channel_writable);
 	event_drop(&process->room);
@@ -254,6 +273,26 @@ process_say(struct process *process, struct channel_packet *packet,
     size_t tail, int fd)
 {
 	return process_pass(process, packet, tail, &fd, fd >= 0 ? 1 : 0) == 0;
+}
+
+bool
+process_say_json(struct process *process, struct channel_packet *packet,
+    const char *json, size_t len)
+{
+	size_t most = channel_record(packet->header.type)->tail_max;
+	bool said;
+	int fd;
+
+	if (len <= most) {
+		memcpy(channel_tail(packet, NULL), json, len);
+		return process_say(process, packet, len, -1);
+	}
+	fd = fd_memfd("clusterd-json");
+	said = fd >= 0 && fd_put(fd, json, len) == 0 &&
+	    ftruncate(fd, (off_t)len + 1) == 0 && fd_seal(fd) == 0 &&
+	    process_say(process, packet, 0, fd);
+	fd_close(&fd);
+	return said;
 }
 
 bool

@@ -16,7 +16,9 @@
 #include <stdint.h>
 
 #include "daemon/channel/channel.h"
+#include "daemon/master/command.h"
 #include "daemon/master/link.h"
+#include "daemon/master/observe.h"
 #include "daemon/master/relay.h"
 #include "daemon/proto/log_frame.h"
 #include "daemon/master/sample.h"
@@ -73,6 +75,8 @@ struct process {
 	size_t tail_len;		/* ever written */
 	struct channel channel;
 	struct relay_end relay;		/* messages of plugins */
+	struct command_end commands;	/* what they ask of the daemon */
+	struct observe_end observers;	/* what they watch */
 
 	/* dispatch */
 	bool on;			/* READY and takes connections */
@@ -138,6 +142,11 @@ bool process_say(struct process *process, struct channel_packet *packet,
  * end is gone, or there are no numbers for them. */
 int process_pass(struct process *process, struct channel_packet *packet,
     size_t tail, const int *fds, size_t count);
+/* A RESULT or EVENT with its JSON, of any length. */
+bool process_say_json(struct process *process, struct channel_packet *packet,
+    const char *json, size_t len);
+/* So much waits for it that who can wait should. */
+bool process_is_full(const struct process *process);
 bool process_say_stop(struct process *process);
 bool process_say_drain(struct process *process, uint64_t deadline_ns);
 bool process_say_key(struct process *process, uint32_t key, int64_t value);

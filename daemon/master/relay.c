@@ -9,14 +9,12 @@
 #include <sys/stat.h>
 
 #include "common/base/fd.h"
-#include "daemon/master/cells.h"
 #include "daemon/master/life.h"
 #include "daemon/master/master.h"
 #include "daemon/master/process.h"
 #include "daemon/master/relay_parts.h"
 #include "daemon/master/turn.h"
 #include "daemon/supervisor/state.h"
-#include "daemon/supervisor/worker_fsm.h"
 
 /* ---- reports, gathered by receiver ------------------------------------------------ */
 
@@ -409,16 +407,6 @@ relay_leave(struct master *m)
 	reports_leave();
 }
 
-/* By the table of states; nothing of it changes by that. */
-static bool
-may_send(struct process *from)
-{
-	unsigned state = turn_look(from->master)->worker[from->row].state;
-
-	cells_note(state, WE_REQUEST);
-	return worker_edge(state, WE_REQUEST)->kind == EDGE_GO;
-}
-
 void
 relay_message(struct process *from, struct channel_packet *packet,
     const int *fds, size_t count)
@@ -426,7 +414,7 @@ relay_message(struct process *from, struct channel_packet *packet,
 	switch ((unsigned)packet->header.type) {
 	case CHANNEL_MESSAGE:
 	case CHANNEL_ANSWER:
-		if (may_send(from))
+		if (life_may_request(from))
 			take_letters(from, packet, fds, count);
 		break;
 	case CHANNEL_TAKEN:

@@ -73,6 +73,8 @@ look_at_workers(struct master *m, uint64_t now, bool late)
 			continue;
 		process_flush(process);
 		relay_tick(process);
+		command_tick(process);
+		observe_tick(process);
 		if (process->untold != 0)
 			actions_say_again(process);
 		if (process->untold_log)

@@ -4,6 +4,8 @@
 /* messages.c: codec of the control channel; see messages.h. */
 #include "daemon/proto/messages.h"
 
+#include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "common/base/check.h"
@@ -86,6 +88,15 @@ channel_letters(const struct channel_packet *packet)
 		return packet->body.reply.letters;
 	}
 	return 1;
+}
+
+char *
+channel_command_id(uint64_t worker_id, uint64_t ref,
+    char out[CHANNEL_COMMAND_ID])
+{
+	snprintf(out, CHANNEL_COMMAND_ID, "p%" PRIx64 ".%" PRIx64, worker_id,
+	    ref & 0xffffffffffffff);
+	return out;
 }
 
 uint8_t *

@@ -29,6 +29,9 @@ enum listener_op { LISTENER_ADD = 1, LISTENER_DROP, LISTENER_ARM,
 enum { LISTENER_ALL = 0 };	/* with DISARM, in place of an id */
 enum gate_op { GATE_OP_SHUT = 1, GATE_OP_LEAVE, GATE_OP_OPEN,
 	GATE__LAST = GATE_OP_OPEN };
+enum result_kind { RESULT_ROW, RESULT_PROGRESS, RESULT_DONE,
+	RESULT__LAST = RESULT_DONE };
+enum { FOLLOW_PATTERN = 256 };
 enum probe_word { PROBE_ASK = 1, PROBE_LIVED, PROBE_UNUSED,
 	PROBE__LAST = PROBE_UNUSED };
 
@@ -108,6 +111,12 @@ size_t channel_end(struct channel_packet *packet, size_t tail);
 /* Does it carry letters (letter.h), and how many; 1 for all others. */
 bool channel_is_mail(const struct channel_packet *packet);
 uint32_t channel_letters(const struct channel_packet *packet);
+
+/* The id under which a change is on record that a plugin asked for: never used by
+ * another, so that its worker can ask any master for the end.  Returns out. */
+enum { CHANNEL_COMMAND_ID = 33 };
+char *channel_command_id(uint64_t worker_id, uint64_t ref,
+    char out[CHANNEL_COMMAND_ID]);
 
 /* Where the tail of a message starts, and its length in a checked packet. */
 uint8_t *channel_tail(struct channel_packet *packet, size_t *len);

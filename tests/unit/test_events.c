@@ -53,12 +53,38 @@ test_names(void **state)
 			fail_msg("no event %s", names[i]);
 }
 
+static void
+test_patterns(void **state)
+{
+	static const char *const wrong[] = { "", "*.ready", "worker", "worker.*,",
+		",worker.*", "worker.redy", "worker.*, config.*", "zzz*",
+		"worker.ready*x" };
+	const uint64_t ready = (uint64_t)1 << EVENT_WORKER_READY;
+	uint64_t found = 0;
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(wrong); i++)
+		if (events_parse_pattern(wrong[i], strlen(wrong[i]),
+		    &found) == 0)
+			fail_msg("a pattern: \"%s\"", wrong[i]);
+	assert_int_equal(events_parse_pattern("worker.ready since", 12,
+	    &found), 0);
+	assert_int_equal(found, ready);
+	assert_int_equal(events_parse_pattern("config.*,worker.ready", 21,
+	    &found), 0);
+	assert_int_equal(found, ready | (uint64_t)1 << EVENT_CONFIG_APPLIED |
+	    (uint64_t)1 << EVENT_CONFIG_REJECTED);
+	assert_int_equal(events_parse_pattern("*", 1, &found), 0);
+	assert_int_equal(found, ~(uint64_t)0 >> (64 - EVENT__COUNT));
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_rows),
 		cmocka_unit_test(test_names),
+		cmocka_unit_test(test_patterns),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL) ? 1 : 0;

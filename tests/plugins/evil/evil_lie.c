@@ -163,6 +163,17 @@ send_taken(uint64_t master, uint64_t letters)
 	    -errno : 0;
 }
 
+/* COMMAND: `scale', of the plugin that is so many'th; this one may nothing. */
+static int
+send_command(uint32_t instance)
+{
+	uint32_t frame[14] = { 10, 40, 1, 0, instance };
+
+	memcpy(frame + 6, "scale", 5);
+	return send(FD_CHANNEL, frame, sizeof(frame), MSG_NOSIGNAL) < 0 ?
+	    -errno : 0;
+}
+
 /* Of a master before the first one. */
 static int
 send_taken_before(void)
@@ -195,7 +206,7 @@ frames[] = {
 	{ "online", 1, 72, 88 }, { "unknown", 99, 0, 16 }, { "none", 0, 0, 16 },
 	{ "master", 11, 8, 24 }, { "cut", 3, 8, 20 }, { "short", 3, 8, 7 },
 	{ "long", 8, 16385, 16 + 16385 }, { "empty", 3, 0, 16 },
-	{ "command", 10, 40, 56 }, { "letter", 8, 48, 64 },
+	{ "follow", 27, 272, 288 }, { "letter", 8, 48, 64 },
 };
 
 static int
@@ -207,6 +218,10 @@ lie(const char *word)
 		return send_frame_with_fd(7, 256);
 	if (strcmp(word, "flood") == 0)	/* a plugin may send thousands */
 		return send_many(send_letter, 100000);
+	if (strcmp(word, "command") == 0)
+		return send_command(0);
+	if (strcmp(word, "stranger") == 0)
+		return send_command(99);
 	if (strcmp(word, "nobody") == 0)
 		return send_to_nobody();
 	if (strcmp(word, "unsealed") == 0)
