@@ -7,6 +7,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "common/table/table.h"
+
 _Static_assert(COMMAND__COUNT <= 64, "a bit for each command");
 
 static int

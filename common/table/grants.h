@@ -12,7 +12,8 @@
 #include <stdint.h>
 
 #include "common/base/errmsg.h"
-#include "common/table/table.h"
+
+struct command;
 
 /* "scale, restart", or with blanks alone: a bit for each, as command_is_granted()
  * takes them.  0, or ERR_BAD_ARGUMENT with words. */

@@ -182,7 +182,7 @@ void
 command_message(struct process *from, struct channel_packet *packet)
 {
 	const struct channel_msg_command *command = &packet->body.command;
-	static char args[CHANNEL_BODY_MAX];
+	static char args[COMMAND_ARGS_MAX + 1];
 	struct command_row *row;
 	struct rights rights;
 	const uint8_t *tail;

@@ -17,9 +17,9 @@
 
 struct process;
 
-/* At once, of a worker.  It keeps to half of that: what it asked of a master that
- * is lost may still come to the next one, and it asks that again. */
-enum { COMMANDS_OPEN = 16 };
+/* What a worker asked of a master that is lost may still come to the next one, and
+ * it asks that again. */
+enum { COMMANDS_OPEN = 2 * COMMANDS_AT_ONCE };
 
 struct command_row {
 	struct control_reader reader;	/* first: what it hears is ours */

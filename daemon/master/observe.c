@@ -117,7 +117,7 @@ on_news(void *arg, enum journal_news news, const struct journal_event *event)
 void
 observe_go_on(struct process *process)
 {
-	for (size_t i = 0; i < OBSERVERS_MAX; i++)
+	for (size_t i = 0; i < OBSERVERS_AT_ONCE; i++)
 		if (process->observers.rows[i].follower != NULL)
 			journal_resume(process->observers.rows[i].follower);
 }
@@ -146,7 +146,7 @@ end(struct observer *observer)
 void
 observe_tick(struct process *process)
 {
-	for (size_t i = 0; i < OBSERVERS_MAX; i++) {
+	for (size_t i = 0; i < OBSERVERS_AT_ONCE; i++) {
 		struct observer *observer = &process->observers.rows[i];
 
 		if (observer->ref == 0)
@@ -161,14 +161,14 @@ observe_tick(struct process *process)
 void
 observe_lose(struct process *process)
 {
-	for (size_t i = 0; i < OBSERVERS_MAX; i++)
+	for (size_t i = 0; i < OBSERVERS_AT_ONCE; i++)
 		end(&process->observers.rows[i]);
 }
 
 static struct observer *
 find(struct process *process, uint64_t ref)
 {
-	for (size_t i = 0; i < OBSERVERS_MAX; i++)
+	for (size_t i = 0; i < OBSERVERS_AT_ONCE; i++)
 		if (process->observers.rows[i].ref == ref)
 			return &process->observers.rows[i];
 	return NULL;

@@ -16,8 +16,6 @@
 
 struct process;
 
-enum { OBSERVERS_MAX = 16 };		/* of a worker */
-
 struct observer {
 	struct process *process;
 	uint64_t ref;			/* 0: free */
@@ -27,7 +25,7 @@ struct observer {
 };
 
 /* What a process has of this; all 0 at first. */
-struct observe_end { struct observer rows[OBSERVERS_MAX]; };
+struct observe_end { struct observer rows[OBSERVERS_AT_ONCE]; };
 
 /* FOLLOW, UNFOLLOW: its bytes are not believed. */
 void observe_message(struct process *from, struct channel_packet *packet);

@@ -583,6 +583,36 @@ api_exit(const char *reason)
 	here()->ops->exit(caller(), reason == NULL ? "" : reason);
 }
 
+/* ---- events and control ------------------------------------------------------------- */
+
+static int
+api_observe(const char *pattern, cluster_event_fn *event, void *arg,
+    struct cluster_observer **out)
+{
+	return answered(observe_begin(here(), pattern, event, arg, out));
+}
+
+static int
+api_observer_free(struct cluster_observer *observer)
+{
+	return answered(observe_end(here(), observer));
+}
+
+static int
+api_command(const char *command, const char *args_json, cluster_row_fn *row,
+    cluster_done_fn *done, void *arg)
+{
+	return answered(control_command(here(), command, args_json, row, done,
+	    arg));
+}
+
+static int
+api_scale(const char *pool, const char *workers, cluster_done_fn *done,
+    void *arg)
+{
+	return answered(control_scale(here(), pool, workers, done, arg));
+}
+
 const struct cluster_api host_api = {
 	.size = sizeof(struct cluster_api),
 	.major = CLUSTER_ABI_MAJOR, .minor = CLUSTER_ABI_MINOR,
@@ -614,4 +644,6 @@ const struct cluster_api host_api = {
 	.child_send = api_child_send,
 	.child_disconnect = api_child_disconnect,
 	.ready = api_ready, .hold = api_hold, .exit = api_exit,
+	.observe = api_observe, .observer_free = api_observer_free,
+	.command = api_command, .scale = api_scale,
 };

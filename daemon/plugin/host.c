@@ -501,6 +501,7 @@ host_stop(struct host *host)
 {
 	children_stop(&host->children, clock_scaled_ms(CHILDREN_GRACE_MS));
 	outbox_stop(&host->outbox);
+	control_stop(host);
 	for (size_t i = host->plugin_count; i-- > 0;) {
 		struct plugin *plugin = &host->plugins[i];
 		struct host_frame frame = host_enter(host, DOING_STOP,

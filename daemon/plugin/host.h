@@ -11,9 +11,11 @@
 #include "daemon/child/cancel.h"
 #include "daemon/child/children.h"
 #include "daemon/http/http.h"
+#include "daemon/plugin/control.h"
 #include "daemon/plugin/gate.h"
 #include "daemon/plugin/inbox.h"
 #include "daemon/plugin/loader.h"
+#include "daemon/plugin/observe.h"
 #include "daemon/plugin/outbox.h"
 #include "daemon/plugin/routes.h"
 #include "daemon/plugin/self.h"
@@ -55,6 +57,8 @@ struct host {
 	struct watches watches;
 	struct outbox outbox;
 	struct inbox inbox;
+	struct asking asking;
+	struct observing observing;
 	struct self self;
 	struct workers workers;
 	struct children children;

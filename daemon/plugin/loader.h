@@ -27,6 +27,7 @@ struct plugin {
 	bool late;			/* started, and to say that it is ready */
 	bool said_ready;
 	bool wants_room;		/* for messages: it was refused one */
+	uint64_t may;			/* commands it is granted (grants.h) */
 };
 
 /*

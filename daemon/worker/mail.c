@@ -129,6 +129,8 @@ mail_tick(struct worker *worker)
 	uint32_t number = page_read_number(&worker->master_page->page);
 	uint64_t last = outbox_last(&worker->host.outbox);
 
+	control_tick(&worker->host, number);
+	observe_tick(&worker->host, number);
 	pay(worker);
 	if (number == worker->master_number)
 		return;
@@ -145,4 +147,6 @@ mail_init(struct worker *worker)
 {
 	worker->host.outbox.channel = &worker->channel;
 	worker->master_number = page_read_number(&worker->master_page->page);
+	control_init(&worker->host, worker->master_number);
+	observe_init(&worker->host, worker->master_number);
 }

@@ -21,6 +21,7 @@
 #include "common/base/forked.h"
 #include "common/base/parse.h"
 #include "common/base/signals.h"
+#include "common/table/grants.h"
 #include "daemon/conf/snapshot.h"
 #include "daemon/worker/crash.h"
 #include "daemon/worker/guard.h"
@@ -360,6 +361,8 @@ open_plugin(struct worker *worker, struct plugin *plugin,
 		errmsg_prefix(&err, "%s: ", path);
 		give_up(worker, class, conf->name, err.text);
 	}
+	if (grants_parse(conf->may, &plugin->may, &err) != 0)
+		give_up(worker, FATAL_CONFIG, conf->name, err.text);
 	for (size_t i = 0; i < conf->option_count; i++)
 		given[i] = (struct option_text){ conf->options[i].name,
 		    conf->options[i].value };

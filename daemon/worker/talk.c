@@ -278,6 +278,7 @@ take_master_lost(struct worker *worker, uint32_t number)
 	worker->alone = true;
 	worker->fresh_since_ns = 0;
 	worker->lost_number = number;
+	control_master_lost(&worker->host);
 	/* which of the sockets is ours the next one thinks out anew */
 	if (worker->pool->schedule == SCHEDULE_REUSEPORT)
 		accept_forget_wants(worker);
@@ -309,6 +310,12 @@ take_message(struct worker *worker, struct channel_packet *packet, int *fds,
 		break;
 	case CHANNEL_GATE:
 		take_gate(worker, &packet->body.gate);
+		break;
+	case CHANNEL_RESULT:
+		control_take(&worker->host, packet, fds, count);
+		break;
+	case CHANNEL_EVENT:
+		observe_take(&worker->host, packet, fds, count);
 		break;
 	default:
 		if (!mail_take(worker, packet, fds, count))

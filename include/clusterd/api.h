@@ -37,6 +37,8 @@ struct cluster_message;
 struct cluster_send;
 struct cluster_worker_info;		/* these: worker.h */
 struct cluster_pool_info;
+struct cluster_event;
+struct cluster_observer;
 
 struct cluster_cancel;			/* these: process.h */
 struct cluster_child;
@@ -164,6 +166,16 @@ struct cluster_api {
 	void (*ready)(void);
 	int (*hold)(int delta);
 	void (*exit)(const char *reason);	/* does not return */
+	/* events and control */
+	int (*observe)(const char *pattern,
+	    void (*event)(const struct cluster_event *event, void *arg),
+	    void *arg, struct cluster_observer **out);
+	int (*observer_free)(struct cluster_observer *observer);
+	int (*command)(const char *command, const char *args_json,
+	    void (*row)(const char *json, void *arg),
+	    void (*done)(int error, const char *json, void *arg), void *arg);
+	int (*scale)(const char *pool, const char *workers,
+	    void (*done)(int error, const char *json, void *arg), void *arg);
 };
 
 /* How reply() takes its data. */

@@ -2,7 +2,8 @@
  * Copyright (c) 2026 the clusterd authors */
 
 /*
- * worker.h: what a plugin may know of workers, its own first.
+ * worker.h: what a plugin may know of workers, its own first; events; and commands
+ * to the daemon.
  *
  * Functions run in the loop's thread and do not block, where nothing else is
  * said.  Since 1.2.
@@ -133,6 +134,88 @@ cluster_exit(const char *reason)
 	if (cluster_has(exit))
 		cluster_host->exit(reason);
 	abort();
+}
+
+/* ---- events ------------------------------------------------------------------ */
+
+/* One of what `clusterctl events' shows; valid during the call. */
+struct cluster_event {
+	size_t size;
+	uint64_t seq;			/* rises from event to event */
+	int64_t time_ms;		/* since 1970 */
+	const char *event;		/* "worker.ready" */
+	const char *worker;		/* "web/0"; "": it is not of a worker */
+	const char *json;		/* the whole, as `events --json' has it */
+	uint64_t worker_id;		/* 0: none */
+};
+
+typedef void cluster_event_fn(const struct cluster_event *event, void *arg);
+
+/*
+ * Call event(e, arg) for all that the pattern means, from now on: names with
+ * commas between, "worker.exited,config.applied", or how names begin, "worker.*",
+ * "*".  " since 4711" behind that: those from this sequence number on, however
+ * long ago; " since 10m": those of the last ten minutes.  Each is told once and in
+ * order, whatever becomes of the master.  In between may stand a "lost", without a
+ * worker: this worker has read too slowly, and "count" in its JSON says how many it
+ * has missed up to this seq; null: the database could not be read.
+ * -EINVAL: no such pattern; -ENOSPC: 16 in this worker already; -EAGAIN: over 100
+ * calls of this header a second, or no room in the channel.
+ */
+static inline int
+cluster_observe(const char *pattern, cluster_event_fn *event, void *arg,
+    struct cluster_observer **out)
+{
+	return cluster_has(observe) ?
+	    cluster_host->observe(pattern, event, arg, out) : -ENOSYS;
+}
+
+/* No further call; also from within event().  -ESTALE: it is not there. */
+static inline int
+cluster_observer_free(struct cluster_observer *observer)
+{
+	return cluster_has(observer_free) ?
+	    cluster_host->observer_free(observer) : -ENOSYS;
+}
+
+/* ---- control ------------------------------------------------------------------ */
+
+typedef void cluster_row_fn(const char *json, void *arg);
+typedef void cluster_done_fn(int error, const char *json, void *arg);
+
+/*
+ * Give the daemon a command of clusterd-control(7): "workers", "restart"; its
+ * arguments as a JSON object, {"worker":"web/0"}, or NULL.  One that only reads
+ * needs no grant; another must stand in `may' of the plugin's section.
+ * row(json, arg), which may be NULL, for each row; done(error, json, arg) once, when
+ * it has ended, with the whole answer but for its "id":
+ *   {"ok":true,"result":…} or {"ok":false,"error":{"code":…,"text":…}}
+ * error 0: it is done; -EINVAL: its arguments; -ENOENT: what they name is not there;
+ * -EACCES: by the configuration that is in force; -EAGAIN: busy, not begun;
+ * -EEXIST: it contradicts what runs; -ECANCELED: it failed, and nothing has changed;
+ * -EOVERFLOW: `events' was read too slowly; -EPIPE, json NULL: the master was lost
+ * and none has taken it up in 5 s, or rows were told of it already: what became of
+ * it is not known; -ESHUTDOWN: this worker stops.  A master that is lost is no error
+ * else: the next one is asked, and a change runs once.
+ * -EACCES: no grant; -EAGAIN: 8 of this worker run, over 100 calls a second, or no
+ * room; -ENOENT: no such command; -EMSGSIZE: over 15 KiB of arguments; -EINVAL: no
+ * done; -ESHUTDOWN: in stop().
+ */
+static inline int
+cluster_command(const char *command, const char *args_json,
+    cluster_row_fn *row, cluster_done_fn *done, void *arg)
+{
+	return cluster_has(command) ? cluster_host->command(command, args_json,
+	    row, done, arg) : -ENOSYS;
+}
+
+/* The command `scale': workers is "4", "+1", "-1" or "auto". */
+static inline int
+cluster_scale(const char *pool, const char *workers, cluster_done_fn *done,
+    void *arg)
+{
+	return cluster_has(scale) ?
+	    cluster_host->scale(pool, workers, done, arg) : -ENOSYS;
 }
 
 #endif

@@ -11,6 +11,7 @@ import time
 import pytest
 
 from harness import http, keeper as ke, processes, shows, wait
+from harness.held import Held
 
 CLOSE = {"Connection": "close"}
 
@@ -87,18 +88,6 @@ def test_keeper_killed(row, what):
 
 
 # ---- connections in a worker's queue -----------------------------------------------
-
-class Held:
-    """A fifo that handlers of /block wait for."""
-
-    def __init__(self, r):
-        self.path = r.dir + "/held"
-        os.mkfifo(self.path)
-        os.chmod(self.path, 0o666)
-
-    def let_go(self):
-        os.close(os.open(self.path, os.O_WRONLY))
-
 
 def queued(worker):
     """Connections that were passed to a worker and not taken by it."""
