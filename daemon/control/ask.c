@@ -46,20 +46,24 @@ error_of(const char *body)
 void
 ask_hear_done(struct control_reader *reader, const char *body)
 {
-	static const char no_memory[] = "{\"ok\":false,\"error\":"
-	    "{\"code\":\"internal\",\"text\":\"out of memory\"}}";
 	struct buf buf;
 
-	reader->call = NULL;
 	buf_init(&buf, 0);
 	buf_printf(&buf, "{%s}", body);
+	reader->call = NULL;
 	if (buf.failed)
-		reader->hear(reader, CONTROL_DONE, no_memory,
-		    sizeof(no_memory) - 1, ENOMEM);
+		ask_hear_lost(reader);
 	else
 		reader->hear(reader, CONTROL_DONE, buf_at(&buf), buf_len(&buf),
 		    error_of(body));
 	buf_done(&buf);
+}
+
+void
+ask_hear_lost(struct control_reader *reader)
+{
+	reader->call = NULL;
+	reader->hear(reader, CONTROL_DONE, "", 0, EPIPE);
 }
 
 /* An error before anything has begun. */
@@ -76,7 +80,10 @@ refuse(struct control_reader *reader, const struct errmsg *err)
 	writer_add_text(&w, "text", err->text);
 	writer_close(&w, '}');
 	buf_add(&buf, "", 1);
-	ask_hear_done(reader, buf.failed ? "" : buf_at(&buf));
+	if (buf.failed)
+		ask_hear_lost(reader);
+	else
+		ask_hear_done(reader, buf_at(&buf));
 	buf_done(&buf);
 }
 

@@ -13,5 +13,7 @@
 /* The last of it: body is the final answer without its braces, as verdicts are
  * kept. */
 void ask_hear_done(struct control_reader *reader, const char *body);
+/* There is no memory for the answer, or a row was left out: it is none. */
+void ask_hear_lost(struct control_reader *reader);
 
 #endif

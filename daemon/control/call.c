@@ -137,13 +137,27 @@ call_row(struct control_call *call, const char *json, size_t len)
 	call_send(call, CONTROL_ROW, json, len);
 }
 
+/* A list that is not whole is none. */
+static void
+call_break(struct control_call *call)
+{
+	struct control_reader *reader = call->reader;
+
+	if (call->client != NULL)
+		client_close(call->client);
+	if (reader == NULL)
+		return;
+	call_lose(call);
+	ask_hear_lost(reader);
+}
+
 bool
 call_row_with(struct control_call *call, struct buf *buf)
 {
 	if (!buf->failed)
 		call_row(call, buf_at(buf), buf_len(buf));
-	else if (call->client != NULL)
-		client_close(call->client);	/* a list that is not whole */
+	else
+		call_break(call);
 	buf_clear(buf);
 	return call_is_heard(call);
 }

@@ -125,8 +125,10 @@ set_deadline(struct asked *asked)
 }
 
 void
-control_master_lost(struct host *host)
+control_master_lost(struct host *host, uint32_t master)
 {
+	if (master != host->asking.master)
+		return;			/* heard late: there is another already */
 	for (size_t i = 0; i < COMMANDS_AT_ONCE; i++)
 		if (host->asking.rows[i].ref != 0)
 			set_deadline(&host->asking.rows[i]);

@@ -56,8 +56,9 @@ int control_scale(struct host *host, const char *pool, const char *workers,
 /* RESULT. */
 void control_take(struct host *host, struct channel_packet *packet,
     const int *fds, size_t count);
-/* The keeper says so: the next one has so much time to take up what runs. */
-void control_master_lost(struct host *host);
+/* The keeper says so, of that number: the next one has so much time to take up
+ * what runs. */
+void control_master_lost(struct host *host, uint32_t master);
 /* Each beat; master: the number of the one that is there. */
 void control_tick(struct host *host, uint32_t master);
 /* The worker stops: every end that is awaited is -ESHUTDOWN. */

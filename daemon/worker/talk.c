@@ -278,7 +278,7 @@ take_master_lost(struct worker *worker, uint32_t number)
 	worker->alone = true;
 	worker->fresh_since_ns = 0;
 	worker->lost_number = number;
-	control_master_lost(&worker->host);
+	control_master_lost(&worker->host, number);
 	/* which of the sockets is ours the next one thinks out anew */
 	if (worker->pool->schedule == SCHEDULE_REUSEPORT)
 		accept_forget_wants(worker);

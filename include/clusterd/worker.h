@@ -193,7 +193,7 @@ typedef void cluster_done_fn(int error, const char *json, void *arg);
  * error 0: it is done; -EINVAL: its arguments; -ENOENT: what they name is not there;
  * -EACCES: by the configuration that is in force; -EAGAIN: busy, not begun;
  * -EEXIST: it contradicts what runs; -ECANCELED: it failed, and nothing has changed;
- * -EOVERFLOW: `events' was read too slowly; -EPIPE, json NULL: the master was lost
+ * -EOVERFLOW: `events' was read too slowly; -EIO: the daemon has no memory; -EPIPE, json NULL: the master was lost
  * and none has taken it up in 5 s, or rows were told of it already: what became of
  * it is not known; -ESHUTDOWN: this worker stops.  A master that is lost is no error
  * else: the next one is asked, and a change runs once.

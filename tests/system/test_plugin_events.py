@@ -64,6 +64,42 @@ def test_the_life_of_a_worker(observer):
         assert event["time_ms"] == event["json"]["time"]
 
 
+@shows("node-E2")
+@shows("node-E3")
+@shows("node-E4")
+@shows("node-E6")
+@shows("node-E7")
+@shows("node-B31")
+def test_each_life_has_its_order(observer):
+    o = observer()
+    assert o.observe("web/0", "worker.*") == 0
+    old = o.c.worker("web/1")["id"]
+    assert o.c.ctl("restart", "web/1").code == 0
+    new = o.c.worker("web/1")["id"]
+    o.await_seen("web/0", "worker.exited", worker="web/1")
+    seen = o.seen("web/0")
+    assert [event["event"] for event in seen if event["id"] == new] == \
+        ["worker.forked", "worker.online", "worker.listening", "worker.ready"]
+    assert [event["event"] for event in seen if event["id"] == old] == \
+        ["worker.draining", "worker.disconnected", "worker.exited"]
+    assert is_in_order(seen) and {event["worker"] for event in seen} == {"web/1"}
+    exited = seen[-1]["json"]
+    assert (exited["asked"], exited["code"], exited["signal"]) == (True, 0, None)
+
+
+@shows("node-E1")
+def test_configurations(observer):
+    o = observer(workers=1)
+    assert o.observe("web/0", "config.*") == 0
+    o.c.write_config(handler_timeout="never")
+    assert o.c.ctl("reload").code == 1
+    o.c.write_config(handler_timeout="7s")
+    assert o.c.ctl("reload").code == 0, "of a key that is live: the worker stays"
+    o.await_seen("web/0", "config.applied")
+    assert o.names("web/0") == ["config.rejected", "config.applied"]
+    assert "handler_timeout" in o.seen("web/0")[0]["json"]["text"]
+
+
 @pytest.mark.parametrize("pattern, names", [
     ("*", {"worker.exited", "command.started", "command.done"}),
     ("command.*", {"command.started", "command.done"}),
@@ -163,7 +199,6 @@ def test_over_the_loss_of_a_master(observer):
     assert [event["seq"] for event in seen if begin < event["seq"] <= end["seq"]] == told
 
 
-@shows("node-B31")
 def test_one_that_reads_slowly_is_told(observer):
     """While its loop is held more happens than waits for it."""
     o = observer(handler_timeout="60s", request_timeout="60s", workers=1)
