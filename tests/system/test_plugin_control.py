@@ -122,6 +122,20 @@ def test_each_plugin_has_its_own_grants(operator):
     assert o.scale("web/0", "web", "3") == -errno.EACCES
 
 
+def test_a_grant_comes_with_a_reload(operator):
+    o = operator()
+    assert o.scale("web/0", "web", "1") == -errno.EACCES
+    o.c.plugins["control"]["may"] = "scale"
+    o.c.write_config()
+    assert o.c.ctl("reload").code == 0
+    o.close()
+    assert o.scale("web/0", "web", "1")["error"] == 0
+    o.c.plugins["control"]["may"] = "scale, stop"
+    o.c.write_config()
+    refused = o.c.ctl("reload")
+    assert refused.code == 1 and '"stop" is not for plugins' in refused.err + refused.out
+
+
 def test_on_record(operator):
     o = operator(may="restart")
     said = o.command("web/0", "restart", {"worker": "web/1"})

@@ -2,6 +2,7 @@
 """Events that plugins watch."""
 
 import errno
+import json
 import os
 from signal import SIGKILL
 
@@ -147,7 +148,7 @@ def test_messages_to_the_master(observer):
     small, large = o.seen("web/0")
     assert (small["worker"], small["json"]["topic"], small["json"]["data"]) == \
         ("web/1", "t", "hello")
-    assert len(large["json"]["data"]) > 2000
+    assert len(json.dumps(large["json"])) > 16384
 
 
 def test_replay_from_a_sequence_number(observer):
@@ -179,6 +180,21 @@ def test_replay_from_the_database(observer):
     assert seen[0]["seq"] == first and is_in_order(seen) and "lost" not in o.names("web/0")
     assert [event["json"] for event in seen] == plain(o.c.events())[:len(seen)]
     assert o.names("web/0", 1) == ["command.done"] * 60
+
+
+def test_replay_without_the_database(observer):
+    """What cannot be had is said, and that nobody knows how much it is."""
+    o = observer(env={"CLUSTERD_FP": "store.open:err=EIO/2"})
+    stir(o.c, 5)
+    o.kill_master()
+    o.c.allow_in_log("store")
+    assert o.observe("web/0", "command.* since 0") == 0
+    stir(o.c, 2)
+    wait.until(lambda: len(o.seen("web/0")) == 5, 10, "what there is")
+    lost, *rest = o.seen("web/0")
+    assert (lost["event"], lost["worker"], lost["json"]["count"]) == ("lost", "", None)
+    assert is_in_order(o.seen("web/0"))
+    assert [event["event"] for event in rest] == ["command.started", "command.done"] * 2
 
 
 def test_over_the_loss_of_a_master(observer):
