@@ -523,12 +523,24 @@ call_make_id(char *id, size_t size)
 	snprintf(id, size, "%016llx", (unsigned long long)random);
 }
 
-void
-call_begin_change(struct control_call *call)
+static void
+call_tell_id(struct control_call *call, const char *id)
 {
 	struct buf buf;
 	struct writer w = { .buf = &buf };
 
+	buf_init(&buf, 0);
+	writer_open(&w, NULL, '{');
+	writer_add_text(&w, "command_id", id);
+	writer_close(&w, '}');
+	if (!buf.failed)
+		call_send(call, CONTROL_PROGRESS, buf_at(&buf), buf_len(&buf));
+	buf_done(&buf);
+}
+
+void
+call_begin_change(struct control_call *call)
+{
 	if (call->wanted_id[0] != '\0')
 		memcpy(call->id, call->wanted_id, sizeof(call->id));
 	else
@@ -540,13 +552,7 @@ call_begin_change(struct control_call *call)
 	call->held = true;
 	call->recorded = true;
 	audit_started(call);
-	buf_init(&buf, 0);
-	writer_open(&w, NULL, '{');
-	writer_add_text(&w, "command_id", call->id);
-	writer_close(&w, '}');
-	if (!buf.failed)
-		call_send(call, CONTROL_PROGRESS, buf_at(&buf), buf_len(&buf));
-	buf_done(&buf);
+	call_tell_id(call, call->id);
 }
 
 static struct control_call *
@@ -609,6 +615,8 @@ call_join(struct control_call *call, const char *id)
 	}
 	if (call_running(call->control, id) == NULL)
 		return false;
+	if (call->reader != NULL)	/* it need not ask another master */
+		call_tell_id(call, id);
 	snprintf(call->waits_for, sizeof(call->waits_for), "%s", id);
 	return true;
 }

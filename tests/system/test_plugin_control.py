@@ -191,17 +191,30 @@ def test_a_hundred_a_second(operator):
 # ---- the master is lost ------------------------------------------------------------
 
 def test_master_killed_while_a_command_runs(operator):
-    o = operator(may="restart", env={"CLUSTERD_FP": "worker.before_ready:sleep=1500/web/1#2"})
+    o = operator(may="scale", env={"CLUSTERD_FP": "worker.before_ready:sleep=1500/web/2"})
+    seen = o.c.last_event()
+    o.begin("web/0", "scale", {"pool": "web", "workers": "+1"})
+    o.c.await_event("worker.forked", after=seen, worker="web/2")
+    o.kill_master()
+    assert o.ended("web/0") == [], "it runs on"
+    said, = o.await_ended("web/0")
+    assert said["error"] == 0, said
+    assert o.c.worker("web/2")["state"] == "ready" and o.c.pool()["desired"] == 3
+    command_id = said["answer"]["result"]["command_id"]
+    rows = [row for row in o.c.rows("audit") if row["command"] == "scale"]
+    assert [(row["command_id"], row["state"]) for row in rows] == [(command_id, "done")]
+
+
+def test_master_killed_and_the_command_with_it(operator):
+    """A restart ends with its master; that is its verdict, and told as such."""
+    o = operator(may="restart", env={"CLUSTERD_FP": "worker.before_ready:sleep=1500@2/web/1"})
     seen = o.c.last_event()
     o.begin("web/0", "restart", {"worker": "web/1"})
-    o.c.await_event("command.started", after=seen, command="restart")
     o.c.await_event("worker.forked", after=seen, worker="web/1")
     o.kill_master()
     said, = o.await_ended("web/0")
-    assert said["error"] == 0, said
-    assert said["answer"]["result"]["command_id"].startswith("p")
-    rows = [row for row in o.c.rows("audit") if row["command"] == "restart"]
-    assert [row["state"] for row in rows] == ["done"], "it ran once"
+    row, = [row for row in o.c.rows("audit") if row["command"] == "restart"]
+    assert (said["error"] == 0) == (row["state"] == "done") and said["answer"], said
 
 
 def test_master_killed_before_it_has_read_it(operator):
@@ -234,16 +247,17 @@ def test_master_killed_again_and_again(operator):
 
 
 def test_no_master_takes_it_up(operator):
-    """-EPIPE after 5 s: what became of it is not known."""
+    """-EPIPE after 5 s, here a fifth of that: what became of it is not known."""
     o = operator(may="scale", env={"CLUSTERD_FP": "master.adopt:sleep=8000/2"})
+    master = o.c.master_pid()
     o.to("web/0")
-    os.kill(o.c.master_pid(), SIGSTOP)
+    os.kill(master, SIGSTOP)
     o.begin("web/0", "scale", {"pool": "web", "workers": "3"})
+    os.kill(master, SIGKILL)
     begun = time.monotonic()
-    os.kill(o.c.master_pid(), SIGKILL)
-    said, = o.await_ended("web/0", timeout=15)
+    said, = o.await_ended("web/0")
     assert (said["error"], said["answer"]) == (-errno.EPIPE, None)
-    assert 4 < time.monotonic() - begun < 8
+    assert time.monotonic() - begun >= 1
     o.c.await_event("master.adopted", timeout=20)
     wait.until(lambda: o.c.pool()["desired"] == 3, 10, "what had been asked")
     assert o.command("web/0", "ping")["error"] == 0
