@@ -7,6 +7,7 @@ import contextlib
 import os
 import signal
 import socket
+import sys
 import time
 
 import pytest
@@ -84,13 +85,43 @@ def test_port_0_is_one_port_for_all(cluster, schedule):
         assert all(http.answers(address) for address in addresses)
 
 
+MANAGER = """import fcntl, os, socket, sys
+taken = socket.create_server(("127.0.0.1", int(sys.argv[1])))
+os.dup2(fcntl.fcntl(taken, fcntl.F_DUPFD, 100), 3)
+os.environ.update(LISTEN_PID=str(os.getpid()), LISTEN_FDS="1", LISTEN_FDNAMES="front")
+os.execv(sys.argv[2], sys.argv[2:])
+"""
+
+
+@shows("node-B13")
+def test_a_descriptor_of_a_service_manager(cluster, port):
+    c = cluster(workers=2, listen="fd:front", routes={"/": "evil"}, start=False)
+    c.through = [sys.executable, "-c", MANAGER, str(port)]
+    c.start()
+    address = "127.0.0.1:%d" % port
+    assert address in c.pool()["listen"][0]
+    for pid, event in ((c.worker("web/0")["pid"], "worker.ready"),
+                       (c.master_pid(), "master.adopted")):
+        seen = c.last_event()
+        os.kill(pid, signal.SIGKILL)
+        c.await_event(event, after=seen)
+        assert http.answers(address)
+
+
+@shows("node-B15")
+def test_an_address_of_one_worker(cluster):
+    """Whatever the other pools are."""
+    c = cluster(workers=3, routes={"/": "evil"},
+                pools={"one": {"workers": 1, "routes": {"/": "evil"}}})
+    assert {c.get("/", pool="one").header("X-Worker") for _ in range(20)} == {"one/0"}
+    assert {c.get("/").header("X-Worker") for _ in range(20)} == {"web/0", "web/1", "web/2"}
+    assert c.address("one") != c.address("web")
+
+
 @shows("node-B17")
-def test_ipv6_is_ipv6_alone(cluster):
-    """The same port of both, each with a socket of its own, is two addresses."""
-    with socket.socket(socket.AF_INET6) as six:
-        six.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-        six.bind(("::1", 0))
-        port = six.getsockname()[1]
+def test_ipv6_is_ipv6_alone(cluster, port):
+    """One port of both is two addresses, and an IPv4 address is not to be had by a
+    socket of IPv6."""
     c = cluster(workers=1, listen=["127.0.0.1:%d" % port, "[::1]:%d" % port],
                 pools={"mapped": {"workers": 1, "listen": "[::ffff:127.0.0.2]:%d" % port}},
                 start=False)

@@ -6,11 +6,10 @@ import grp
 import os
 import pwd
 import signal
-import sys
 
 import pytest
 
-from harness import http, shows
+from harness import shows
 
 LIMITS = {"Max open files": "2000", "Max core file size": str(1 << 20),
           "Max address space": str(64 << 30)}
@@ -88,29 +87,6 @@ def test_a_worker_at_which_somebody_looks(cluster):
     assert {c.get("/").header("X-Worker-Id") for _ in range(10)} >= {str(looked_at["id"])}
     told = [e["event"] for e in c.events(seen) if e.get("worker") == "web/0"]
     assert told == ["worker.paused", "worker.resumed"]
-
-
-MANAGER = """import fcntl, os, socket, sys
-taken = socket.create_server(("127.0.0.1", int(sys.argv[1])))
-os.dup2(fcntl.fcntl(taken, fcntl.F_DUPFD, 100), 3)
-os.environ.update(LISTEN_PID=str(os.getpid()), LISTEN_FDS="1", LISTEN_FDNAMES="front")
-os.execv(sys.argv[2], sys.argv[2:])
-"""
-
-
-@shows("node-B13")
-def test_a_descriptor_of_a_service_manager(cluster, port):
-    c = cluster(workers=2, listen="fd:front", routes={"/": "evil"}, start=False)
-    c.through = [sys.executable, "-c", MANAGER, str(port)]
-    c.start()
-    address = "127.0.0.1:%d" % port
-    assert address in c.pool()["listen"][0]
-    for pid, event in ((c.worker("web/0")["pid"], "worker.ready"),
-                       (c.master_pid(), "master.adopted")):
-        seen = c.last_event()
-        os.kill(pid, signal.SIGKILL)
-        c.await_event(event, after=seen)
-        assert http.answers(address)
 
 
 @shows("node-S6")

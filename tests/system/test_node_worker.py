@@ -185,16 +185,6 @@ def test_a_signal_of_ones_choice(cluster):
     assert c.ctl("kill", "web/1", "NONSENSE").code == 2
 
 
-@shows("node-B15")
-def test_an_address_of_one_worker(cluster):
-    """Whatever the other pools are."""
-    c = cluster(workers=3, routes={"/": "evil"},
-                pools={"one": {"workers": 1, "routes": {"/": "evil"}}})
-    assert {c.get("/", pool="one").header("X-Worker") for _ in range(20)} == {"one/0"}
-    assert {c.get("/").header("X-Worker") for _ in range(20)} == {"web/0", "web/1", "web/2"}
-    assert c.address("one") != c.address("web")
-
-
 IGNORED = ("HUP", "INT", "QUIT", "USR1", "USR2", "TTIN", "TTOU")
 
 
