@@ -100,12 +100,15 @@ struct row {
 static struct row *rows[CHILDREN_MAX];
 static unsigned row_count;
 static struct cluster_cancel *token;
+static bool spawning;			/* cluster_spawn() has not returned */
 
 static void
 note(struct row *row, const char *fmt, int a, size_t b)
 {
 	size_t used = strlen(row->events);
 
+	if (spawning)
+		fmt = "early ";
 	if (used + 40 < EVENTS_MAX)
 		snprintf(row->events + used, EVENTS_MAX - used, fmt, a, b);
 }
@@ -348,7 +351,9 @@ begin(struct cluster_request *req, bool wait)
 		return CLUSTER_FAIL;
 	read_order(req, &how);
 	how.arg = row;
+	spawning = true;
 	rc = cluster_spawn(&how, &stage, &row->child);
+	spawning = false;
 	close_stdio(&how, rc);
 	if (rc != 0)
 		return say(req, rc, (long)stage);
@@ -730,7 +735,8 @@ static int
 start(void *self)
 {
 	const struct plugin *plugin = self;
-	struct cluster_spawn how = { .size = sizeof(how), .shell = "",
+	struct cluster_spawn how = { .size = sizeof(how),
+	    .shell = plugin->start[0] == '/' ? NULL : "",	/* a program */
 	    .file = plugin->start, .timeout_ms = (unsigned)plugin->start_ms,
 	    .kill_after_ms = 100 };
 
