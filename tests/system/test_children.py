@@ -36,6 +36,10 @@ def sh(line, **how):
     return dict(how, file="sh", arg=["sh", "-c", line])
 
 
+@shows("node-F1")
+@shows("node-H1")
+@shows("node-H3")
+@shows("node-H4")
 def test_a_program_runs_and_ends(children):
     ch = children()
     before = ch.fds()
@@ -62,6 +66,9 @@ def test_how_it_ended(children):
 
 # ---- what does not start -------------------------------------------------------------
 
+@shows("node-F1")
+@shows("node-H2")
+@shows("node-O1")
 def test_a_failed_step_is_the_return_value(children, place):
     ch = children()
     plain = place / "plain"
@@ -84,6 +91,8 @@ def test_a_failed_step_is_the_return_value(children, place):
     ch.await_fds(before)
 
 
+@shows("node-O5")
+@shows("node-O21")
 def test_misuse(children):
     ch = children()
     first = ch.c.metric("misused_total")
@@ -104,6 +113,9 @@ def test_misuse(children):
 
 # ---- what it gets ---------------------------------------------------------------------
 
+@shows("node-O4")
+@shows("node-O9")
+@shows("node-X12")
 def test_file_and_arguments(children):
     ch = children()
     assert ch.spawn(file="/bin/echo", arg=["other", "a b", "c"]).out == b"a b c\n"
@@ -115,6 +127,7 @@ def test_file_and_arguments(children):
     assert ch.spawn(file="pwd", cwd="/usr").out == b"/usr\n"
 
 
+@shows("node-O3")
 def test_path_is_that_of_its_environment(children, place):
     tool = place / "tool"
     tool.write_text("#!/bin/sh\necho found\n")
@@ -127,6 +140,7 @@ def test_path_is_that_of_its_environment(children, place):
     assert ch.spawn(file="tool", env="PATH=%s:/bin" % place) == (-errno.EACCES, EXEC)
 
 
+@shows("node-O2")
 def test_environment(children):
     ch = children(env={"TZ": "UTC", "LANG": "C"})
     assert b"TZ=UTC\n" in ch.spawn(file="env").out, "that of the worker"
@@ -155,6 +169,7 @@ def test_default_signals_and_no_descriptor(children):
     assert words[6:] == [b"0", b"1", b"2", b"3"]
 
 
+@shows("node-X13")
 def test_limits_and_niceness(children):
     ch = children()
     got = ch.spawn(**sh("ulimit -n; nice", rlimit="%d:77" % resource.RLIMIT_NOFILE, nice=5))
@@ -163,6 +178,12 @@ def test_limits_and_niceness(children):
 
 # ---- its descriptors --------------------------------------------------------------------
 
+@shows("node-D1")
+@shows("node-D4")
+@shows("node-D6")
+@shows("node-D8")
+@shows("node-D9")
+@shows("node-O6")
 def test_stdio_forms(children, place):
     file = place / "file"
     ch = children()
@@ -185,14 +206,22 @@ def test_stdio_forms(children, place):
     ch.await_fds(before)
 
 
+@shows("node-D5")
+@shows("node-D7")
+@shows("node-O18")
 def test_output_for_the_log(children):
     ch = children()
     ch.spawn(**sh("echo a line; printf 'not ended' >&2", quiet=1))
     ch.c.await_log("a line")
     line = ch.c.await_log("not ended")
     assert "children: sh[" in str(line)
+    ch.spawn(**sh("echo the worker would say", io1="inherit"))
+    line = ch.c.await_log("the worker would say")
+    assert "sh[" not in str(line), "it is the worker's own output"
 
 
+@shows("node-D1")
+@shows("node-P10")
 def test_both_ways(children):
     ch = children()
     n = ch.start(**sh("cat; echo end; exec sleep 60", io0="pipe"))
@@ -214,6 +243,7 @@ def test_both_ways(children):
     assert (got.both, got.ended()) == (b"hello", (0, 0, EXIT))
 
 
+@shows("node-P10")
 def test_written_faster_than_it_reads(children):
     ch = children()
     n = ch.start(**sh("read go; cat >/dev/null; echo done", io0="pipe"))
@@ -242,6 +272,8 @@ def test_a_reader_that_is_gone(children):
     assert ch.wait(n).ended() == (-1, 15, SIGNAL)
 
 
+@shows("node-P11")
+@shows("node-X3")
 def test_paused_output_waits_in_the_pipe(children):
     ch = children()
     n = ch.start(**sh("read go; yes | head -c 1000000", io0="pipe"))
@@ -255,6 +287,7 @@ def test_paused_output_waits_in_the_pipe(children):
     assert got.total == 1000000 and got.ended() == (0, 0, EXIT)
 
 
+@shows("node-X1")
 def test_paused_output_outlives_its_child(children):
     """What a plugin has paused is not lost at the end of linger_ms."""
     ch = children()
@@ -296,6 +329,10 @@ def test_a_slow_client_holds_the_child_and_no_memory(children):
     assert most - start < 16 << 20, "%d MiB more" % ((most - start) >> 20)
 
 
+@shows("node-P1")
+@shows("node-P3")
+@shows("node-P8")
+@shows("node-P9")
 def test_info(children):
     ch = children()
     n = ch.start(file="sleep", arg=["my sleep", "60"])
@@ -316,6 +353,7 @@ def test_info(children):
     ch.numbers("kill", n=n, sig=9)
 
 
+@shows("node-X13")
 def test_as_many_as_are_allowed(children):
     ch = children(max_children=2)
     for _ in range(2):
@@ -326,6 +364,7 @@ def test_as_many_as_are_allowed(children):
     assert ch.spawn(file="true").ended() == (0, 0, EXIT)
 
 
+@shows("node-X14")
 def test_none_is_allowed(children):
     ch = children(max_children=0)
     assert ch.spawn(file="true") == (-errno.EPERM, 0)
@@ -333,6 +372,10 @@ def test_none_is_allowed(children):
 
 # ---- captured output ----------------------------------------------------------------------
 
+@shows("node-F2")
+@shows("node-F3")
+@shows("node-F7")
+@shows("node-O16")
 def test_exec(children):
     ch = children()
     before = ch.fds()
@@ -348,6 +391,7 @@ def test_exec(children):
     ch.await_fds(before)
 
 
+@shows("node-O12")
 def test_more_output_than_is_allowed(children):
     ch = children()
     before = ch.fds()
@@ -384,6 +428,8 @@ def test_more_output_than_a_listener_wants(children):
 
 # ---- before anything is served ---------------------------------------------------------------
 
+@shows("node-F5")
+@shows("node-F6")
 def test_run_in_start(children):
     ch = children(plugins={"children": {"start": "echo at start"}})
     got = ch.state(ch.ask("started"))
@@ -392,6 +438,7 @@ def test_run_in_start(children):
     assert ch.own() == []
 
 
+@shows("node-F5")
 def test_run_in_start_always_ends(children):
     ch = children(plugins={"children": {
         "start": "trap '' TERM; sleep 60; echo", "start_ms": "200ms"}})

@@ -7,7 +7,7 @@ import signal
 
 import pytest
 
-from harness import wait
+from harness import shows, wait
 from harness.children import (
     CANCELLED, DETACHED, EXIT, GROUP, ONE, PATHS, SIGNAL, STOPPING, TIMEOUT, TREE, UNREF,
     Children)
@@ -47,6 +47,9 @@ def pids_of(ch, n, count):
 
 # ---- signals ---------------------------------------------------------------------------
 
+@shows("node-O11")
+@shows("node-P12")
+@shows("node-X4")
 def test_scopes_of_a_signal(children):
     ch = children()
     line = "sleep 300 & echo $!; setsid sleep 300 & echo $!; echo $$; wait"
@@ -65,6 +68,7 @@ def test_scopes_of_a_signal(children):
         await_gone(member)
 
 
+@shows("node-P12")
 def test_kill_misuse(children):
     ch = children()
     n = ch.start(**sh("trap '' USR1; echo ready; sleep 300 & wait"))
@@ -78,6 +82,7 @@ def test_kill_misuse(children):
     assert ch.numbers("kill", n=n) == (-errno.ESTALE, 0)
 
 
+@shows("node-P2")
 def test_a_kill_after_its_end(children):
     """It has ended, and somebody still holds its pipe."""
     ch = children()
@@ -92,6 +97,8 @@ def test_a_kill_after_its_end(children):
 
 # ---- times -----------------------------------------------------------------------------
 
+@shows("node-O10")
+@shows("node-O11")
 def test_timeout(children):
     ch = children()
     got = ch.spawn(file="sleep", arg=["sleep", "300"], timeout_ms=200)
@@ -103,6 +110,7 @@ def test_timeout(children):
     assert ch.spawn(file="true", timeout_ms=60000).ended() == (0, 0, EXIT)
 
 
+@shows("node-O10")
 def test_who_ignores_the_signal_is_killed(children):
     ch = children()
     n = ch.start(**sh("trap '' TERM; sleep 300 & echo $!; setsid sleep 300 & echo $!; wait",
@@ -114,6 +122,7 @@ def test_who_ignores_the_signal_is_killed(children):
     assert ch.own() == []
 
 
+@shows("node-X4")
 def test_grandchildren_that_ignore_it_are_killed(children):
     """The child itself has ended at the first signal."""
     ch = children()
@@ -134,6 +143,9 @@ def test_full_pipes_do_not_hold_it(children):
     assert ch.own() == []
 
 
+@shows("node-H4")
+@shows("node-X1")
+@shows("node-X2")
 def test_who_holds_the_pipe_does_not_hold_its_end(children):
     ch = children()
     n = ch.start(**sh("sleep 300 & echo $!; exit 3", linger=200))
@@ -160,6 +172,7 @@ def test_a_detached_one_leaves_its_daemon_alone(children):
 
 # ---- tokens and requests ---------------------------------------------------------------------
 
+@shows("node-O13")
 def test_a_token(children):
     ch = children()
     assert ch.numbers("token", do="new") == (1, 0)
@@ -181,6 +194,8 @@ def test_a_token(children):
     assert ch.info(n)["running"] == 1, "what was bound to it goes on"
 
 
+@shows("node-O13")
+@shows("node-P13")
 def test_a_client_that_leaves_ends_its_child(children):
     ch = children()
     conn = ch.c.connect()
@@ -211,6 +226,7 @@ def test_an_answer_ends_what_is_bound_to_it(children):
 
 # ---- the worker's end ------------------------------------------------------------------------
 
+@shows("node-P7")
 def test_a_drain_awaits_a_child(children):
     ch = children(drain_timeout="20s")
     n = ch.start(**sh("read go; exit 5", io0="pipe"))
@@ -236,6 +252,8 @@ def test_a_drain_does_not_await_it_for_ever(children):
     await_gone(*pids)
 
 
+@shows("node-O7")
+@shows("node-X10")
 def test_a_stop_ends_them_and_leaves_the_detached(children):
     ch = children()
     ends = [ch.pid(ch.start(**sh(line))) for line in (
@@ -249,6 +267,7 @@ def test_a_stop_ends_them_and_leaves_the_detached(children):
     os.kill(stays, signal.SIGKILL)
 
 
+@shows("node-X10")
 def test_a_worker_that_is_killed_leaves_none(children):
     ch = children()
     pids = [ch.pid(ch.start(**sh("trap '' TERM; exec sleep 300"))) for _ in range(50)]
