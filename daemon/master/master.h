@@ -20,7 +20,7 @@
 #include "daemon/proto/keeper.h"
 #include "daemon/proto/memo.h"
 #include "daemon/supervisor/busy.h"
-#include "daemon/supervisor/oom.h"
+#include "common/base/oom.h"
 
 struct change_run;
 struct check;

@@ -17,7 +17,6 @@
 #include "common/base/log.h"
 #include "daemon/journal/journal.h"
 #include "daemon/master/access.h"
-#include "daemon/master/cgroup.h"
 #include "daemon/master/change.h"
 #include "daemon/master/death.h"
 #include "daemon/master/dispatch.h"
@@ -43,7 +42,7 @@ cause_of(struct master *m, const struct memo_worker *row, int status,
 	if (row->cause != CAUSE_NONE)
 		return row->cause;	/* so a SIGKILL below is not ours */
 	if (WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL &&
-	    cgroup_explains_kill(m))
+	    oom_explains_now(&m->oom))
 		return CAUSE_OOM;
 	if (WIFSIGNALED(status))
 		return CAUSE_SIGNAL;

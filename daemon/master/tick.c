@@ -20,7 +20,6 @@
 #include "daemon/journal/logthread.h"
 #include "daemon/master/access.h"
 #include "daemon/master/actions.h"
-#include "daemon/master/cgroup.h"
 #include "daemon/master/change.h"
 #include "daemon/master/dispatch.h"
 #include "daemon/master/hang.h"
@@ -152,7 +151,7 @@ on_tick(evutil_socket_t fd, short what, void *arg)
 		access_tidy(m);
 		if (m->conf != NULL)
 			sources_look(m->sources, m->conf);
-		cgroup_look(m);
+		oom_look_now(&m->oom);
 	}
 	verdict_look(m);
 	rollback_look(m);
@@ -186,7 +185,7 @@ tick_init(struct master *m)
 void
 tick_start(struct master *m)
 {
-	cgroup_look(m);
+	oom_look_now(&m->oom);
 	m->last_tick_ns = clock_now_ns();	/* the first may be late, too */
 	if (m->tick == NULL)
 		m->tick = every(m, clock_scaled_ms(TICK_MS), on_tick);

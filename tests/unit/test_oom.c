@@ -10,7 +10,7 @@
 
 #include "common/base/check.h"
 #include "common/base/errmsg.h"
-#include "daemon/supervisor/oom.h"
+#include "common/base/oom.h"
 
 static const struct {
 	const char *text;

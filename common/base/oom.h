@@ -3,11 +3,12 @@
 
 /*
  * oom.h: was it the kernel that killed, for want of memory?  It counts its
- * kills; a count that rises explains as many deaths by a SIGKILL of nobody's.
- * Pure: the master reads the files.
+ * kills, for our control group or, where that does not count, for the whole
+ * machine; a count that rises explains as many deaths by a SIGKILL of nobody's.
+ * Master, of workers, and worker, of children.
  */
-#ifndef CLUSTERD_SUPERVISOR_OOM_H
-#define CLUSTERD_SUPERVISOR_OOM_H
+#ifndef CLUSTERD_BASE_OOM_H
+#define CLUSTERD_BASE_OOM_H
 
 #include <stddef.h>
 #include <stdint.h>
@@ -19,6 +20,7 @@ struct oom_watch {
 	 * kill, but not that much. */
 	uint64_t fresh, stale;
 	uint8_t known;			/* there was a look */
+	char path[600];			/* whose count it is */
 };
 
 /* The number in the line `oom_kill N' of memory.events or of /proc/vmstat.  0;
@@ -33,5 +35,10 @@ void oom_look(struct oom_watch *watch, uint64_t count);
 /* Somebody died of SIGKILL and this is the count now: 1 if it was for want of
  * memory. */
 int oom_explains(struct oom_watch *watch, uint64_t count);
+
+/* The same with the count that the kernel has now; nothing is explained by one
+ * that cannot be read. */
+void oom_look_now(struct oom_watch *watch);
+int oom_explains_now(struct oom_watch *watch);
 
 #endif

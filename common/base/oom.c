@@ -2,9 +2,12 @@
  * Copyright (c) 2026 the clusterd authors */
 
 /* oom.c: kills for want of memory; see oom.h. */
-#include "daemon/supervisor/oom.h"
+#include "common/base/oom.h"
 
+#include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "common/base/errmsg.h"
 
@@ -80,4 +83,72 @@ oom_explains(struct oom_watch *watch, uint64_t count)
 	else
 		return 0;
 	return 1;
+}
+
+/* ---- what the kernel says now ----------------------------------------------------------- */
+
+/* The beginning of a file of the kernel's. */
+static int
+read_file(const char *path, char *buf, size_t size)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	ssize_t len, used = 0;
+
+	if (fd < 0)
+		return 0;
+	while ((size_t)used + 1 < size && (len = read(fd, buf + used,
+	    size - 1 - (size_t)used)) > 0)
+		used += len;
+	close(fd);
+	buf[used] = '\0';
+	return used > 0;
+}
+
+static int
+read_count(char *path, size_t size, uint64_t *count)
+{
+	char text[32768], own[512];
+
+	if (read_file("/proc/self/cgroup", text, sizeof(text)) &&
+	    oom_parse_path(text, own, sizeof(own)) == 0) {
+		snprintf(path, size, "/sys/fs/cgroup%s/memory.events", own);
+		if (read_file(path, text, sizeof(text)) &&
+		    oom_parse(text, count) == 0)
+			return 1;
+	}
+	snprintf(path, size, "/proc/vmstat");
+	return read_file(path, text, sizeof(text)) &&
+	    oom_parse(text, count) == 0;
+}
+
+/* A service manager may move us, so the path is looked at each time: counts of
+ * two files say nothing. */
+static int
+read_now(struct oom_watch *watch, uint64_t *count)
+{
+	char path[sizeof(watch->path)];
+
+	if (!read_count(path, sizeof(path), count))
+		return 0;
+	if (strcmp(path, watch->path) != 0)
+		watch->known = 0;
+	memcpy(watch->path, path, sizeof(path));
+	return 1;
+}
+
+void
+oom_look_now(struct oom_watch *watch)
+{
+	uint64_t count;
+
+	if (read_now(watch, &count))
+		oom_look(watch, count);
+}
+
+int
+oom_explains_now(struct oom_watch *watch)
+{
+	uint64_t count;
+
+	return read_now(watch, &count) && oom_explains(watch, count);
 }
