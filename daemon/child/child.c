@@ -231,6 +231,17 @@ child_start(struct children *table, const struct cluster_spawn *order,
 
 /* ---- end ------------------------------------------------------------------------------------ */
 
+static enum cluster_cause
+cause_of(struct child *child)
+{
+	if (child->ended.signal == 0)
+		return CLUSTER_CAUSE_EXIT;
+	if (child->ended.signal == SIGKILL && child->signal_sent != SIGKILL &&
+	    oom_explains_now(&child->table->oom))
+		return CLUSTER_CAUSE_OOM;
+	return CLUSTER_CAUSE_SIGNAL;
+}
+
 static void
 fill_exit(struct child *child, int rc, const siginfo_t *info)
 {
@@ -246,8 +257,7 @@ fill_exit(struct child *child, int rc, const siginfo_t *info)
 		ended->core = info->si_code == CLD_DUMPED;
 	}
 	if (!child->stopping)
-		ended->cause = ended->signal != 0 ? CLUSTER_CAUSE_SIGNAL :
-		    CLUSTER_CAUSE_EXIT;
+		ended->cause = cause_of(child);
 }
 
 void

@@ -17,6 +17,7 @@ enum {
 	ROW_BITS = 16,
 	KILLED_MS = 1000,		/* from SIGKILL until all are reaped */
 	STEP_MS = 10,
+	OOM_MS = 1000,			/* between two looks */
 };
 
 void
@@ -68,11 +69,29 @@ children_reserve(struct children *table)
 	return table->count < table->size ? 0 : grow(table);
 }
 
+static void
+look_for_oom(struct children *table, uint64_t now_ns)
+{
+	if (table->oom_looked_ns != 0 &&
+	    now_ns - table->oom_looked_ns < OOM_MS * NS_PER_MS)
+		return;
+	table->oom_looked_ns = now_ns;
+	oom_look_now(&table->oom);
+}
+
+void
+children_tick(struct children *table, uint64_t now_ns)
+{
+	if (table->count > 0)
+		look_for_oom(table, now_ns);
+}
+
 void
 children_add(struct children *table, struct child *child)
 {
 	uint32_t row = 0;
 
+	look_for_oom(table, child->since_ns);
 	while (table->rows[row] != NULL)
 		row++;
 	table->rows[row] = child;

@@ -15,6 +15,8 @@
 
 #include <clusterd/process.h>
 
+#include "common/base/oom.h"
+
 struct child;
 
 enum {
@@ -50,6 +52,8 @@ struct children {
 	uint32_t awaited;		/* by a drain */
 	uint64_t number;		/* of the last one */
 	bool draining, shut;
+	struct oom_watch oom;		/* kills for want of memory */
+	uint64_t oom_looked_ns;
 	char *buffer;			/* CHILDREN_READ bytes, from the first
 					 * child on */
 };
@@ -73,6 +77,9 @@ void children_end_request(struct children *table, uint64_t request);
 void children_cancel(struct children *table, uint64_t cancel);
 /* A token is no more: who was bound to it goes on. */
 void children_forget_cancel(struct children *table, uint64_t cancel);
+
+/* Each beat. */
+void children_tick(struct children *table, uint64_t now_ns);
 
 void children_set_referenced(struct child *child, bool referenced);
 /* The worker drains: those that are not awaited are stopped. */

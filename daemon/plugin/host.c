@@ -265,6 +265,7 @@ host_tick(struct host *host, uint64_t now_ns)
 	watches_look(&host->watches);
 	if (host->timers.waiting > 0 && self_leads(host))
 		timers_try_waiting(&host->timers);
+	children_tick(&host->children, now_ns);
 }
 
 /* ---- the next request -------------------------------------------------------------- */

@@ -9,7 +9,7 @@ import pytest
 
 from harness import shows, wait
 from harness.children import (
-    CANCELLED, DETACHED, EXIT, GROUP, ONE, PATHS, SIGNAL, STOPPING, TIMEOUT, TREE, UNREF,
+    CANCELLED, DETACHED, EXIT, GROUP, ONE, OOM, PATHS, SIGNAL, STOPPING, TIMEOUT, TREE, UNREF,
     Children)
 
 
@@ -93,6 +93,20 @@ def test_a_kill_after_its_end(children):
     assert ch.numbers("kill", n=n) == (-errno.ESRCH, 0)
     os.kill(other, signal.SIGKILL)
     assert ch.wait(n).ended() == (4, 0, EXIT)
+
+
+@pytest.mark.skipif(os.environ.get("SANITIZED") == "yes", reason="needs little memory")
+@shows("node-H3")
+def test_killed_for_want_of_memory(memory_group, children):
+    with memory_group.inside():
+        ch = children()
+    n = ch.start(file="sleep", arg=["sleep", "300"])
+    os.kill(ch.pid(n), signal.SIGKILL)
+    assert ch.wait(n).ended() == (-1, 9, SIGNAL), "that was somebody else"
+    # it shall be the one who is chosen
+    got = ch.spawn(**sh("echo 1000 >/proc/self/oom_score_adj; "
+                        "exec python3 -c 'b = bytearray(400 << 20); b[::4096] = b[::4096]'"))
+    assert got.ended() == (-1, 9, OOM)
 
 
 # ---- times -----------------------------------------------------------------------------
