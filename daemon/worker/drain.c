@@ -14,6 +14,7 @@
 #include "common/base/clock.h"
 #include "common/base/failpoint.h"
 #include "common/base/forked.h"
+#include "daemon/child/session.h"
 #include "daemon/plugin/children.h"
 #include "daemon/worker/crash.h"
 #include "daemon/worker/worker.h"
@@ -32,7 +33,9 @@ drain_stop(struct worker *worker)
 	if (worker->host.http.table != NULL)
 		worker->aborted += http_abort_all(&worker->host.http);
 	host_stop(&worker->host);
-	if (!worker->keeper_lost)
+	if (worker->keeper_lost)
+		session_end_others();
+	else
 		talk_finish(worker, clock_scaled_ms(FINISH_MS));
 	access_stop(worker, clock_scaled_ms(FINISH_MS));
 	beat_now(worker);

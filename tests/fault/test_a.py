@@ -358,6 +358,19 @@ def test_children_of_a_worker_at_the_end_of_the_daemon(row, now):
     end_leavers(left)
 
 
+@shows("A13")
+@shows("node-X10")
+def test_children_of_a_worker_whose_keeper_is_gone(row):
+    r = row(daemon={"orphan_grace": "1s"})
+    victim = brood(r, 50)
+    left = leavers(processes.descendants(victim["pid"]))
+    r.signal(KILL)
+    r.keeper_killed(but=[one.pid for one in left])
+    assert not processes.session(victim["pid"])
+    assert len(left) == 10 and all(one.alive() for one in left), "nobody's business"
+    end_leavers(left)
+
+
 # What the n-th early death in a row is followed by, in ms: at once, then between
 # half of d and d, d doubling from backoff_min (20) to backoff_max (1000).
 DELAYS = [0, 20, 40, 80, 160, 320, 640, 1000]
