@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from harness import http, processes, shows, slow, wait
+from harness import children, http, processes, shows, slow, wait
 from harness.tracer import Tracer
 
 KILL = signal.SIGKILL
@@ -341,6 +341,35 @@ def test_fifty_children_of_a_worker(row, how):
     assert len(left) == 10 and all(one.alive() for one in left), "nobody's business"
     end_leavers(left)
     wait.until(lambda: not processes.zombies(r.keeper.pid), 5, "the last of them reaped")
+
+
+@shows("A13")
+@shows("node-X10")
+@pytest.mark.parametrize("with_master", [True, False])
+def test_fifty_started_children_of_a_worker(row, with_master):
+    """By the SDK, each with a child of its own; one in ten is detached."""
+    r = row(routes=dict(children.PATHS, **{"/": "evil"}))
+    how = {"file": "sh", "arg": ["sh", "-c", "sleep 300 & wait"]}
+    with r.connect() as conn:
+        for n in range(50):
+            flags = children.DETACHED if n % 10 == 0 else 0
+            conn.request("GET", "/start?" + children.query(dict(how, flags=flags)))
+        victim = r.blame(r.worker(conn.request("GET", "/").header("X-Worker")))
+    below = wait.until(lambda: len(found := processes.descendants(victim["pid"])) == 100 and
+                       found, 10, "a child of each")
+    left = leavers(below)
+    if not with_master:
+        r.master_ends()
+        r.blame_all()
+        os.kill(r.master_pid(), KILL)
+    os.kill(victim["pid"], KILL)
+    r.await_event("worker.exited", id=victim["id"])
+    wait.until(lambda: not processes.session(victim["pid"]), 5, "the end of its session")
+    assert len(left) == 5
+    for one in left:
+        assert len(processes.session(one.pid)) == 2, "nobody's business"
+        processes.end_all(processes.session(one.pid))
+        one.close()
 
 
 @shows("A13")
