@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -77,4 +78,32 @@ do_brood(struct cluster_request *req, struct evil *evil, const char *arg)
 			continue;
 	close(pipes[0]);
 	return say_result(req, all);
+}
+
+/* One that is left of a session whose leader has ended; the answer is its number
+ * and that of its session. */
+enum cluster_verdict
+do_heir(struct cluster_request *req, struct evil *evil, const char *arg)
+{
+	int pipes[2];
+	pid_t leader, heir = 0;
+	char text[48];
+
+	if (pipe(pipes) != 0 || (leader = fork()) < 0)
+		return CLUSTER_FAIL;
+	if (leader == 0) {
+		setsid();
+		heir = fork();
+		if (heir == 0)
+			for (;;)
+				pause();
+		(void)!write(pipes[1], &heir, sizeof(heir));
+		_exit(heir < 0);
+	}
+	waitpid(leader, NULL, 0);
+	(void)!read(pipes[0], &heir, sizeof(heir));
+	close(pipes[0]);
+	close(pipes[1]);
+	snprintf(text, sizeof(text), "%d %d\n", (int)heir, (int)leader);
+	return say(req, text);
 }
