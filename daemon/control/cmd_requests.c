@@ -53,8 +53,6 @@ send_requests(struct control_call *call, const struct view_worker *worker,
 		more = send_request(call, worker, &worker->requests_open[i],
 		    NULL, buf);
 	/* What a drain waits for without a request is said, too. */
-	if (strcmp(worker->state, "draining") != 0)
-		return more;
 	for (size_t i = 0; i < worker->child_count && more; i++)
 		if (worker->child[i].holds)
 			more = send_held_by(call, worker, &worker->child[i],
@@ -65,7 +63,8 @@ send_requests(struct control_call *call, const struct view_worker *worker,
 void
 command_requests(struct control_call *call, const struct arguments *arguments)
 {
-	const struct view *view = server_view_children(call->control);
+	const struct view *view = server_view_children(call->control,
+	    CHILDREN_OF_DRAINING);
 	struct buf buf;
 	bool more = true;
 
@@ -118,7 +117,7 @@ command_children(struct control_call *call, const struct arguments *arguments)
 		call_fail(call, &err, NULL);
 		return;
 	}
-	view = server_view_children(call->control);
+	view = server_view_children(call->control, CHILDREN_OF_ALL);
 	buf_init(&buf, 0);
 	for (size_t i = 0; i < view->worker_count; i++) {
 		const struct view_worker *worker = &view->workers[i];

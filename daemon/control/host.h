@@ -95,10 +95,7 @@ struct control_host {
 
 	/* The present state, fresh.  NULL: there is no memory for it.  Holds
 	 * until the loop turns. */
-	const struct view *(*view)(void *context);
-	/* The same with the children of all workers, each of which costs a look
-	 * into /proc. */
-	const struct view *(*view_children)(void *context);
+	const struct view *(*view)(void *context, enum view_children children);
 
 	/*
 	 * Begin a change.  Every row of commands.def with .change comes here

@@ -44,12 +44,14 @@ server_read_again(struct control *control)
 		evtimer_add(control->again, &now);
 }
 
-/* Whatever is said of an empty one becomes "out of memory" (call.c). */
-static const struct view *
-view_or_nothing(struct control *control, const struct view *view)
+const struct view *
+server_view_children(struct control *control, enum view_children children)
 {
 	static const struct view nothing;
+	const struct view *view = control->host->view(control->host->context,
+	    children);
 
+	/* Whatever is said of it becomes "out of memory" (call.c). */
 	control->blind = view == NULL;
 	return view != NULL ? view : &nothing;
 }
@@ -57,15 +59,7 @@ view_or_nothing(struct control *control, const struct view *view)
 const struct view *
 server_view(struct control *control)
 {
-	return view_or_nothing(control,
-	    control->host->view(control->host->context));
-}
-
-const struct view *
-server_view_children(struct control *control)
-{
-	return view_or_nothing(control,
-	    control->host->view_children(control->host->context));
+	return server_view_children(control, CHILDREN_OF_NONE);
 }
 
 /* ---- who gets in ------------------------------------------------------------- */

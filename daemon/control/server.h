@@ -53,7 +53,8 @@ void server_read_again(struct control *control);
 /* The present state, from the host.  Without memory for it an empty one, and
  * the call that asked fails, whatever is answered to it. */
 const struct view *server_view(struct control *control);
-/* The same with the children of workers. */
-const struct view *server_view_children(struct control *control);
+/* The same with children. */
+const struct view *server_view_children(struct control *control,
+    enum view_children children);
 
 #endif

@@ -39,6 +39,9 @@ struct view_doing {
 	int64_t since_ms;	/* wall time of its begin */
 };
 
+/* Of which workers a view shows the children: each costs a look into /proc. */
+enum view_children { CHILDREN_OF_NONE, CHILDREN_OF_DRAINING, CHILDREN_OF_ALL };
+
 /* A child process of a worker. */
 struct view_child {
 	int64_t pid, since_ms, cpu_ms, rss_kb;
@@ -77,7 +80,7 @@ struct view_worker {
 	struct view_doing doing;
 	const struct view_doing *requests_open;	/* all of them, oldest first */
 	size_t requests_open_count;
-	const struct view_child *child;	/* if asked for; oldest first */
+	const struct view_child *child;	/* as asked for; oldest first */
 	size_t child_count;
 };
 

@@ -19,15 +19,9 @@
 #include "daemon/master/view.h"
 
 static const struct view *
-host_view(void *context)
+host_view(void *context, enum view_children children)
 {
-	return view_make(context);
-}
-
-static const struct view *
-host_view_children(void *context)
-{
-	return view_make_children(context);
+	return view_make(context, children);
 }
 
 static void
@@ -59,8 +53,7 @@ host_metrics(void *context, struct buf *out, struct errmsg *err)
 }
 
 static struct control_host host = {
-	.view = host_view, .view_children = host_view_children,
-	.start = host_change,
+	.view = host_view, .start = host_change,
 	.config_text = host_config_text, .metrics = host_metrics,
 };
 

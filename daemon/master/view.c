@@ -37,7 +37,7 @@ struct block {
 
 static struct block *blocks;
 static struct view view;
-static bool with_children;
+static enum view_children of;		/* that are wanted */
 static jmp_buf no_memory;		/* view_make(), which gives it up */
 
 static void *
@@ -188,7 +188,8 @@ fill_process(struct process *process, struct view_worker *row)
 			    NS_PER_MS);
 	}
 	fill_doing(process, row);
-	if (with_children)
+	if (of == CHILDREN_OF_ALL || (of == CHILDREN_OF_DRAINING &&
+	    strcmp(row->state, "draining") == 0))
 		fill_children(process, row);
 }
 
@@ -438,13 +439,14 @@ fill_plugins(struct master *m)
 	view.plugin_count = m->conf->plugin_count;
 }
 
-static const struct view *
-make(struct master *m)
+const struct view *
+view_make(struct master *m, enum view_children children)
 {
 	const struct memo_globals *globals = &turn_look(m)->globals;
 
 	drop_blocks();
 	memset(&view, 0, sizeof(view));
+	of = children;
 	if (setjmp(no_memory) != 0)
 		return NULL;		/* its blocks go with the next one */
 	verdict_find(m);
@@ -466,18 +468,4 @@ make(struct master *m)
 	if (m->conf != NULL)
 		fill_plugins(m);
 	return &view;
-}
-
-const struct view *
-view_make(struct master *m)
-{
-	with_children = false;
-	return make(m);
-}
-
-const struct view *
-view_make_children(struct master *m)
-{
-	with_children = true;
-	return make(m);
 }

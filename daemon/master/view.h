@@ -5,12 +5,11 @@
 #ifndef CLUSTERD_MASTER_VIEW_H
 #define CLUSTERD_MASTER_VIEW_H
 
+#include "daemon/control/view.h"
+
 struct master;
-struct view;
 
 /* The present state; all of it holds until the next call.  NULL: out of memory. */
-const struct view *view_make(struct master *m);
-/* The same with the children of all workers. */
-const struct view *view_make_children(struct master *m);
+const struct view *view_make(struct master *m, enum view_children children);
 
 #endif

@@ -50,15 +50,11 @@ static const struct view_pool pools[] = { {
 	.pool = "web", .protocol = "http", .schedule = "round-robin",
 	.listen = listen_at, .listen_count = 1, .desired = 2, .ready = 1,
 } };
-static const struct view_child child = { .pid = 99, .since_ms = 4,
-	.cpu_ms = 3, .rss_kb = 2, .holds = true, .has_request = true,
-	.request = { "hello", "/", "GET", "/a", 5 }, .command = "sleep 1" };
 static const struct view_worker workers[] = {
 	{ .worker = "web/0", .pool = "web", .slot = 0, .id = 11, .pid = 1234,
 	    .state = "ready", .current = true, .rss_kb = VIEW_UNKNOWN,
 	    .next = VIEW_UNKNOWN, .has_doing = true,
-	    .doing = { "hello", "/", "GET", "/a\"b\xff", 5 },
-	    .child = &child, .child_count = 1 },
+	    .doing = { "hello", "/", "GET", "/a\"b\xff", 5 } },
 	{ .worker = "web/1", .pool = "web", .slot = 1, .id = VIEW_UNKNOWN,
 	    .pid = VIEW_UNKNOWN, .state = "waiting", .current = true,
 	    .next = VIEW_UNKNOWN },
@@ -73,11 +69,22 @@ static const struct view the_view = {
 	.workers = workers, .worker_count = 2,
 };
 
+static const struct view_child child = { .pid = 99, .since_ms = 4,
+	.cpu_ms = 3, .rss_kb = 2, .holds = true, .has_request = true,
+	.request = { "hello", "/", "GET", "/a", 5 }, .command = "sleep 1" };
+static const struct view_worker parents[] = {
+	{ .worker = "web/0", .pool = "web", .slot = 0, .id = 11,
+	    .state = "ready", .child = &child, .child_count = 1 },
+};
+static const struct view family = {
+	.workers = parents, .worker_count = 1,
+};
+
 static const struct view *
-host_view(void *context)
+host_view(void *context, enum view_children children)
 {
 	(void)context;
-	return &the_view;
+	return children == CHILDREN_OF_ALL ? &family : &the_view;
 }
 
 static void
@@ -101,8 +108,7 @@ host_config_text(void *context, struct buf *out, struct errmsg *err)
 
 static struct house the_house;
 static const struct control_host the_host = {
-	.context = &the_house, .view = host_view,
-	.view_children = host_view, .start = host_start,
+	.context = &the_house, .view = host_view, .start = host_start,
 	.config_text = host_config_text,
 };
 
