@@ -222,7 +222,7 @@ channel_check_rate(struct channel *channel, enum channel_type type,
     uint64_t now_ns, struct errmsg *err)
 {
 	uint32_t rate = rate_of(type);
-	uint32_t limit = rate == RATE_MESSAGE ? rate + RATE_LATE : rate;
+	uint32_t limit = rate == RATE_STATE ? rate : rate + RATE_LATE;
 
 	if (type == CHANNEL_TAKEN)
 		return 0;

@@ -25,8 +25,8 @@ enum {
 };
 
 enum {
-	/* of COMMAND, and of FOLLOW and UNFOLLOW: a worker keeps to it, over the
-	 * whole of two seconds it may have twice that */
+	/* of COMMAND, FOLLOW and UNFOLLOW together: a worker keeps to it, and to as
+	 * many at once; none where CHANNEL_QUEUE_MESSAGES wait already */
 	CHANNEL_COMMANDS_A_SECOND = 100,
 };
 
@@ -85,9 +85,10 @@ int channel_receive(struct channel *channel, struct channel_packet *packet,
 
 /*
  * Count a message of that type at now_ns.  0, or ERR_FORMAT: over its rate,
- * 10 of each state message, 10 000 of those of letters and of these what may have
- * waited while we were late, 300 of COMMAND, FOLLOW and UNFOLLOW a second.  TAKEN
- * has none: there are no more of them than letters, which their master counts.
+ * 10 of each state message, 10 000 of those of letters, 300 of COMMAND, FOLLOW and
+ * UNFOLLOW a second, and of the latter two kinds what may have waited while we were
+ * late.  TAKEN has none: there are no more of them than letters, which their master
+ * counts.
  */
 int channel_check_rate(struct channel *channel, enum channel_type type,
     uint64_t now_ns, struct errmsg *err);

@@ -86,6 +86,16 @@ on_lost(struct observer *observer, const struct journal_event *event)
 	(void)say_missed(observer);
 }
 
+/* Of those that the database has, and nobody can read. */
+static void
+on_gap(struct observer *observer, const struct journal_event *event)
+{
+	if (say_lost(observer, event->seq, 0))
+		return;
+	observer->missed++;
+	observer->missed_seq = event->seq;
+}
+
 static int
 on_news(void *arg, enum journal_news news, const struct journal_event *event)
 {
@@ -104,7 +114,7 @@ on_news(void *arg, enum journal_news news, const struct journal_event *event)
 		    ""), 0, -1);
 		break;
 	case JOURNAL_GAP:
-		(void)say_lost(observer, event->seq, 0);
+		on_gap(observer, event);
 		break;
 	case JOURNAL_DONE:
 	case JOURNAL_LAGGED:

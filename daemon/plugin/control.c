@@ -48,7 +48,8 @@ control_post(struct host *host, struct channel_packet *packet, size_t tail)
 
 	if (channel == NULL || host->asking.shut)
 		return -ESHUTDOWN;
-	if (!take_token(&host->asking))
+	if (channel->queued >= CHANNEL_QUEUE_MESSAGES ||
+	    !take_token(&host->asking))
 		return -EAGAIN;
 	rc = channel_send(channel, packet, channel_end(packet, tail), NULL, 0,
 	    &err);

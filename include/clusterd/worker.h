@@ -187,19 +187,20 @@ typedef void cluster_done_fn(int error, const char *json, void *arg);
  * Give the daemon a command of clusterd-control(7): "workers", "restart"; its
  * arguments as a JSON object, {"worker":"web/0"}, or NULL.  One that only reads
  * needs no grant; another must stand in `may' of the plugin's section.
- * row(json, arg), which may be NULL, for each row; done(error, json, arg) once, when
- * it has ended, with the whole answer but for its "id":
- *   {"ok":true,"result":…} or {"ok":false,"error":{"code":…,"text":…}}
- * error 0: it is done; -EINVAL: its arguments; -ENOENT: what they name is not there;
- * -EACCES: by the configuration that is in force; -EAGAIN: busy, not begun;
- * -EEXIST: it contradicts what runs; -ECANCELED: it failed, and nothing has changed;
- * -EOVERFLOW: `events' was read too slowly; -EIO: the daemon has no memory; -EPIPE, json NULL: the master was lost
- * and none has taken it up in 5 s, or rows were told of it already: what became of
- * it is not known; -ESHUTDOWN: this worker stops.  A master that is lost is no error
- * else: the next one is asked, and a change runs once.
- * -EACCES: no grant; -EAGAIN: 8 of this worker run, over 100 calls a second, or no
- * room; -ENOENT: no such command; -EMSGSIZE: over 15 KiB of arguments; -EINVAL: no
- * done; -ESHUTDOWN: in stop().
+ * row(json, arg), which may be NULL, for each row; done(error, json, arg) once,
+ * when it has ended, with the whole answer but for its "id":
+ *   {"ok":true,"result":...} or {"ok":false,"error":{"code":...,"text":...}}
+ * error 0: it is done; -EINVAL: its arguments; -ENOENT: what they name is not
+ * there; -EAGAIN: busy, not begun; -EEXIST: it contradicts what runs;
+ * -ECANCELED: it failed, and the answer says what was done all the same;
+ * -EOVERFLOW: `events' was read too slowly; -EIO: the daemon has no memory;
+ * -ESHUTDOWN, json NULL: this worker stops; -EPIPE, json NULL: what became of it
+ * is not known, as the master was lost and none has taken it up in 5 s, or rows of
+ * it were told already.  Otherwise the loss of a master is no error: the next one
+ * is asked, and a change runs once.
+ * Refused here: -EACCES: no grant; -EAGAIN: 8 of this worker run, over 100 calls
+ * a second, or no room; -ENOENT: no such command; -EMSGSIZE: over 15 KiB of
+ * arguments; -EINVAL: no done; -ESHUTDOWN: in stop(); -ENOMEM.
  */
 static inline int
 cluster_command(const char *command, const char *args_json,

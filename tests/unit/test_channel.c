@@ -250,6 +250,13 @@ too_many_of_a_kind_are_told(void **state)
 	    5000000000, &err), 0);
 	assert_int_equal(channel_check_rate(channel, CHANNEL_ONLINE,
 	    6000000000, &err), 0);
+	/* these may have waited for us */
+	for (int i = 0; i < 300 + 3 * CHANNEL_QUEUE_MESSAGES; i++)
+		assert_int_equal(channel_check_rate(channel, CHANNEL_FOLLOW,
+		    7000000000, &err), 0);
+	assert_int_equal(channel_check_rate(channel, CHANNEL_FOLLOW,
+	    7000000000, &err), ERR_FORMAT);
+	assert_string_equal(err.text, "more than 300 of FOLLOW in a second");
 }
 
 #define CASE(name) cmocka_unit_test_setup_teardown(name, open_pair, close_pair)
