@@ -403,13 +403,6 @@ limit_after(struct check *check, uint64_t ms)
 	event_add(check->limit, &time);
 }
 
-/* Did the keeper say that it has started the process? */
-static bool
-has_begun(const struct check *check)
-{
-	return check->pid_fd >= 0 || check->closed;
-}
-
 static void
 on_limit(evutil_socket_t fd, short what, void *arg)
 {
@@ -417,12 +410,6 @@ on_limit(evutil_socket_t fd, short what, void *arg)
 
 	(void)fd;
 	(void)what;
-	if (!has_begun(check)) {
-		add_error(check, "the checker cannot be started: the keeper "
-		    "did not do so in 10 s");
-		conclude(check);
-		return;
-	}
 	/* Nobody else has a turn before this one is over. */
 	if (check->timed_out && check->master->inventory) {
 		conclude(check);
@@ -449,8 +436,6 @@ check_new(struct master *m, uint64_t id,
 	check->id = id;
 	check->done = done;
 	check->pid_fd = check->verdict_fd = check->output_fd = -1;
-	check->limit = evtimer_new(m->base, on_limit, check);
-	CHECK(check->limit != NULL);
 	buf_init(&check->errors, 1 << 20);
 	buf_init(&check->warnings, 1 << 20);
 	m->check = check;
@@ -479,7 +464,8 @@ follow(struct check *check, const struct link_packet *packet)
 	}
 	check->readable = event_new(base, check->verdict_fd,
 	    EV_READ | EV_PERSIST, on_verdict, check);
-	CHECK(check->readable != NULL);
+	check->limit = evtimer_new(base, on_limit, check);
+	CHECK(check->readable != NULL && check->limit != NULL);
 	event_add(check->readable, NULL);
 	if (check->output != NULL)
 		event_add(check->output, NULL);
@@ -511,12 +497,8 @@ on_spawned(struct master *m, uint64_t id, const struct link_packet *answer)
 	const struct keeper_packet *p = answer->packet;
 	struct check *check = m->check;
 
-	if (check == NULL || check->id != id) {
-		/* too late: its check is over */
-		if (p->header.type == KEEPER_SPAWNED)
-			actions_signal(m, id, SIGKILL);
+	if (check == NULL || check->id != id)
 		return;
-	}
 	if (p->header.type == KEEPER_SPAWNED) {
 		follow(check, answer);
 		return;
@@ -524,7 +506,9 @@ on_spawned(struct master *m, uint64_t id, const struct link_packet *answer)
 	add_error(check, "the checker cannot be started: %s",
 	    p->header.type == KEEPER_ERROR ? p->body.error.text :
 	    strerror((int)p->header.code));
-	conclude(check);
+	m->check = NULL;
+	check->done(m, check);
+	check_free(check);
 }
 
 static void
@@ -556,7 +540,6 @@ check_start(struct master *m, uint32_t account,
 	spawn->rlimit_as = UINT64_MAX;	/* shadow memory */
 #endif
 	record_put_text(spawn->name, sizeof(spawn->name), "checker");
-	limit_after(check, CHECK_LIMIT_MS);
 	link_request(m->link, &packet, NULL, 0, on_spawned, check->id);
 	(void)FP("check.asked");
 }

@@ -173,19 +173,6 @@ def test_who_cannot_be_told_to_drain_is_told_later(faulty):
     assert count > 3 and not r.deaths()
 
 
-@shows("E3")
-def test_a_reload_whose_checker_cannot_be_asked_for_is_refused(faulty):
-    """In the time that a check has; one that is started after all is ended."""
-    r = faulty(workers=2, load={})
-    family = set(processes.descendants(r.pid()))
-    r.fi.arm("master", "sendmsg:ENOBUFS")
-    refused = r.ctl("reload", timeout=30)
-    assert refused.code == 1 and "the checker cannot be started" in refused.err, refused
-    r.fi.disarm()
-    assert r.ctl("reload", timeout=30).code == 0
-    wait.until(lambda: set(processes.descendants(r.pid())) == family, 10, "end of both")
-
-
 # ---- a worker without means ------------------------------------------------------------------
 
 @shows("E10")
