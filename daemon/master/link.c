@@ -23,6 +23,7 @@
 
 enum {
 	LATER_MS = 100,
+	PATIENCE_MS = 10000,		/* of a change that asks for something */
 	FDS_OF_PROCESS = 8,		/* that come with SPAWNED */
 	FDS_ALWAYS = 2,			/* numbers that are kept in any case */
 	FDS_MAX = FDS_ALWAYS + KEEPER_OPEN_MAX * FDS_OF_PROCESS,
@@ -34,6 +35,7 @@ struct request {
 	size_t len, count;
 	int fds[FD_PASS_MAX];
 	bool refused;			/* they could not be kept */
+	uint64_t until_ms;		/* then it is refused; or UINT64_MAX */
 	link_answer answer;
 	uint64_t about;
 };
@@ -62,6 +64,13 @@ struct link {
 };
 
 static void link_flush(struct link *link);
+
+static void
+request_free(struct request *request)
+{
+	fd_close_all(request->fds, request->count);
+	memory_free(request);
+}
 
 /* Until the machine has means again. */
 static void
@@ -113,21 +122,28 @@ link_reserve(struct link *link)
 	return true;
 }
 
-void
-link_refuse(struct master *m, link_answer answer, uint64_t about)
+static void
+link_refuse_with(struct master *m, link_answer answer, uint64_t about, int code,
+    const char *text)
 {
 	struct keeper_packet packet;
 	const struct link_packet refusal = { .packet = &packet };
 
-	if (answer == NULL) {
-		log_warn("keeper: no descriptors for a request");
-		return;
-	}
 	keeper_begin(&packet, KEEPER_ERROR, 0);
-	packet.header.code = EMFILE;
+	packet.header.code = (uint32_t)code;
 	record_put_text(packet.body.error.text, sizeof(packet.body.error.text),
-	    "the master has no descriptors for it");
+	    text);
 	answer(m, about, &refusal);
+}
+
+void
+link_refuse(struct master *m, link_answer answer, uint64_t about)
+{
+	if (answer == NULL)
+		log_warn("keeper: no descriptors for a request");
+	else
+		link_refuse_with(m, answer, about, EMFILE,
+		    "the master has no descriptors for it");
 }
 
 /* -- answers -------------------------------------------------------------------------- */
@@ -218,6 +234,45 @@ link_on_writable(evutil_socket_t fd, short what, void *arg)
 	link_flush(arg);
 }
 
+/* What a change waits for, and its client with it.  All else is as good later: a
+ * worker that is to start has a limit of its own. */
+static bool
+link_has_end(const struct keeper_packet *packet)
+{
+	return packet->header.type == KEEPER_KEEP ||
+	    packet->header.type == KEEPER_BIND ||
+	    (packet->header.type == KEEPER_SPAWN &&
+	    packet->body.spawn.role == ROLE_CHECKER);
+}
+
+/* Refusing one may bring others, so they are taken out of the line first. */
+static void
+link_refuse_late(struct link *link)
+{
+	struct request *late = NULL, **end = &late, **at = &link->first, *r;
+
+	while ((r = *at) != NULL) {
+		if (clock_now_ms() < r->until_ms) {
+			at = &r->next;
+			continue;
+		}
+		*at = r->next;
+		*end = r;
+		end = &r->next;
+		link->waiting--;
+	}
+	*end = NULL;
+	link->last = at;
+	while ((r = late) != NULL) {
+		late = r->next;
+		if (r->packet.header.type == KEEPER_SPAWN)
+			link->starting--;
+		link_refuse_with(link->master, r->answer, r->about, ENOBUFS,
+		    "the keeper could not be asked in 10 s");
+		request_free(r);
+	}
+}
+
 static void
 link_on_later(evutil_socket_t fd, short what, void *arg)
 {
@@ -226,6 +281,7 @@ link_on_later(evutil_socket_t fd, short what, void *arg)
 	(void)fd;
 	(void)what;
 	event_add(link->readable, NULL);
+	link_refuse_late(link);
 	link_flush(link);
 }
 
@@ -255,13 +311,6 @@ link_open(struct event_base *base, int fd, const struct link_handler *handler,
 	(void)link_hold(link, 0);
 	*out = link;
 	return 0;
-}
-
-static void
-request_free(struct request *request)
-{
-	fd_close_all(request->fds, request->count);
-	memory_free(request);
 }
 
 void
@@ -353,6 +402,8 @@ link_request(struct link *link, struct keeper_packet *packet, const int *fds,
 	r->len = len;
 	r->answer = answer;
 	r->about = about;
+	r->until_ms = answer != NULL && link_has_end(packet) ?
+	    clock_now_ms() + clock_scaled_ms(PATIENCE_MS) : UINT64_MAX;
 	for (size_t i = 0; i < count && !r->refused; i++) {
 		r->fds[i] = dup(fds[i]);
 		if (r->fds[i] < 0)

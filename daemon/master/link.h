@@ -55,6 +55,8 @@ void link_refuse(struct master *m, link_answer answer, uint64_t about);
  * Send a request begun with keeper_begin(…, 0).  fds are duplicated where the
  * request must wait and stay the caller's; where they cannot be, it is refused in
  * its turn.  answer may be NULL: an ERROR is then logged; about is passed to it.
+ * What a change asks for is refused as well when it has waited for buffers for
+ * 10 s; all else waits as long as it must.
  */
 void link_request(struct link *link, struct keeper_packet *packet,
     const int *fds, size_t count, link_answer answer, uint64_t about);

@@ -173,6 +173,22 @@ def test_who_cannot_be_told_to_drain_is_told_later(faulty):
     assert count > 3 and not r.deaths()
 
 
+@shows("E3")
+@pytest.mark.parametrize("counted", ["1+", "3+"], ids=["checker", "snapshots"])
+def test_a_reload_that_cannot_ask_the_keeper_is_refused(faulty, counted):
+    """Nobody waits for ever; what was not sent in time never is."""
+    r = faulty(workers=2, load={})
+    count = len(processes.descendants(r.pid()))
+    r.plugins["evil"] = {"ms": "1ms"}
+    r.write_config()
+    r.fi.arm("master", "sendmsg:ENOBUFS", counted=counted)
+    refused = r.ctl("reload", timeout=30)
+    assert refused.code == 1 and "the keeper could not be asked" in refused.err, refused
+    r.fi.disarm()
+    assert r.ctl("reload", timeout=30).code == 0
+    wait.until(lambda: len(processes.descendants(r.pid())) == count, 10, "end of the others")
+
+
 # ---- a worker without means ------------------------------------------------------------------
 
 @shows("E10")
