@@ -1,18 +1,16 @@
 # SPDX-License-Identifier: MIT
 """What the rows of doc/faults.md share."""
 
-import os
-
 import pytest
 
-from harness import inject
+from harness import SANITIZED, inject
 
 
 @pytest.fixture
 def faulty(row):
     """faulty(...): as row(...), and calls of its programs can be made to fail:
     r.fi.arm("master", "accept4:ENFILE@1-20")."""
-    if os.environ.get("SANITIZED") == "yes":
+    if SANITIZED:
         pytest.skip("a sanitizer wants to be the first library")
 
     def make(**how):

@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from harness import children, http, processes, shows, slow, wait
+from harness import children, http, not_sanitized, processes, shows, slow, wait
 from harness.tracer import Tracer
 
 KILL = signal.SIGKILL
@@ -49,7 +49,7 @@ def test_killed_while_idle(row):
 
 
 @shows("A9")
-@pytest.mark.skipif(os.environ.get("SANITIZED") == "yes", reason="needs little memory")
+@not_sanitized("needs little memory")
 def test_killed_for_want_of_memory(memory_group, row):
     with memory_group.inside():
         r = row()
@@ -251,7 +251,7 @@ def test_fatal_signals(row, path, name):
 
 
 @shows("A8")
-@pytest.mark.skipif(os.environ.get("SANITIZED") == "yes", reason="no cores with sanitizers")
+@not_sanitized("no cores with sanitizers")
 def test_a_core_where_one_is_wanted(row):
     with open("/proc/sys/kernel/core_pattern", encoding="ascii") as f:
         pattern = f.read()

@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from harness import expect, http, netfault, processes, shows, wait
+from harness import SANITIZED, expect, http, netfault, processes, shows, wait
 
 TICK_S = 0.1                            # of the scale
 
@@ -196,7 +196,7 @@ def assert_out_of_reach(r):
 
         # a sanitizer looks for leaks with ptrace
         for call in CALLS:
-            if call == "ptrace" and os.environ.get("SANITIZED") == "yes":
+            if call == "ptrace" and SANITIZED:
                 continue
             for pid, number in ((keeper, 9), (master, 9), (1, 0), (-1, 0), (-keeper, 9)):
                 assert attack(call, pid, number) == -errno.EPERM, (call, pid)

@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from harness import control, shows, slow
+from harness import SANITIZED, control, shows, slow
 
 NEEDS_ROOT = pytest.mark.skipif(os.geteuid() != 0, reason="needs root: other accounts")
 
@@ -36,7 +36,7 @@ class Memory:
         return self
 
     def __exit__(self, kind, *_):
-        if kind is None and os.environ.get("SANITIZED") != "yes":
+        if kind is None and not SANITIZED:
             grown = peak_kb(self.pid) - self.before
             assert grown < self.limit * 1024, "%d kB more" % grown
 

@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from harness import control, oracle, wait
+from harness import control, not_sanitized, oracle, wait
 
 
 def objections(r):
@@ -142,7 +142,7 @@ def test_a_descriptor_too_many_of_the_next_master(row):
     assert "oracle, means: " in objections(r)
 
 
-@pytest.mark.skipif(os.environ.get("SANITIZED") == "yes", reason="the heap is not asked there")
+@not_sanitized("the heap is not asked there")
 def test_a_heap_that_grew(row):
     """By half a line of each of four clients."""
     r = row(scale=1)

@@ -14,10 +14,9 @@ import subprocess
 
 import pytest
 
-from harness import alone, http, shows, wait
+from harness import alone, http, not_sanitized, shows, wait
 
-pytestmark = [alone, pytest.mark.skipif(os.environ.get("SANITIZED") == "yes",
-                                        reason="the sanitizer has words of its own")]
+pytestmark = [alone, not_sanitized("the sanitizer has words of its own")]
 
 # A spinning handler that others keep from the CPU is told from one that is kept.
 SPINNING = r"hung: (spinning|starved of CPU) for \d+\.\d s"

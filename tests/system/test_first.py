@@ -10,7 +10,7 @@ import socket
 
 import pytest
 
-from harness import http, processes, shows, wait
+from harness import SANITIZED, http, processes, shows, wait
 
 BALANCED = {"/": "evil"}
 
@@ -115,7 +115,7 @@ def test_workers_have_address_layouts_of_their_own(cluster):
     """Stack, heap, program and the first library: none where the other's is."""
     c = cluster(workers=2)
     regions = [r"\[stack\]", r"\[heap\]", "/clusterd-worker$", r"/libc\.so"]
-    if os.environ.get("SANITIZED") == "yes":
+    if SANITIZED:
         regions.remove(r"\[heap\]")     # a sanitizer has one of its own
     places = []
     for row in c.workers():

@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from harness import alone, http, shows, wait
+from harness import alone, http, not_sanitized, shows, wait
 
 pytestmark = alone
 
@@ -106,7 +106,7 @@ def hang_with_core(cluster, scale):
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(os.environ.get("SANITIZED") == "yes", reason="no cores with sanitizers")
+@not_sanitized("no cores with sanitizers")
 def test_a_core_that_is_being_written_is_waited_for(cluster):
     """It takes longer than k1 waits by itself, and a third of the most: of three,
     as others may want the disk."""

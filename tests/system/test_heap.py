@@ -7,8 +7,9 @@ import shutil
 
 import pytest
 
-pytestmark = pytest.mark.skipif(os.environ.get("SANITIZED") == "yes",
-                                reason="sanitizers have a heap of their own")
+from harness import not_sanitized
+
+pytestmark = not_sanitized("sanitizers have a heap of their own")
 
 REQUESTS = 1000
 

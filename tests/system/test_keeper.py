@@ -12,7 +12,7 @@ import time
 import pytest
 
 from harness import keeper as ke
-from harness import processes, wait
+from harness import not_sanitized, processes, wait
 from harness.keeper import NONE, bind, inet, sealed_memfd, spawn, unix
 
 ROOT = os.geteuid() == 0
@@ -828,7 +828,7 @@ def test_failpoints_before_exec_and_kill9(keeper):
     assert k.stop(master) == 0
 
 
-@pytest.mark.skipif(os.environ.get("SANITIZED") == "yes", reason="sanitizers have a heap of their own")
+@not_sanitized("sanitizers have a heap of their own")
 def test_no_heap_after_the_start(keeper, build):
     k = keeper(env={"LD_PRELOAD": build + "/tests/plugins/no_heap.so"})
     master = k.serve()

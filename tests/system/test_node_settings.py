@@ -9,14 +9,14 @@ import signal
 
 import pytest
 
-from harness import shows
+from harness import not_sanitized, shows
 
 LIMITS = {"Max open files": "2000", "Max core file size": str(1 << 20),
           "Max address space": str(64 << 30)}
 
 
 @shows("node-S3")
-@pytest.mark.skipif(os.environ.get("SANITIZED") == "yes", reason="needs address space")
+@not_sanitized("needs address space")
 def test_how_a_worker_runs_is_in_the_file(cluster):
     """Variables, limits, priority and CPUs, of each worker that comes to be."""
     cpu = max(os.sched_getaffinity(0))

@@ -28,7 +28,19 @@ a probe of `status`, and at the end the oracle (row.py):
 damages it.
 """
 
+import os
+
 import pytest
+
+# The programs under test are built with sanitizers, which have a heap and words of
+# their own, and want to be the first library.
+SANITIZED = os.environ.get("SANITIZED") == "yes"
+
+
+def not_sanitized(reason):
+    """A mark: skipped there."""
+    return pytest.mark.skipif(SANITIZED, reason=reason)
+
 
 shows = pytest.mark.shows
 slow = pytest.mark.slow

@@ -6,9 +6,7 @@ import mmap
 import os
 import struct
 
-import pytest
-
-from harness import stage
+from harness import not_sanitized, stage
 
 ROLES = ("keeper", "master", "worker", "checker", "ctl")
 
@@ -22,8 +20,7 @@ CALL_SIZE, CALL_COUNT = 32, 64
 SIZE = CALLS + CALL_SIZE * CALL_COUNT
 
 
-needs_preload = pytest.mark.skipif(os.environ.get("SANITIZED") == "yes",
-                                   reason="a sanitizer wants to be the first library")
+needs_preload = not_sanitized("a sanitizer wants to be the first library")
 
 
 def injected_into(c):
