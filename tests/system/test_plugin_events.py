@@ -67,7 +67,6 @@ def test_the_life_of_a_worker(observer):
 
 @shows("node-E2")
 @shows("node-E3")
-@shows("node-E4")
 @shows("node-E6")
 @shows("node-E7")
 @shows("node-B31")
@@ -151,6 +150,7 @@ def test_messages_to_the_master(observer):
     assert len(json.dumps(large["json"])) > 16384
 
 
+@shows("node-C11")
 def test_replay_from_a_sequence_number(observer):
     o = observer()
     stir(o.c, 20)
@@ -197,6 +197,7 @@ def test_replay_without_the_database(observer):
     assert [event["event"] for event in rest] == ["command.started", "command.done"] * 2
 
 
+@shows("node-C11")
 def test_over_the_loss_of_a_master(observer):
     """Nothing is missed, and nothing told twice."""
     o = observer()
