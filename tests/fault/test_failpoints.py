@@ -458,6 +458,7 @@ def test_child_dies_at(row, rule):
 ELSEWHERE = {
     "access.open": "test_g_access.py", "access.write": "test_g_access.py",
     "checker.not_root": "../system/test_config.py",
+    "child.clone": "../system/test_children.py",
     "keeper.keep": "../system/test_generations.py",
     "keeper.master_lost": "../system/test_reuseport.py",
     "listener.bound": "../system/test_reuseport.py",

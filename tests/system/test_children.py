@@ -11,7 +11,7 @@ import pytest
 
 from harness import http, shows, wait
 from harness.children import (
-    CHDIR, ENV_ADD, EXEC, EXIT, LIMITS, OVERFLOW, PATHS, SIGNAL, SPILL, STDIO, TAIL, TIMEOUT,
+    CHDIR, ENV_ADD, EXEC, EXIT, FORK, LIMITS, OVERFLOW, PATHS, SIGNAL, SPILL, STDIO, TAIL, TIMEOUT,
     TRUNCATE, Children)
 
 
@@ -89,6 +89,16 @@ def test_a_failed_step_is_the_return_value(children, place):
         assert got == (-error, stage), how
     assert ch.own() == []
     ch.await_fds(before)
+
+
+def test_no_process_is_to_be_had(children):
+    """Once: the next one starts, and nothing is left of the first."""
+    ch = children(env={"CLUSTERD_FP": "child.clone:err=EAGAIN@1"})
+    before = ch.fds()
+    assert ch.spawn(file="true", io1="pipe") == (-errno.EAGAIN, FORK)
+    ch.await_fds(before)
+    assert ch.spawn(file="true").ended() == (0, 0, EXIT)
+    assert ch.own() == []
 
 
 @shows("node-O5")

@@ -7,7 +7,7 @@ import signal
 
 import pytest
 
-from harness import shows, wait
+from harness import not_sanitized, shows, wait
 from harness.children import (
     CANCELLED, DETACHED, EXIT, GROUP, ONE, OOM, PATHS, SIGNAL, STOPPING, TIMEOUT, TREE, UNREF,
     Children)
@@ -95,7 +95,7 @@ def test_a_kill_after_its_end(children):
     assert ch.wait(n).ended() == (4, 0, EXIT)
 
 
-@pytest.mark.skipif(os.environ.get("SANITIZED") == "yes", reason="needs little memory")
+@not_sanitized("needs little memory")
 @shows("node-H3")
 def test_killed_for_want_of_memory(memory_group, children):
     with memory_group.inside():

@@ -124,7 +124,7 @@ static const char *const own[] = { "A=1", "B=2", "CLUSTERD_CHANNEL_FD=3",
 static void
 expect_list(const char *const *given, bool add, const char *const *expect)
 {
-	const char **list = environment_make(own, given, add);
+	const char **list = environment_make(own, given, add, NULL);
 	size_t i = 0;
 
 	assert_non_null(list);
