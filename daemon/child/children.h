@@ -34,6 +34,9 @@ struct children_ops {
 	/* On its channel; fds: -1 where it was taken. */
 	void (*message)(struct child *child, const struct cluster_message *m,
 	    int *fds, void *ctx);
+	/* The same of a task, for somebody else. */
+	void (*pass_on)(struct child *child, const char *to,
+	    const struct cluster_message *m, int *fds, void *ctx);
 	void (*disconnected)(struct child *child, void *ctx);
 	/* What became of a message to it: done() of cluster_send. */
 	void (*sent)(struct child *child, void (*done)(void *arg, int error,

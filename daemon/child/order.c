@@ -33,8 +33,8 @@ order_copy(const struct cluster_spawn *given, struct cluster_spawn *order)
 	return 0;
 }
 
-static int
-check_texts(const char *const *list)
+int
+order_check_texts(const char *const *list)
 {
 	size_t count = 0;
 
@@ -55,8 +55,8 @@ check_program(const struct cluster_spawn *order)
 	if (order->argv != NULL && (order->shell != NULL ||
 	    order->argv[0] == NULL))
 		return -EINVAL;
-	if ((rc = check_texts(order->argv)) != 0 ||
-	    (rc = check_texts(order->env)) != 0)
+	if ((rc = order_check_texts(order->argv)) != 0 ||
+	    (rc = order_check_texts(order->env)) != 0)
 		return rc;
 	for (size_t i = 0; order->env != NULL && order->env[i] != NULL; i++) {
 		const char *text = order->env[i];

@@ -24,4 +24,7 @@ int order_copy(const struct cluster_spawn *given, struct cluster_spawn *order);
 int order_take(const struct cluster_spawn *given, bool captures,
     struct cluster_spawn *order);
 
+/* A list of texts that may be NULL: 0 or -E2BIG. */
+int order_check_texts(const char *const *list);
+
 #endif

@@ -45,6 +45,17 @@ is_topic(const uint8_t *at, size_t len)
 	    memcmp(at, reserved, strlen(reserved)) != 0;
 }
 
+static bool
+are_flags(uint32_t flags)
+{
+	uint32_t known = CLUSTER_SEND_JSON | CLUSTER_PEER_LARGE |
+	    PACKET_PASS_ON;
+
+	if (flags & PACKET_PASS_ON)
+		known |= CLUSTER_SEND_NOT_SELF;
+	return (flags & ~known) == 0;
+}
+
 int
 packet_read(const uint8_t *at, size_t len, size_t fd_count, struct packet *out)
 {
@@ -57,8 +68,7 @@ packet_read(const uint8_t *at, size_t len, size_t fd_count, struct packet *out)
 	at += PACKET_HEAD;
 	len -= PACKET_HEAD;
 	if (topic_len > CLUSTER_TOPIC_MAX || topic_len > len ||
-	    !is_topic(at, topic_len) ||
-	    (flags & ~(uint32_t)(CLUSTER_SEND_JSON | CLUSTER_PEER_LARGE)) != 0)
+	    !is_topic(at, topic_len) || !are_flags(flags))
 		return ERR_FORMAT;
 	if ((flags & CLUSTER_PEER_LARGE) && (fd_count == 0 || len > topic_len))
 		return ERR_FORMAT;

@@ -12,11 +12,18 @@
 
 #include <clusterd/peer.h>
 
-enum { PACKET_HEAD = 8 };		/* bytes before the topic */
+enum {
+	PACKET_HEAD = 8,		/* bytes before the topic */
+	/* Of a task alone: the data begins with the word for whom it is, and a
+	 * NUL; the worker passes it on. */
+	PACKET_PASS_ON = 512,
+};
 
 struct packet {
 	char topic[CLUSTER_TOPIC_MAX + 1];
-	uint32_t flags;			/* CLUSTER_SEND_JSON, CLUSTER_PEER_LARGE */
+	uint32_t flags;			/* CLUSTER_SEND_JSON, CLUSTER_PEER_LARGE,
+					 * PACKET_PASS_ON, with it
+					 * CLUSTER_SEND_NOT_SELF */
 	const uint8_t *data;		/* borrowed; none where it is LARGE */
 	size_t len;
 };

@@ -145,6 +145,22 @@ map_large(int fd, size_t *len)
 	return data != MAP_FAILED ? data : NULL;
 }
 
+/* False: it does not say for whom. */
+static bool
+pass_on(struct peer *peer, struct cluster_message *m, int *fds)
+{
+	struct child *child = peer->child;
+	const char *to = m->data, *end;
+
+	end = m->len > 0 ? memchr(to, '\0', m->len) : NULL;
+	if (!peer->is_task || end == NULL)
+		return false;
+	m->data = end + 1;
+	m->len -= (size_t)(end + 1 - to);
+	child->table->ops->pass_on(child, to, m, fds, child->table->ctx);
+	return true;
+}
+
 static void
 take_packet(struct peer *peer, size_t len, int *fds, size_t fd_count)
 {
@@ -157,7 +173,7 @@ take_packet(struct peer *peer, size_t len, int *fds, size_t fd_count)
 		tell_error(peer, "sent what is no message");
 		return;
 	}
-	m.flags = packet.flags & CLUSTER_SEND_JSON;
+	m.flags = packet.flags & (CLUSTER_SEND_JSON | CLUSTER_SEND_NOT_SELF);
 	m.len = packet.len;
 	if (packet.flags & CLUSTER_PEER_LARGE) {
 		large = map_large(fds[0], &m.len);
@@ -172,9 +188,13 @@ take_packet(struct peer *peer, size_t len, int *fds, size_t fd_count)
 		m.data = memmove(at, packet.data, packet.len);
 		m.fd_count = (unsigned)fd_count;
 	}
-	tell(peer, &m, fds + (large != NULL));
+	len = m.len;
+	if ((packet.flags & PACKET_PASS_ON) == 0)
+		tell(peer, &m, fds + (large != NULL));
+	else if (!pass_on(peer, &m, fds + (large != NULL)))
+		tell_error(peer, "sent what is no message");
 	if (large != NULL)
-		munmap(large, m.len);
+		munmap(large, len);
 }
 
 /* False: nothing more is there now. */

@@ -45,6 +45,7 @@ struct peer {
 	struct buf line;		/* LINES: the beginning of one */
 	bool skips;			/* the rest of one that is too long */
 	bool told;			/* the log knows that it errs */
+	bool is_task;			/* messages are passed on for it */
 
 	/* sending */
 	struct posts waiting;		/* to leave */

@@ -20,6 +20,7 @@
 #include "daemon/http/request.h"
 #include "daemon/http/response.h"
 #include "daemon/plugin/child_messages.h"
+#include "daemon/plugin/child_task.h"
 #include "daemon/plugin/children.h"
 #include "daemon/plugin/host.h"
 
@@ -563,6 +564,15 @@ api_child_disconnect(struct cluster_child *child)
 	return judged(host_child_disconnect(here(), child));
 }
 
+/* ---- tasks ---------------------------------------------------------------------- */
+
+static int
+api_fork_task(const char *name, const struct cluster_spawn *how,
+    struct cluster_child **out)
+{
+	return judged(host_fork_task(here(), name, how, out));
+}
+
 /* ---- the worker's life ------------------------------------------------------------ */
 
 static void
@@ -646,4 +656,5 @@ const struct cluster_api host_api = {
 	.ready = api_ready, .hold = api_hold, .exit = api_exit,
 	.observe = api_observe, .observer_free = api_observer_free,
 	.command = api_command, .scale = api_scale,
+	.fork_task = api_fork_task,
 };

@@ -6,6 +6,7 @@
 
 #include <errno.h>
 
+#include "common/base/log.h"
 #include "daemon/child/child.h"
 #include "daemon/plugin/host.h"
 #include "daemon/plugin/parcel.h"
@@ -39,6 +40,25 @@ host_tell_child_message(struct child *child, const struct cluster_message *m,
 	events->on_message(handle_of(child), m, child->order.arg);
 	host_leave(host, frame);
 	inbox_hide(&host->inbox);
+}
+
+/* In the name of this worker; nobody waits for what becomes of it. */
+void
+host_pass_on_of_child(struct child *child, const char *to,
+    const struct cluster_message *m, int *fds, void *ctx)
+{
+	struct host *host = ctx;
+	struct host_frame frame = host_enter(host, DOING_CHILD, child->plugin);
+	int rc = outbox_send(&host->outbox, to, m->data, m->len,
+	    &(struct cluster_send){ .size = sizeof(struct cluster_send),
+	    .topic = m->topic, .flags = m->flags,
+	    .fds = { fds, m->fd_count, CLUSTER_FD_DUP } });
+
+	host_leave(host, frame);
+	if (rc != 0)
+		host->ops->log(LL_WARNING,
+		    host->plugins[child->plugin].instance,
+		    "a message of a task could not be sent");
 }
 
 void

@@ -18,6 +18,8 @@ int host_child_disconnect(struct host *host, struct cluster_child *child);
 /* Of struct children_ops; ctx is the host. */
 void host_tell_child_message(struct child *child,
     const struct cluster_message *m, int *fds, void *ctx);
+void host_pass_on_of_child(struct child *child, const char *to,
+    const struct cluster_message *m, int *fds, void *ctx);
 void host_tell_child_disconnected(struct child *child, void *ctx);
 void host_tell_child_sent(struct child *child,
     void (*done)(void *arg, int error, unsigned taken), void *arg, int error,

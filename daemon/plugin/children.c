@@ -123,6 +123,7 @@ static const struct children_ops children_ops = {
 	.output = tell_output, .room = tell_room, .ended = tell_ended,
 	.closed = tell_closed, .line = tell_line,
 	.message = host_tell_child_message,
+	.pass_on = host_pass_on_of_child,
 	.disconnected = host_tell_child_disconnected,
 	.sent = host_tell_child_sent,
 };

@@ -3,7 +3,8 @@
 
 /*
  * main.c: the program clusterd-worker, started by the keeper: a worker, or with
- * --check the checker.  The one file that knows both.
+ * --check the checker; or, started by a worker, a task.  The one file that knows
+ * them all.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,6 +14,8 @@
 #include "common/base/failpoint.h"
 #include "common/base/stamp.h"
 #include "daemon/checker/checker.h"
+#include "daemon/plugin/child_task.h"
+#include "daemon/worker/task.h"
 #include "daemon/worker/worker.h"
 
 struct worker the_worker;
@@ -48,6 +51,8 @@ main(int argc, char **argv)
 {
 	if (argc == 1)
 		run_worker();
+	if (strcmp(argv[1], TASK_OPTION) == 0)
+		task_main(argc - 2, argv + 2);
 	if (strcmp(argv[1], "--check") == 0)
 		return checker_main(argc, argv);
 	if (strcmp(argv[1], "--version") == 0) {

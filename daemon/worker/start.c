@@ -22,9 +22,9 @@
 #include "common/base/parse.h"
 #include "common/base/signals.h"
 #include "common/table/grants.h"
-#include "daemon/conf/snapshot.h"
 #include "daemon/worker/crash.h"
 #include "daemon/worker/guard.h"
+#include "daemon/worker/image.h"
 #include "daemon/worker/symbols.h"
 #include "daemon/worker/worker.h"
 
@@ -95,23 +95,11 @@ map_pages(struct worker *worker)
 static void
 read_snapshot(struct worker *worker)
 {
-	struct stat status;
-	struct conf *conf = NULL;
+	struct conf *conf;
 	struct errmsg err = { 0 };
-	void *data;
 
-	if (fstat(WORKER_FD_SNAPSHOT, &status) != 0 || status.st_size <= 0)
-		give_up(worker, FATAL_CONFIG, "", "there is no snapshot");
-	if (!fd_is_sealed(WORKER_FD_SNAPSHOT))
-		give_up(worker, FATAL_CONFIG, "", "the snapshot is not sealed");
-	data = map(WORKER_FD_SNAPSHOT, (size_t)status.st_size, PROT_READ,
-	    "snapshot");
-	if (snapshot_decode(data, (size_t)status.st_size, &conf, &err) != 0)
+	if (image_read_snapshot(WORKER_FD_SNAPSHOT, &conf, &err) != 0)
 		give_up(worker, FATAL_CONFIG, "", err.text);
-	munmap(data, (size_t)status.st_size);
-	if (conf->pool_count != 1)
-		give_up(worker, FATAL_CONFIG, "",
-		    "the snapshot is not that of a worker");
 	worker->conf = conf;
 	worker->pool = &conf->pools[0];
 }
@@ -349,26 +337,14 @@ static void
 open_plugin(struct worker *worker, struct plugin *plugin,
     const struct conf_plugin *conf)
 {
-	struct option_text given[CONF_OPTIONS_MAX];
-	enum fatal_class class;
-	char path[4096];
 	struct errmsg err = { 0 };
+	enum fatal_class class = image_open_plugin(worker->conf, conf,
+	    &host_api, plugin, &err);
 
-	snprintf(path, sizeof(path), "%s/store/%s.so",
-	    worker->conf->daemon.state_dir, conf->sha256);
-	class = plugin_open(plugin, conf->name, path, &host_api, &err);
-	if (class != FATAL_NONE) {
-		errmsg_prefix(&err, "%s: ", path);
-		give_up(worker, class, conf->name, err.text);
-	}
-	if (grants_parse(conf->may, &plugin->may, &err) != 0)
-		give_up(worker, FATAL_CONFIG, conf->name, err.text);
-	for (size_t i = 0; i < conf->option_count; i++)
-		given[i] = (struct option_text){ conf->options[i].name,
-		    conf->options[i].value };
-	class = plugin_fill(plugin, given, conf->option_count, &err);
 	if (class != FATAL_NONE)
 		give_up(worker, class, conf->name, err.text);
+	if (grants_parse(conf->may, &plugin->may, &err) != 0)
+		give_up(worker, FATAL_CONFIG, conf->name, err.text);
 }
 
 /* For last words: a plugin in its store goes by the name of its module. */

@@ -176,6 +176,9 @@ struct cluster_api {
 	    void (*done)(int error, const char *json, void *arg), void *arg);
 	int (*scale)(const char *pool, const char *workers,
 	    void (*done)(int error, const char *json, void *arg), void *arg);
+	/* tasks */
+	int (*fork_task)(const char *name, const struct cluster_spawn *how,
+	    struct cluster_child **out);
 };
 
 /* How reply() takes its data. */

@@ -195,6 +195,15 @@ struct cluster_spawn {
 	void *arg;			/* of the events */
 };
 
+/* A function of the plugin for a process of its own; see cluster_fork_task().
+ * .tasks of CLUSTER_PLUGIN() is a list of them that ends with a NULL name. */
+struct cluster_task {
+	const char *name;
+	/* self: the options are there, start() was not called.  What it
+	 * returns, 0..255, is how the process ends. */
+	int (*run)(int argc, char **argv, void *self);
+};
+
 typedef void cluster_result_fn(const struct cluster_result *result, void *arg);
 
 /*
@@ -309,6 +318,28 @@ cluster_child_ref(struct cluster_child *child, bool ref)
 {
 	return cluster_has(child_ref) ?
 	    cluster_host->child_ref(child, ref) : -ENOSYS;
+}
+
+/*
+ * Run .tasks[name].run of this plugin in a new process, with a channel
+ * (CLUSTER_CHANNEL_PACKET): the same module with the same options, and neither
+ * a listener nor a client nor a thread of this worker.  how: as for
+ * cluster_spawn(), or NULL; argv is what run() gets, NULL: { name, NULL }; file,
+ * shell and channel are not given.
+ *
+ * In the task: peer.h for its channel.  Of the functions of the SDK it has
+ * cluster_log(), cluster_self() (role TASK), cluster_run(), cluster_send(), and
+ * the clocks; others answer as for a handle that has ended, or -ESHUTDOWN.
+ * cluster_send() to "parent" comes to .on_message of the child here, all else is
+ * passed on in the name of this worker; it waits for room, and nothing is heard
+ * of what became of it (.done has to be NULL).  -ENOENT: no such task.
+ */
+static inline int
+cluster_fork_task(const char *name, const struct cluster_spawn *how,
+    struct cluster_child **out)
+{
+	return cluster_has(fork_task) ?
+	    cluster_host->fork_task(name, how, out) : -ENOSYS;
 }
 
 /*

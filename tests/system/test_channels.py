@@ -27,7 +27,7 @@ def talk(cluster):
     c = cluster(workers=1, routes=ROUTES)
 
     def begin(channel, *words, **query):
-        return Talk(c, channel, *words, **query)
+        return Talk(c, "start", *words, channel=channel, **query)
     return begin
 
 

@@ -18,6 +18,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include <clusterd/peer.h>
 #include <clusterd/plugin.h>
 
 enum { CHILDREN_MAX = 256, WORDS_MAX = 64, HEARD_MAX = 1 << 22, DATA_SHOWN = 64 };
@@ -211,38 +212,73 @@ on_done(void *arg, int error, unsigned taken)
 
 /* ---- orders ------------------------------------------------------------------------- */
 
-/* channel=packet, body: words, each ended by a NUL.  "N PID" or "ERROR" */
-static int
-start(struct cluster_request *req)
+/* The body: words, each ended by a NUL; valid until the next one. */
+static const char **
+words_of(struct cluster_request *req)
 {
 	static char body[65536];
-	const char *words[WORDS_MAX + 1] = { NULL }, *kind, *data;
-	struct cluster_child_info info = { .size = sizeof(info) };
-	struct row *row = &rows[row_count];
-	struct cluster_spawn how;
+	static const char *words[WORDS_MAX + 1];
 	size_t len, count = 0;
-	int rc;
+	const void *data = cluster_body(req, &len);
 
-	data = cluster_body(req, &len);
-	if (row_count == CHILDREN_MAX || len >= sizeof(body))
-		return reply(req, "%d", -ENOSPC);
-	memcpy(body, data, len);
+	if (len >= sizeof(body))
+		len = 0;
+	if (len > 0)
+		memcpy(body, data, len);
 	for (size_t at = 0; at < len && count < WORDS_MAX;
 	    at += strlen(body + at) + 1)
 		words[count++] = body + at;
-	kind = argument(req, "channel");
-	how = (struct cluster_spawn){ .size = sizeof(how), .file = words[0],
+	words[count] = NULL;
+	return words;
+}
+
+/* "N PID" or "ERROR" */
+static int
+reply_started(struct cluster_request *req, struct row *row, int rc)
+{
+	struct cluster_child_info info = { .size = sizeof(info) };
+
+	if (rc != 0)
+		return reply(req, "%d", rc);
+	(void)cluster_child_info(row->child, &info);
+	return reply(req, "%u %d", row_count++, (int)info.pid);
+}
+
+/* channel=packet linger= ; body: the program's words */
+static int
+start(struct cluster_request *req)
+{
+	const char **words = words_of(req), *kind = argument(req, "channel");
+	struct row *row = &rows[row_count];
+	struct cluster_spawn how = { .size = sizeof(how), .file = words[0],
 	    .argv = words, .events = &events, .arg = row,
 	    .linger_ms = (unsigned)number(req, "linger", 0),
 	    .channel = kind == NULL ? CLUSTER_CHANNEL_NONE :
 	    strcmp(kind, "packet") == 0 ? CLUSTER_CHANNEL_PACKET :
 	    CLUSTER_CHANNEL_LINES };
+
+	if (row_count == CHILDREN_MAX)
+		return reply(req, "%d", -ENOSPC);
 	*row = (struct row){ 0 };
-	rc = cluster_spawn(&how, NULL, &row->child);
-	if (rc != 0)
-		return reply(req, "%d", rc);
-	(void)cluster_child_info(row->child, &info);
-	return reply(req, "%u %d", row_count++, (int)info.pid);
+	return reply_started(req, row, cluster_spawn(&how, NULL, &row->child));
+}
+
+/* name= file= ; body: argv, or none */
+static int
+fork_(struct cluster_request *req)
+{
+	const char **words = words_of(req);
+	struct row *row = &rows[row_count];
+	struct cluster_spawn how = { .size = sizeof(how),
+	    .file = argument(req, "file"),
+	    .argv = words[0] != NULL ? words : NULL, .events = &events,
+	    .arg = row };
+
+	if (row_count == CHILDREN_MAX)
+		return reply(req, "%d", -ENOSPC);
+	*row = (struct row){ 0 };
+	return reply_started(req, row, cluster_fork_task(argument(req, "name"),
+	    &how, &row->child));
 }
 
 static int
@@ -251,7 +287,7 @@ file_of(const char *text)
 	int fd = memfd_create("talk", MFD_CLOEXEC);
 
 	if (fd >= 0 && write(fd, text, strlen(text)) < 0)
-		hear(&rows[0], "no file\n");
+		abort();
 	return fd;
 }
 
@@ -346,6 +382,8 @@ handle(struct cluster_request *req, void *self)
 	(void)self;
 	if (strcmp(path, "/start") == 0)
 		return start(req);
+	if (strcmp(path, "/task") == 0)
+		return fork_(req);
 	if (strcmp(path, "/send") == 0)
 		return send_(req);
 	if (strcmp(path, "/fill") == 0)
@@ -357,4 +395,129 @@ handle(struct cluster_request *req, void *self)
 	return CLUSTER_PASS;
 }
 
-CLUSTER_PLUGIN(talk, .summary = "Channels to children", .handle = handle);
+/* From another plugin, or a task: "mail TOPIC FROM FDS DATA" of child 0. */
+static void
+on_mail(const struct cluster_message *m, void *self)
+{
+	(void)self;
+	hear(&rows[0], "mail \"%s\" %s %u %zu %.*s\n", m->topic, m->from,
+	    m->fd_count, m->len, m->len < 64 ? (int)m->len : 64,
+	    (const char *)m->data);
+}
+
+/* ---- tasks: in processes of their own --------------------------------------------- */
+
+struct self {
+	const char *word;
+};
+
+__attribute__((format(printf, 2, 3))) static void
+say(const char *topic, const char *fmt, ...)
+{
+	char text[1024];
+	va_list args;
+
+	va_start(args, fmt);
+	vsnprintf(text, sizeof(text), fmt, args);
+	va_end(args);
+	(void)cluster_send("parent", text, strlen(text), &(struct cluster_send){
+	    .size = sizeof(struct cluster_send), .topic = topic });
+}
+
+static int
+task_who(int argc, char **argv, void *self_)
+{
+	const struct self *self = self_;
+	const struct cluster_worker_info *info = cluster_self();
+
+	say("who", "%d %s %s %s %d %d", argc, argv[0], self->word, info->name,
+	    (int)info->role, info->pid == getpid());
+	cluster_log(CLUSTER_NOTICE, "a task says %s", self->word);
+	return argc + 40;
+}
+
+static int
+task_echo(int argc, char **argv, void *self)
+{
+	struct cluster_peer *peer = cluster_peer_open();
+	struct cluster_message m;
+
+	(void)argc;
+	(void)argv;
+	(void)self;
+	while (cluster_peer_receive(peer, &m) >= 0)
+		(void)cluster_peer_send(peer, m.topic, m.data, m.len, NULL);
+	return cluster_peer_close(peer);
+}
+
+/* argv[1]: for whom; argv[2]: how many bytes. */
+static int
+task_mail(int argc, char **argv, void *self)
+{
+	size_t len = argc > 2 ? strtoul(argv[2], NULL, 10) : 0;
+	char *data = malloc(len + 1);
+	int file = file_of("a file"), rc;
+	struct cluster_send how = { .size = sizeof(how), .topic = "from a task",
+	    .fds = { &file, 1, CLUSTER_FD_DUP } };
+
+	(void)self;
+	memset(data, 'd', len);
+	rc = cluster_send(argv[1], data, len, &how);
+	how.done = on_done;
+	say("mail", "%d %d", rc, cluster_send(argv[1], data, len, &how));
+	free(data);
+	return 0;
+}
+
+static void
+never(void *arg)
+{
+	(void)arg;
+}
+
+/* What it has not, and what it has. */
+static int
+task_misuse(int argc, char **argv, void *self)
+{
+	struct cluster_request *none = NULL;
+	struct cluster_child *child;
+	struct cluster_result result;
+	struct cluster_spawn how = { .size = sizeof(how), .file = "true" };
+	size_t len;
+	int rc = cluster_run(&how, &result);
+
+	(void)argc;
+	(void)argv;
+	(void)self;
+	cluster_result_done(&result);
+	say("misuse", "%d %d %d %d %d %d %d", rc, cluster_path(none) == NULL,
+	    cluster_body(none, &len) == NULL,
+	    cluster_reply_copy(none, 200, NULL, "", 0),
+	    cluster_spawn(&how, NULL, &child),
+	    cluster_ask("web/0", "", 0, 0, NULL, NULL),
+	    cluster_timer(10, never, NULL) != NULL);
+	return 0;
+}
+
+static int
+task_abort(int argc, char **argv, void *self)
+{
+	(void)argc;
+	(void)argv;
+	(void)self;
+	abort();
+}
+
+static const struct cluster_task tasks[] = {
+	{ "who", task_who }, { "echo", task_echo }, { "mail", task_mail },
+	{ "misuse", task_misuse }, { "abort", task_abort }, { NULL, NULL },
+};
+
+static const struct cluster_option options[] = {
+	CLUSTER_OPTION_STRING(struct self, word, "nothing", "for tasks"),
+	CLUSTER_OPTION_END,
+};
+
+CLUSTER_PLUGIN(talk, .summary = "Channels to children", .handle = handle,
+    .size = sizeof(struct self), .options = options, .on_message = on_mail,
+    .tasks = tasks);

@@ -26,17 +26,15 @@ def total(data):
 
 
 class Talk:
-    """One child of the one worker."""
+    """One child of the one worker; path: start, or task with a name."""
 
-    def __init__(self, c, channel, *words, **query):
-        self.c = c
-        query["channel"] = channel
-        answer = self._post("start", query, b"".join(w.encode() + b"\0" for w in words))
-        self._took(answer)
-
-    def _took(self, answer):
-        self.n, self.pid = answer if len(answer) == 2 else (None, None)
-        self.error = answer[0]
+    def __init__(self, c, path, *words, **query):
+        self.c, self.n, self.pid = c, None, None
+        answer = self._post(path, query, b"".join(w.encode() + b"\0" for w in words))
+        if len(answer) == 2:
+            self.error, self.n, self.pid = 0, *answer
+        else:
+            self.error, = answer
 
     def _post(self, path, query, body=b""):
         words = "&".join("%s=%s" % pair for pair in query.items() if pair[1] is not None)
