@@ -23,6 +23,7 @@
 #include "daemon/master/change.h"
 #include "daemon/master/dispatch.h"
 #include "daemon/master/hang.h"
+#include "daemon/master/leader.h"
 #include "daemon/master/life.h"
 #include "daemon/master/listeners.h"
 #include "daemon/master/master.h"
@@ -161,6 +162,7 @@ on_tick(evutil_socket_t fd, short what, void *arg)
 	if (m->change != NULL)
 		turn_change(m);
 	turn_end(m);
+	leader_follow(m);
 	roster_publish(m);
 	leave_safe_mode(m);
 }

@@ -20,6 +20,7 @@
 #include "daemon/journal/journal.h"
 #include "daemon/master/actions.h"
 #include "daemon/master/change.h"
+#include "daemon/master/leader.h"
 #include "daemon/master/life.h"
 #include "daemon/master/master.h"
 #include "daemon/master/owners.h"
@@ -332,5 +333,6 @@ turn_end(struct master *m)
 	m->turn->ending = false;
 	life_arm_deadline(m);
 	owners_follow(m);
+	leader_follow(m);
 	roster_follow(m);
 }

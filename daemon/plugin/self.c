@@ -11,6 +11,7 @@
 
 #include "common/base/clock.h"
 #include "daemon/plugin/host.h"
+#include "daemon/scoreboard/roster.h"
 
 void
 self_init(struct host *host, const char *name)
@@ -48,12 +49,20 @@ self_look(struct host *host)
 	    WORD_GET(host->board->page->counters[METRIC_REQUESTS]));
 	WORD_SET(info->connections,
 	    WORD_GET(host->board->page->gauges.connections));
+	WORD_SET(info->leader, self_leads(host));
 	return info;
 }
 
 bool
 self_leads(const struct host *host)
 {
-	(void)host;
-	return false;
+	return !WORD_GET(host->self.alone) &&
+	    WORD_GET(host->self.info.state) == CLUSTER_STATE_READY &&
+	    host->roster != NULL && roster_leads(host->roster, host->worker_id);
+}
+
+void
+self_lose_lead(struct host *host)
+{
+	WORD_SET(host->self.alone, true);
 }

@@ -17,13 +17,17 @@ struct self {
 	struct cluster_worker_info info;
 	uint64_t began_ns;
 	char pool[64];
+	bool alone;			/* the keeper is gone: nobody leads */
 };
 
 /* name: "web/0", as on the page, borrowed for ever. */
 void self_init(struct host *host, const char *name);
 void self_set_state(struct host *host, enum cluster_state state);
 const struct cluster_worker_info *self_look(struct host *host);
-/* Is this worker the leader of its pool?  In a callback of a plugin. */
+/* Is this worker the leader of its pool?  What a callback was told holds until it
+ * returns: no other one is named before. */
 bool self_leads(const struct host *host);
+/* The keeper is gone, and with it who names leaders.  Async-signal-safe. */
+void self_lose_lead(struct host *host);
 
 #endif

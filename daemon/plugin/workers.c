@@ -79,8 +79,8 @@ is_meant(const struct mail_target *target, const struct roster_copy *copy,
 }
 
 static int
-show(const struct roster_copy *copy, const struct roster_worker *row,
-    cluster_each_fn *each, void *arg)
+show(const struct host *host, const struct roster_copy *copy,
+    const struct roster_worker *row, cluster_each_fn *each, void *arg)
 {
 	const char *pool = copy->pool[row->pool].name;
 	char name[MEMO_NAME + 12];
@@ -93,6 +93,7 @@ show(const struct roster_copy *copy, const struct roster_worker *row,
 		.role = CLUSTER_ROLE_WORKER,
 		.state = (enum cluster_state)row->state,
 		.connected = row->connected != 0,
+		.leader = roster_leads(host->roster, row->id),
 	};
 
 	snprintf(name, sizeof(name), "%s/%u", pool, row->slot);
@@ -130,7 +131,7 @@ workers_each(struct host *host, const char *which, cluster_each_fn *each,
 		if (!is_meant(&target, copy, &copy->worker[i]))
 			continue;
 		some = true;
-		rc = show(copy, &copy->worker[i], each, arg);
+		rc = show(host, copy, &copy->worker[i], each, arg);
 	}
 	free(copy);
 	return rc == 0 && !some ? -ESRCH : rc;

@@ -60,11 +60,24 @@ struct roster_copy {
 	struct roster_pool pool[MEMO_POOLS];
 };
 
+/*
+ * Who leads a pool: one word, which is not of a tick but as it is.  It survives
+ * the master, so a leader leads while there is none.  former: who was named last;
+ * it may still be in a callback in which it led.
+ */
+struct roster_leader {
+	uint64_t id;			/* of the worker; 0: nobody */
+	uint64_t former;
+	char pool[MEMO_NAME];		/* "": free */
+};
+
 struct roster {
 	uint32_t version;		/* 0: nothing was ever written */
 	uint32_t copy_size;
 	uint64_t begun, done;		/* copies; number n is copy[n % 2] */
-	uint64_t reserved[5];
+	uint32_t leaders;		/* rows in use: 0..highest used */
+	uint32_t reserved[9];
+	struct roster_leader leader[MEMO_POOLS];
 	struct roster_copy copy[2];
 };
 
@@ -78,7 +91,8 @@ enum { MASTER_PAGE_BYTES = (sizeof(struct master_page) + 4095) / 4096 * 4096 };
 
 _Static_assert(sizeof(struct roster_worker) == 56, "worker");
 _Static_assert(sizeof(struct roster_pool) % 8 == 0, "pool");
-_Static_assert(offsetof(struct roster, copy) == 64, "head of the roster");
+_Static_assert(sizeof(struct roster_leader) == 64, "leader");
+_Static_assert(offsetof(struct roster, leader) == 64, "head of the roster");
 _Static_assert(offsetof(struct master_page, roster) == PAGE_SIZE_BYTES,
     "behind the page");
 

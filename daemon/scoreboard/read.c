@@ -117,6 +117,12 @@ page_read_beat(const struct page *shared)
 	return WORD_GET(shared->beat.beat_ns);
 }
 
+uint64_t
+page_read_callback(const struct page *shared)
+{
+	return WORD_GET(shared->beat.callback_since_ns);
+}
+
 uint32_t
 page_read_number(const struct page *shared)
 {

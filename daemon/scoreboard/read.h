@@ -53,6 +53,8 @@ void page_add(uint64_t *sum, uint64_t count);
 
 /* When it last beat; for a look at the beat alone (also the master's page). */
 uint64_t page_read_beat(const struct page *shared);
+/* When the callback began that it is in, 0: it is in none. */
+uint64_t page_read_callback(const struct page *shared);
 /* The master's page: which master wrote it (0: none yet). */
 uint32_t page_read_number(const struct page *shared);
 /* Has this worker said READY on its channel? */

@@ -5,6 +5,7 @@
 #include "daemon/scoreboard/roster.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "daemon/scoreboard/word.h"
@@ -74,4 +75,59 @@ roster_read(const struct roster *shared, struct roster_copy *out)
 			return 0;
 	}
 	return -EAGAIN;
+}
+
+/* ---- leaders -------------------------------------------------------------------- */
+
+bool
+roster_leads(const struct roster *shared, uint64_t id)
+{
+	uint32_t rows = at_most(WORD_GET(shared->leaders), MEMO_POOLS);
+
+	/* the begin of the callback is seen before this is read */
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+	for (uint32_t i = 0; id != 0 && i < rows; i++)
+		if (__atomic_load_n(&shared->leader[i].id,
+		    __ATOMIC_ACQUIRE) == id)
+			return true;
+	return false;
+}
+
+struct roster_leader *
+roster_leader(struct roster *roster, const char *pool)
+{
+	for (uint32_t i = 0; i < MEMO_POOLS; i++)
+		if (strcmp(roster->leader[i].pool, pool) == 0)
+			return &roster->leader[i];
+	return NULL;
+}
+
+void
+roster_name_leader(struct roster *roster, struct roster_leader *row,
+    const char *pool)
+{
+	uint32_t rows = (uint32_t)(row - roster->leader) + 1;
+
+	WORD_SET(row->id, 0);
+	WORD_SET(row->former, 0);
+	snprintf(row->pool, sizeof(row->pool), "%s", pool);
+	if (rows > WORD_GET(roster->leaders))
+		WORD_SET(roster->leaders, rows);
+}
+
+void
+roster_take_lead(struct roster_leader *row)
+{
+	WORD_SET(row->id, 0);
+	/* before the page of who had it is looked at */
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+}
+
+/* A master that dies between the two has named somebody that never led: the next
+ * one only waits for it in vain, for a callback at most. */
+void
+roster_give_lead(struct roster_leader *row, uint64_t id)
+{
+	WORD_SET(row->former, id);
+	__atomic_store_n(&row->id, id, __ATOMIC_RELEASE);
 }

@@ -173,6 +173,7 @@ drain_keeper_lost(struct worker *worker)
 	if (worker->keeper_lost)
 		return;
 	worker->keeper_lost = true;
+	self_lose_lead(&worker->host);
 	set_alarm();
 	event_del(&worker->lifeline_event);
 	event_del(&worker->channel_event);
@@ -211,8 +212,10 @@ on_sigterm(int number)
 		raise(number);
 		return;
 	}
-	if (drain_is_lifeline_cut())
+	if (drain_is_lifeline_cut()) {
+		self_lose_lead(&the_worker.host);
 		set_alarm();
+	}
 	(void)!write(term_fd, &(uint64_t){ 1 }, sizeof(uint64_t));
 	errno = kept;
 }

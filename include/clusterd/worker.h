@@ -52,8 +52,17 @@ struct cluster_worker_info {
 	enum cluster_role role;
 	enum cluster_state state;
 	bool connected;			/* its control channel is open */
-	bool leader;			/* the one of its pool */
+	bool leader;			/* the one of its pool: see below */
 };
+
+/*
+ * The leader: the master names one READY worker of each pool, for what is to be
+ * done once.  Never two at a time: when a callback has found cluster_self()->leader
+ * true, no other worker is named before it has returned, or before this process is
+ * dead.  So ask in each callback, and ask again after a wait for anything; what
+ * a thread or a child process of the plugin does is not known to anybody.  A leader
+ * stays one while there is no master.  CLUSTER_TIMER_LEADER (timer.h) asks by itself.
+ */
 
 /* A pool; begin with .size = sizeof(struct cluster_pool_info).  Its texts hold
  * until the next call, or until the callback returns. */

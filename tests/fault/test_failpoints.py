@@ -192,6 +192,13 @@ def hang(r):
             client.response()
 
 
+def move_the_lead(r):
+    """Whoever is paused leads no longer."""
+    for worker in ("web/0", "web/1", "web/2", "web/3"):
+        r.ctl("pause", worker)
+        r.ctl("resume", worker)
+
+
 def check(r):
     """Asked of the next master when the first one is gone."""
     assert r.ctl("config", "check").code == 0
@@ -218,9 +225,10 @@ RELOADING = ["check.asked", "reload.after_check", "disk.before_write",
              "reload.after_commit", "reload.flipped"]
 SCALING = ["scale.roll", "store.before_sync", "scale.after_store"]
 
-# Of a worker that is not well.
+# Of a worker that is not well, or not to be used.
 SICK = {"dispatch.read_back": stall, "dispatch.take_back": die_with_a_queue,
-        "dispatch.taken_back": die_with_a_queue, "ladder.k1": hang}
+        "dispatch.taken_back": die_with_a_queue, "ladder.k1": hang,
+        "master.leader": move_the_lead}
 
 
 def cases():

@@ -165,6 +165,36 @@ a_reader_that_is_overtaken_sees_it(void **state)
 	assert_true(whole > 0);
 }
 
+static void
+one_leads_a_pool(void **state)
+{
+	struct roster_leader *web = &shared->leader[0];
+	struct roster_leader *api = &shared->leader[3];
+
+	(void)state;
+	assert_false(roster_leads(shared, 0));
+	assert_null(roster_leader(shared, "web"));
+	roster_name_leader(shared, web, "web");
+	roster_name_leader(shared, api, "api");
+	assert_ptr_equal(roster_leader(shared, "api"), api);
+	assert_false(roster_leads(shared, 0));
+	roster_give_lead(web, 7);
+	roster_give_lead(api, 8);
+	assert_true(roster_leads(shared, 7));
+	assert_true(roster_leads(shared, 8));
+	roster_take_lead(web);
+	assert_false(roster_leads(shared, 7));
+	assert_int_equal(web->former, 7);
+	roster_give_lead(web, 9);
+	assert_true(roster_leads(shared, 9));
+	assert_false(roster_leads(shared, 7));
+	/* of another pool by now */
+	roster_name_leader(shared, api, "new");
+	assert_null(roster_leader(shared, "api"));
+	assert_false(roster_leads(shared, 8));
+	assert_int_equal(api->former, 0);
+}
+
 int
 main(void)
 {
@@ -176,6 +206,7 @@ main(void)
 		cmocka_unit_test_setup(counts_and_versions_are_not_trusted,
 		    fresh),
 		cmocka_unit_test_setup(a_reader_that_is_overtaken_sees_it, fresh),
+		cmocka_unit_test_setup(one_leads_a_pool, fresh),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
