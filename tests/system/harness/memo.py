@@ -89,8 +89,11 @@ def _layout():
 def _path(pid):
     for number in os.listdir("/proc/%d/fd" % pid):
         path = "/proc/%d/fd/%s" % (pid, number)
-        if "clusterd-memo" in os.readlink(path):
-            return path
+        try:
+            if "clusterd-memo" in os.readlink(path):
+                return path
+        except FileNotFoundError:
+            pass                        # it was closed just now
     raise LookupError("process %d holds no memo" % pid)
 
 
