@@ -10,7 +10,7 @@ import textwrap
 
 import pytest
 
-from harness import processes
+from harness import processes, shows
 from harness.talk import TALK, Talk, total
 
 SOURCES = pathlib.Path(__file__).resolve().parents[1] / "children"
@@ -18,8 +18,6 @@ PYTHON = "/usr/bin/python3"
 ROUTES = dict(TALK, **{"/": "hello"})
 
 JSON, NOT_SELF = 1, 2
-
-shows = pytest.mark.shows
 
 
 @pytest.fixture
@@ -69,6 +67,12 @@ def echo(request, build):
 
 
 @shows("node-P16")
+@shows("node-V3")
+@shows("node-V4")
+@shows("node-K1")
+@shows("node-K4")
+@shows("node-D3")
+@shows("node-H6")
 def test_packets_go_both_ways(talk, echo):
     t = talk("packet", *echo)
     assert t.send(b"hello", topic="greeting") == 0
@@ -92,6 +96,8 @@ def test_of_any_size(talk, echo, size):
 
 
 @shows("node-X5")
+@shows("node-H6")
+@shows("node-P16")
 @pytest.mark.parametrize("mode, left", [("dup", "1"), ("move", "0")])
 def test_descriptors_travel_with_their_message(talk, echo, mode, left):
     t = talk("packet", *echo)
@@ -117,6 +123,7 @@ def test_what_cannot_be_sent_is_refused(talk):
     assert no_channel.disconnect() == -errno.EPIPE
 
 
+@shows("node-O2")
 def test_without_a_channel_nothing_tells_of_one(talk):
     script = """import os, sys
 names = ["CLUSTERD_CHANNEL_FD", "CLUSTERD_CHANNEL_KIND", "NODE_CHANNEL_FD",
@@ -167,6 +174,7 @@ def test_what_it_has_not_read_when_it_ends_has_failed(talk, reads):
 
 
 @shows("node-X3")
+@shows("node-P15")
 def test_a_child_that_does_not_read_is_not_waited_for(talk):
     t = talk("packet", *python("""
         say(b"up")
@@ -207,6 +215,7 @@ def test_a_disconnect_delivers_what_is_under_way(talk):
     assert t.heard("exit") == [["exit", "0", "0"]]
 
 
+@shows("node-P14")
 def test_who_does_not_hear_of_it_is_left_after_a_second(talk):
     t = talk("packet", *python("say(b'up'); wait(); say(b'late') if hear() else wait()"))
     t.messages()
@@ -281,6 +290,8 @@ def test_what_is_no_message_is_left_out(talk):
 
 # ---- lines -----------------------------------------------------------------------------
 
+@shows("node-V4")
+@shows("node-K1")
 def test_lines_go_both_ways(talk):
     t = talk("lines", PYTHON, str(SOURCES / "echo.py"))
     big = json.dumps({"text": "x" * 1000000}).encode()
@@ -334,6 +345,7 @@ def test_a_line_waits_for_a_child_that_does_not_read(talk):
 # ---- Node --------------------------------------------------------------------------------
 
 @shows("node-O14")
+@shows("node-D3")
 def test_a_program_of_node_as_it_is(talk, node):
     t = talk("lines", node, str(SOURCES / "echo.js"))
     assert t.send(b'{"text": "caf\xc3\xa9", "list": [1, null]}', done=1) == 0

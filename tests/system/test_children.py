@@ -126,6 +126,7 @@ def test_misuse(children):
 @shows("node-O4")
 @shows("node-O9")
 @shows("node-X12")
+@shows("node-O1")
 def test_file_and_arguments(children):
     ch = children()
     assert ch.spawn(file="/bin/echo", arg=["other", "a b", "c"]).out == b"a b c\n"

@@ -113,6 +113,7 @@ def test_killed_for_want_of_memory(memory_group, children):
 
 @shows("node-O10")
 @shows("node-O11")
+@shows("node-H2")
 def test_timeout(children):
     ch = children()
     got = ch.spawn(file="sleep", arg=["sleep", "300"], timeout_ms=200)
@@ -137,6 +138,7 @@ def test_who_ignores_the_signal_is_killed(children):
 
 
 @shows("node-X4")
+@shows("node-O11")
 def test_grandchildren_that_ignore_it_are_killed(children):
     """The child itself has ended at the first signal."""
     ch = children()
@@ -282,6 +284,7 @@ def test_a_stop_ends_them_and_leaves_the_detached(children):
 
 
 @shows("node-X10")
+@shows("node-O7")
 def test_a_worker_that_is_killed_leaves_none(children):
     ch = children()
     pids = [ch.pid(ch.start(**sh("trap '' TERM; exec sleep 300"))) for _ in range(50)]

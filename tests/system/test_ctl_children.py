@@ -117,6 +117,7 @@ def row_of(ch, n):
 
 
 @shows("node-F8")
+@shows("node-P9")
 def test_a_started_child(children):
     ch = children()
     row = row_of(ch, ch.start(**SLEEP))

@@ -2,6 +2,7 @@
 """Child processes beside those of Node's child_process: rows of
 doc/node-parity.md that test_children.py and test_children_end.py do not show whole."""
 
+import errno
 import fcntl
 import os
 
@@ -9,6 +10,9 @@ import pytest
 
 from harness import shows, wait
 from harness.children import EXIT, PATHS, Children
+
+
+PACKET = 1
 
 
 @pytest.fixture
@@ -72,13 +76,18 @@ def test_no_callback_before_the_return(children):
 
 @shows("node-X1")
 def test_output_goes_on_after_the_end(children):
-    """Of somebody whom it has left its pipes."""
+    """Of somebody whom it has left its pipes; nobody writes to them any more."""
     ch = children()
-    n = ch.start(**sh("exec 3<&0; echo before; (read go <&3; echo late) & exit 3", io0="pipe",
+    fifo = ch.c.dir + "/go"
+    os.mkfifo(fifo)
+    os.chmod(fifo, 0o666)
+    n = ch.start(**sh("echo before; (read go <%s; echo late) & exit 3" % fifo, io0="pipe",
                       linger=20000))
     wait.until(lambda: ch.look(n).exited, what="its end")
     assert not ch.look(n).closed and ch.look(n).out == b"before\n"
-    assert ch.numbers("write", n=n, data="go\n") == (0, 1)
+    assert ch.numbers("write", n=n, data="x") == (-errno.EPIPE, 0)
+    with open(fifo, "w", encoding="ascii") as f:
+        f.write("go\n")
     got = ch.wait(n)
     assert (got.out, got.ended()) == (b"before\nlate\n", (3, 0, EXIT))
     after = got.events[got.events.index("exit"):]
@@ -118,3 +127,19 @@ def test_one_that_is_waited_for(children, start, out, code):
     ch = children(plugins={"children": {"start": '"%s"' % start}})
     got = ch.state(ch.ask("started"))
     assert (got.out, got.ended()) == (out, (code, 0, EXIT))
+
+
+@shows("node-P4")
+@shows("node-P14")
+def test_connected_until_one_side_closes(children):
+    """From the call on, or when the child does it; it runs on."""
+    ch = children()
+    n = ch.start(file="sleep", arg=["sleep", "600"], channel=PACKET)
+    info = ch.info(n)
+    assert (info["connected"], info["channel"]) == (1, PACKET)
+    assert ch.numbers("disconnect", n=n) == (0, 0)
+    assert (ch.info(n)["connected"], ch.info(n)["running"]) == (0, 1)
+    assert ch.numbers("disconnect", n=n) == (-errno.EPIPE, 0)
+    n = ch.start(**sh('eval "exec $CLUSTERD_CHANNEL_FD>&-"; exec sleep 600', channel=PACKET))
+    wait.until(lambda: not ch.info(n)["connected"], 5, "its end of the channel")
+    assert ch.info(n)["running"] == 1

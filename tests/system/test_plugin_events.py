@@ -164,6 +164,7 @@ def test_replay_from_a_sequence_number(observer):
     assert is_in_order(o.seen("web/0"))
 
 
+@shows("node-C11")
 def test_replay_from_the_database(observer):
     """Beyond what a master has in memory, and what was before it."""
     o = observer()

@@ -87,6 +87,7 @@ def test_it_may_be_a_failure_for_good(late):
 
 # ---- work that a drain awaits --------------------------------------------------------
 
+@shows("node-W9")
 def test_a_drain_awaits_what_is_held(late):
     c = late(drain_timeout="20s")
     p, seen, old = Post(c), c.last_event(), c.worker("web/0")
@@ -131,6 +132,7 @@ def test_a_plugin_ends_its_worker(late):
     assert c.worker("web/0")["restarts"] == 1
 
 
+@shows("node-W11")
 def test_one_that_does_so_again_and_again_is_delayed(late):
     c = late(after="5ms", workers=1, backoff_min="300ms")
     c.plugin_is_reported()
@@ -144,6 +146,7 @@ def test_one_that_does_so_again_and_again_is_delayed(late):
 
 
 @shows("node-X9")
+@shows("node-W11")
 def test_what_was_sent_before_it_arrives(late):
     c = late(routes=dict(MAIL, **{"/": "late"}))
     p, seen, old = Post(c), c.last_event(), c.worker("web/0")

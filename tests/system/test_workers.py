@@ -80,6 +80,7 @@ def test_a_worker_knows_itself(known):
 
 @shows("node-C7")
 @shows("node-C10")
+@shows("node-W5")
 def test_all_workers_of_two_pools(known):
     k = known(pools={"api": API})
     assert_as_status(k)
@@ -129,6 +130,7 @@ def test_a_pool(known):
 
 @shows("node-C7")
 @shows("node-W6")
+@shows("node-W5")
 def test_a_slot_that_is_down_or_waits(known):
     k = known(workers=3, backoff_min="30s", backoff_max="30s")
     k.c.ctl("drain", "web/1")

@@ -1,7 +1,16 @@
 /* SPDX-License-Identifier: MIT
  * Copyright (c) 2026 the clusterd authors */
 
-/* test_peer.c: libclusterd-peer against a bare socket, as the page says it. */
+/*
+ * test_peer.c: libclusterd-peer against a bare socket, as the page says it.
+ *
+ * The variables, and that they are unset:	shows: node-V3
+ * what is sent and received:			shows: node-K1
+ *						shows: node-K4
+ * how it ends, here and there:			shows: node-K2
+ * what a poll tells:				shows: node-K3
+ * what waits when it is closed:		shows: node-X9
+ */
 #include <errno.h>
 #include <fcntl.h>
 #include <setjmp.h>

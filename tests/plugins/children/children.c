@@ -517,6 +517,12 @@ do_close(struct cluster_request *req, struct row *row)
 }
 
 static enum cluster_verdict
+do_disconnect(struct cluster_request *req, struct row *row)
+{
+	return say(req, cluster_child_disconnect(row->child), 0);
+}
+
+static enum cluster_verdict
 do_pause(struct cluster_request *req, struct row *row)
 {
 	return say(req, cluster_child_pause(row->child,
@@ -769,6 +775,7 @@ static const struct {
 	{ "/look", true, do_look }, { "/wait", true, do_wait },
 	{ "/write", true, do_write }, { "/close", true, do_close },
 	{ "/pause", true, do_pause }, { "/kill", true, do_kill },
+	{ "/disconnect", true, do_disconnect },
 	{ "/ref", true, do_ref }, { "/info", true, do_info },
 };
 

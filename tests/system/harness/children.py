@@ -7,7 +7,7 @@ from urllib.parse import quote
 from harness import wait
 
 PATHS = {"/" + path: "children" for path in (
-    "spawn", "start", "look", "wait", "write", "close", "pause", "kill", "ref", "info",
+    "spawn", "start", "look", "wait", "write", "close", "pause", "disconnect", "kill", "ref", "info",
     "exec", "exec_file", "run", "started", "token", "stream", "many", "grow")}
 
 GROUP, ONE, TREE = range(3)
