@@ -1,17 +1,14 @@
 /* SPDX-License-Identifier: MIT
  * Copyright (c) 2026 the clusterd authors */
 
-/* count.c: the example of Node's cluster as a plugin: workers greet and notify,
- * one of them says how many requests there were.  doc/from-node.md has both
- * beside each other. */
-#include <stdio.h>
+/* count.c: the example of Node's cluster as a plugin: workers greet and notify
+ * each other, their leader says how many requests there were, and who died.
+ * doc/from-node.md has both beside each other. */
 #include <string.h>
-#include <unistd.h>
 
 #include <clusterd/plugin.h>
 
 struct count {
-	char pool[32];
 	unsigned long requests;		/* of all workers of the pool */
 };
 
@@ -21,7 +18,6 @@ report(void *self)
 	const struct count *count = self;
 
 	cluster_log(CLUSTER_NOTICE, "numReqs = %lu", count->requests);
-	(void)cluster_timer(1000, report, self);
 }
 
 static void
@@ -33,29 +29,39 @@ on_message(const struct cluster_message *message, void *self)
 		count->requests++;
 }
 
+static void
+on_death(const struct cluster_event *event, void *self)
+{
+	(void)self;
+	if (cluster_self()->leader)
+		cluster_log(CLUSTER_NOTICE, "worker %s died", event->worker);
+}
+
 static int
 start(void *self)
 {
-	struct count *count = self;
-	const char *name = cluster_worker_name();	/* "web/0" */
-	size_t len = strcspn(name, "/");
+	struct cluster_observer *observer;
+	int rc = cluster_timer_every(1000, report, self, CLUSTER_TIMER_LEADER,
+	    NULL);
 
-	snprintf(count->pool, sizeof(count->pool), "%.*s", (int)len, name);
-	if (strcmp(name + len, "/0") == 0)
-		report(count);
-	cluster_log(CLUSTER_NOTICE, "Worker %d started", (int)getpid());
-	return 0;
+	if (rc == 0)
+		rc = cluster_observe("worker.exited", on_death, self,
+		    &observer);
+	cluster_log(CLUSTER_NOTICE, "Worker %d started",
+	    (int)cluster_self()->pid);
+	return rc;
 }
 
 static enum cluster_verdict
 handle(struct cluster_request *req, void *self)
 {
-	const struct count *count = self;
 	enum cluster_verdict answered =
 	    cluster_reply_text(req, 200, "hello world\n");
 
-	(void)cluster_send(count->pool, NULL, 0, &(struct cluster_send){
-	    .size = sizeof(struct cluster_send), .topic = "notifyRequest" });
+	(void)self;
+	(void)cluster_send(cluster_self()->pool, NULL, 0,
+	    &(struct cluster_send){ .size = sizeof(struct cluster_send),
+	    .topic = "notifyRequest" });
 	return answered;
 }
 

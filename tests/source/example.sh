@@ -16,7 +16,7 @@ sed -n '/^#include/,$p' "$plugin" | diff -u "$shown" - || {
 }
 # the second column of the table, where it is code with an end of a C line
 # shellcheck disable=SC2016	# backquotes of the page
-sed -nE 's/^\|.*\| `(.*[;{)])` *[a-z ]*\|$/\1/p' "$page" | while IFS= read -r line; do
+sed -nE 's/^\|.*\| `([^`]*[;{,)])`[^|]*\|$/\1/p' "$page" | while IFS= read -r line; do
 	grep -qF -- "$line" "$plugin" || {
 		echo "$page: not in $plugin: $line"
 		exit 1

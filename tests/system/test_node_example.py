@@ -6,8 +6,9 @@ import pathlib
 import re
 import signal
 
-from harness import config, http, wait
+import pytest
 
+from harness import config, http, wait
 
 PAGE = pathlib.Path(__file__).resolve().parents[2] / "doc" / "from-node.md"
 
@@ -19,9 +20,25 @@ def page_config(c):
     return own + shown.replace("127.0.0.1:8000", "127.0.0.1:0")
 
 
-def last_count(c):
-    found = re.findall(r"count: numReqs = (\d+)$", c.log(), re.M)
-    return int(found[-1]) if found else None
+@pytest.fixture
+def example(cluster):
+    c = cluster(start=False)
+    c.write_config(page_config(c))
+    c.start()
+    assert c.ctl("scale", "web", "3").code == 0
+    return c
+
+
+def counts(c):
+    """[(worker, what it said)] in their order."""
+    return [(worker, int(number)) for worker, number in re.findall(
+        r" (web/\d)\[\d+\]: count: numReqs = (\d+)$", c.log(), re.M)]
+
+
+def await_count(c, number):
+    """(who says it)"""
+    return wait.until(lambda: counts(c)[-1:] and counts(c)[-1][1] == number and
+                      counts(c)[-1][0], 10, "%d requests" % number)
 
 
 def ask(c, times):
@@ -31,21 +48,21 @@ def ask(c, times):
             assert conn.request("GET", "/").text == "hello world\n"
 
 
-def test_requests_of_all_workers_are_counted(cluster):
-    """By one of them, with the file of the page."""
-    c = cluster(start=False)
-    c.write_config(page_config(c))
-    c.start()
-    assert c.ctl("scale", "web", "2").code == 0
+def test_requests_of_all_workers_are_counted(example):
+    """By the leader; when it dies another one knows as many."""
+    c = example
     for row in c.workers():
         c.await_log("count: Worker %d started" % row["pid"])
     ask(c, 30)
-    wait.until(lambda: last_count(c) == 30, 10, "all of them")
-    served = {row["worker"]: row["requests"] for row in c.workers()}
-    assert served == {"web/0": 15, "web/1": 15}, "each had its part"
-    seen, other = c.last_event(), c.worker("web/1")
-    os.kill(other["pid"], signal.SIGKILL)
-    c.await_event("worker.ready", after=seen, worker="web/1")
-    c.await_log("count: Worker %d started" % c.worker("web/1")["pid"])
-    ask(c, 5)
-    wait.until(lambda: last_count(c) == 35, 10, "and those since")
+    leader = await_count(c, 30)
+    assert {row["requests"] for row in c.workers()} == {10}, "each had its part"
+    seen = c.last_event()
+    os.kill(c.worker(leader)["pid"], signal.SIGKILL)
+    c.await_event("worker.ready", after=seen, worker=leader)
+    ask(c, 6)
+    other = await_count(c, 36)
+    assert other != leader, "its successor has not seen the first thirty"
+    follower, = {"web/0", "web/1", "web/2"} - {leader, other}
+    os.kill(c.worker(follower)["pid"], signal.SIGKILL)
+    line = c.await_log("count: worker %s died" % follower)
+    assert " %s[" % other in line
