@@ -329,17 +329,19 @@ generations_store(const struct generation *generation, struct disk_job *job,
 
 /* -- making and reading ----------------------------------------------------------------- */
 
-static void
+/* False: there is no memory for it. */
+static bool
 set_text(struct generation *generation, const char *text, size_t len)
 {
 	free(generation->text);
 	generation->text = malloc(len + 1);
 	generation->text_len = 0;
 	if (generation->text == NULL)
-		return;
+		return false;
 	memcpy(generation->text, text, len);
 	generation->text[len] = '\0';
 	generation->text_len = len;
+	return true;
 }
 
 int
@@ -357,11 +359,11 @@ generations_add(struct master *m, struct conf *conf, uint64_t number,
 		return errmsg_set(err, ERR_FULL, "workers of %d generations "
 		    "run at once; those of earlier ones leave when they have "
 		    "drained, or by `restart'", MASTER_GENERATIONS);
+	if (text != NULL && !set_text(generation, text, text_len))
+		return errmsg_set(err, ERR_MEMORY, "out of memory");
 	conf->generation = number;
 	generation->number = number;
 	generation->conf = conf_ref(conf);
-	if (text != NULL)
-		set_text(generation, text, text_len);
 	if (number > turn_look(m)->globals.last_generation)
 		turn_change(m)->globals.last_generation = number;
 	*out = generation;
@@ -400,9 +402,9 @@ read_text(struct generation *generation, int fd)
 	if (fstat(fd, &st) != 0 || st.st_size <= 0 || st.st_size > TEXT_MAX)
 		return;
 	data = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
-	if (data == MAP_FAILED)
-		return;
-	set_text(generation, data, (size_t)st.st_size);
+	if (data == MAP_FAILED ||
+	    !set_text(generation, data, (size_t)st.st_size))
+		master_give_up("inventory");
 	munmap(data, (size_t)st.st_size);
 }
 
@@ -440,6 +442,10 @@ generations_have(struct master *m, const struct link_packet *packet)
 	if (part != 0)		/* for the workers of a pool */
 		return;
 	place->conf = generations_decode(packet->fds[0], &err);
+	/* One that cannot be read now is whole: the next master reads it. */
+	if (place->conf == NULL &&
+	    (err.code == ERR_MEMORY || err.code == ERR_SYSTEM))
+		master_give_up("inventory");
 	if (place->conf == NULL)
 		log_error("master: snapshot %llu: %s",
 		    (unsigned long long)number, err.text);

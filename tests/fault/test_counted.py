@@ -348,6 +348,13 @@ def test_memory(counted, op, request):
 
 
 @shows("D8")
+def test_a_snapshot_that_cannot_be_mapped_ends_one_master_only(counted):
+    """The next one reads it; neither the service nor the snapshot is given up."""
+    run(counted, next(op for op in OPERATIONS if op.name == "adoption"), "mmap", "ENOMEM",
+        {"": 10**6})
+
+
+@shows("D8")
 def test_a_request_without_memory_is_not_forgotten(counted):
     """Answered, or its connection is closed at once: nobody waits for nothing."""
     for k in range(1, 200):
