@@ -5,13 +5,12 @@ import errno
 import json
 import os
 import time
-from signal import SIGKILL, SIGSTOP
 
 import pytest
 
 from harness import http, processes, shows, wait
 from harness.held import Held
-from harness.operator import ROUTES, Operator
+from harness.operators import ROUTES, Operator
 
 
 @pytest.fixture
@@ -220,11 +219,7 @@ def test_master_killed_and_the_command_with_it(operator):
 def test_master_killed_before_it_has_read_it(operator):
     """It lies in the channel: the next one reads it there, and runs it once."""
     o = operator(may="scale")
-    master = o.c.master_pid()
-    o.to("web/0")
-    os.kill(master, SIGSTOP)
-    o.begin("web/0", "scale", {"pool": "web", "workers": "+1"})
-    os.kill(master, SIGKILL)
+    o.begin_unread("web/0", "scale", {"pool": "web", "workers": "+1"})
     said, = o.await_ended("web/0")
     assert said["error"] == 0, said
     assert o.c.pool()["desired"] == 3
@@ -249,11 +244,7 @@ def test_master_killed_again_and_again(operator):
 def test_no_master_takes_it_up(operator):
     """-EPIPE after 5 s, here a fifth of that: what became of it is not known."""
     o = operator(may="scale", env={"CLUSTERD_FP": "master.adopt:sleep=8000/2"})
-    master = o.c.master_pid()
-    o.to("web/0")
-    os.kill(master, SIGSTOP)
-    o.begin("web/0", "scale", {"pool": "web", "workers": "3"})
-    os.kill(master, SIGKILL)
+    o.begin_unread("web/0", "scale", {"pool": "web", "workers": "3"})
     begun = time.monotonic()
     said, = o.await_ended("web/0")
     assert (said["error"], said["answer"]) == (-errno.EPIPE, None)
@@ -265,11 +256,7 @@ def test_no_master_takes_it_up(operator):
 
 def test_a_read_is_asked_again(operator):
     o = operator()
-    master = o.c.master_pid()
-    o.to("web/0")
-    os.kill(master, SIGSTOP)
-    o.begin("web/0", "workers")
-    os.kill(master, SIGKILL)
+    o.begin_unread("web/0", "workers")
     said, = o.await_ended("web/0")
     assert said["error"] == 0 and len(said["rows"]) == 2
 

@@ -10,7 +10,7 @@ import pytest
 
 from harness import http, shows, wait
 from harness.held import Held
-from harness.operator import ROUTES, Operator
+from harness.operators import ROUTES, Operator
 
 
 @pytest.fixture

@@ -108,6 +108,11 @@ def is_asleep(pid):
     return is_in(pid, "nanosleep")
 
 
+def is_stopped(pid):
+    """By SIGSTOP, which is not yet so when it has been sent."""
+    return _stat(pid)[0] == "T"
+
+
 def descendants(of):
     """The living processes below pid `of`, zombies not counted."""
     rows = table()

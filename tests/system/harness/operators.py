@@ -3,9 +3,9 @@
 
 import json
 import os
-from signal import SIGKILL
+from signal import SIGKILL, SIGSTOP
 
-from harness import wait
+from harness import processes, wait
 from harness.post import Post
 
 ROUTES = {"/": "hello"}
@@ -37,6 +37,15 @@ class Operator(Post):
     def begin(self, worker, name, args=None):
         """The same, and nobody waits; it comes to ended()."""
         assert self.command(worker, name, args, "?quiet") == 0
+
+    def begin_unread(self, worker, name, args=None):
+        """The same, and the master ends without having read it."""
+        self.to(worker)
+        master = self.c.master_pid()
+        os.kill(master, SIGSTOP)
+        wait.until(lambda: processes.is_stopped(master), 10, "the master stopped")
+        self.begin(worker, name, args)
+        os.kill(master, SIGKILL)
 
     def ended(self, worker):
         return self.read(worker, "/ended")
