@@ -190,8 +190,10 @@ attach(struct child *child, struct ends *ends)
 	    EV_READ, on_exit_event, child);
 	if (event_add(&child->exit_event, NULL) != 0)
 		failed = true;
-	if (failed)
+	if (failed) {
 		(void)scope_signal(&child->scope, SIGKILL);
+		child_arm(&child->tick_event, 0);	/* looks for its end */
+	}
 	if (order->timeout_ms > 0)
 		child_arm(&child->deadline_event, order->timeout_ms);
 }

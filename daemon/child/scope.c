@@ -265,6 +265,13 @@ scope_is_gone(struct scope *scope)
 	if (scope->pidfd >= 0)
 		return false;
 	(void)signal_members_of_group(scope, 0);
-	return scope->kind == CLUSTER_KILL_ONE ||
-	    (scope->empty && !is_member_left(scope));
+	switch (scope->kind) {
+	case CLUSTER_KILL_ONE:
+		return true;
+	case CLUSTER_KILL_GROUP:
+		return scope->empty;
+	case CLUSTER_KILL_TREE:
+		return scope->empty && !is_member_left(scope);
+	}
+	return true;
 }

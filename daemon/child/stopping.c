@@ -116,6 +116,8 @@ child_on_tick(evutil_socket_t fd, short what, void *arg)
 
 	(void)fd;
 	(void)what;
+	if (child->running)
+		child_reap(child);
 	/* asked each time, so that its number is not another's in between */
 	gone = scope_is_gone(&child->scope);
 	/* A plugin that has paused it makes it last; but nobody waits for the

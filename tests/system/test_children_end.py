@@ -283,6 +283,17 @@ def test_a_stop_ends_them_and_leaves_the_detached(children):
     os.kill(stays, signal.SIGKILL)
 
 
+def test_a_master_that_dies_is_nothing_to_them(children):
+    ch = children()
+    n = ch.start(**sh("read go; echo went; exit 5", io0="pipe"))
+    seen = ch.c.last_event()
+    os.kill(ch.c.master_pid(), signal.SIGKILL)
+    ch.c.await_event("master.adopted", after=seen)
+    assert ch.numbers("write", n=n, data="go\n") == (0, 1)
+    got = ch.wait(n)
+    assert (got.out, got.ended()) == (b"went\n", (5, 0, EXIT))
+
+
 @shows("node-X10")
 @shows("node-O7")
 def test_a_worker_that_is_killed_leaves_none(children):
