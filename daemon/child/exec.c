@@ -41,7 +41,11 @@ struct start {
 
 /* ---- in the child: our memory, its own descriptors ------------------------------- */
 
-static _Noreturn void
+/* It never returns from its functions, and its stack is used again: what a
+ * sanitizer notes of one would be taken for that of the next. */
+#define IN_CHILD __attribute__((no_sanitize_address, no_sanitize_thread))
+
+IN_CHILD static _Noreturn void
 fail(struct start *start, enum cluster_stage stage, int error)
 {
 	start->stage = stage;
@@ -51,7 +55,7 @@ fail(struct start *start, enum cluster_stage stage, int error)
 
 /* A group, and for a child that stays behind a session; the others end with
  * the thread that started them, which may just have ended. */
-static void
+IN_CHILD static void
 set_process(struct start *start)
 {
 	if (start->plan->detached) {
@@ -66,7 +70,7 @@ set_process(struct start *start)
 }
 
 /* All signals are blocked: a handler would run in the worker's memory. */
-static void
+IN_CHILD static void
 reset_signals(void)
 {
 	struct sigaction action = { .sa_handler = SIG_DFL };
@@ -75,7 +79,7 @@ reset_signals(void)
 		sigaction(number, &action, NULL);
 }
 
-static void
+IN_CHILD static void
 close_from(unsigned first)
 {
 	struct rlimit limit;
@@ -92,7 +96,7 @@ close_from(unsigned first)
 }
 
 /* All go up first, out of each other's way. */
-static void
+IN_CHILD static void
 place_fds(struct start *start)
 {
 	const struct exec_plan *plan = start->plan;
@@ -113,7 +117,7 @@ place_fds(struct start *start)
 	close_from((unsigned)count);
 }
 
-static void
+IN_CHILD static void
 set_limits(struct start *start)
 {
 	const struct cluster_rlimit *row = start->plan->rlimits;
@@ -133,7 +137,7 @@ set_limits(struct start *start)
 }
 
 /* dir/file, or NULL: it is longer than a path may be.  dir "": here. */
-static const char *
+IN_CHILD static const char *
 join(char *out, const char *dir, size_t dir_len, const char *file)
 {
 	size_t file_len = strlen(file);
@@ -147,7 +151,7 @@ join(char *out, const char *dir, size_t dir_len, const char *file)
 	return out;
 }
 
-static bool
+IN_CHILD static bool
 is_elsewhere(int error)
 {
 	return error == ENOENT || error == ENOTDIR || error == EACCES ||
@@ -156,7 +160,7 @@ is_elsewhere(int error)
 
 /* Comes back with the error: one that was found and may not be run is told
  * before one that is nowhere; a directory that we may not search has none. */
-static int
+IN_CHILD static int
 execute(const struct exec_plan *plan)
 {
 	char *const *argv = (char *const *)(uintptr_t)plan->argv;
@@ -185,7 +189,7 @@ execute(const struct exec_plan *plan)
 	}
 }
 
-static int
+IN_CHILD static int
 run(void *arg)
 {
 	struct start *start = arg;

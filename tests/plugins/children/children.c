@@ -703,18 +703,21 @@ do_many(struct cluster_request *req, struct row *row)
 	return CLUSTER_LATER;
 }
 
+static char *heap;
+
 /* /grow?mb=: so much heap, all of it touched */
 static enum cluster_verdict
 do_grow(struct cluster_request *req, struct row *row)
 {
 	size_t size = (size_t)number(req, "mb", 1) << 20;
-	char *block = malloc(size);
 
 	(void)row;
-	if (block == NULL)
+	free(heap);
+	heap = malloc(size);
+	if (heap == NULL)
 		return CLUSTER_FAIL;
-	memset(block, 1, size);
-	return say(req, 0, block[size / 2]);
+	memset(heap, 1, size);
+	return say(req, 0, heap[size / 2]);
 }
 
 /* ---- the start -------------------------------------------------------------------------- */
