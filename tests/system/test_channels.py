@@ -274,7 +274,8 @@ def test_what_is_no_message_is_left_out(talk):
     t = talk("packet", *python("""
         for packet in (b"x", b"\\0" * 7, struct.pack("<II", 5, 0), struct.pack("<II", 0, 2),
                        struct.pack("<II", 1, 0) + b"\\n", struct.pack("<II", 0, 256),
-                       struct.pack("<II", 9, 0) + b"clusterd.", b"x" * 65537):
+                       struct.pack("<II", 9, 0) + b"clusterd.", b"x" * 65537,
+                       struct.pack("<II", 0, 512) + b"web/0\\0not of a task"):
             channel.send(packet)
         pipe = os.pipe()
         socket.send_fds(channel, [struct.pack("<II", 0, 256)], pipe)
