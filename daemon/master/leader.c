@@ -46,10 +46,10 @@ is_out(struct master *m, uint64_t id, uint64_t stopped_ns)
 	    page_read_callback(process->page), stopped_ns);
 }
 
+/* Where a master before us took the word, it counts from our first look. */
 static void
 settle(struct master *m, struct roster_leader *row, uint64_t wanted)
 {
-	/* when nobody had the word already; of a master before us from now */
 	uint64_t *stopped_ns = &m->leaderless_ns[row - m->roster->leader];
 
 	if (row->id != 0 && row->id == wanted)

@@ -119,8 +119,8 @@ struct master {
 	struct page *page;		/* ours: beat and number */
 	struct roster *roster;		/* behind it, for all workers */
 	uint64_t roster_ns;		/* when it was last written */
-	/* by its rows of leaders: since when nobody has the lead; 0: this
-	 * master does not know */
+	/* by its rows of leaders: when the word was taken from the last one;
+	 * 0: not by this master */
 	uint64_t leaderless_ns[MEMO_POOLS];
 	struct generation generations[MASTER_GENERATIONS];
 	const struct conf *conf;	/* of the committed one; borrowed */

@@ -38,6 +38,25 @@ self_set_state(struct host *host, enum cluster_state state)
 	WORD_SET(host->self.info.state, state);
 }
 
+/* What the master alone knows of us, where it has written again. */
+static void
+look_into_roster(struct host *host)
+{
+	struct self *self = &host->self;
+	struct roster_worker row;
+	uint64_t number;
+
+	if (host->roster == NULL)
+		return;
+	number = roster_number(host->roster);
+	if (number == WORD_GET(self->roster) ||
+	    roster_find(host->roster, host->worker_id, &row) != 0)
+		return;
+	WORD_SET(self->info.restarts, row.restarts);
+	WORD_SET(self->info.generation, row.generation);
+	WORD_SET(self->roster, number);
+}
+
 const struct cluster_worker_info *
 self_look(struct host *host)
 {
@@ -49,6 +68,7 @@ self_look(struct host *host)
 	    WORD_GET(host->board->page->counters[METRIC_REQUESTS]));
 	WORD_SET(info->connections,
 	    WORD_GET(host->board->page->gauges.connections));
+	look_into_roster(host);
 	WORD_SET(info->leader, self_leads(host));
 	return info;
 }
@@ -56,7 +76,7 @@ self_look(struct host *host)
 bool
 self_leads(const struct host *host)
 {
-	return !WORD_GET(host->self.alone) &&
+	return !WORD_GET(host->self.orphaned) &&
 	    WORD_GET(host->self.info.state) == CLUSTER_STATE_READY &&
 	    host->roster != NULL && roster_leads(host->roster, host->worker_id);
 }
@@ -64,5 +84,5 @@ self_leads(const struct host *host)
 void
 self_lose_lead(struct host *host)
 {
-	WORD_SET(host->self.alone, true);
+	WORD_SET(host->self.orphaned, true);
 }

@@ -17,7 +17,8 @@ struct self {
 	struct cluster_worker_info info;
 	uint64_t began_ns;
 	char pool[64];
-	bool alone;			/* the keeper is gone: nobody leads */
+	uint64_t roster;		/* number of that last looked at */
+	bool orphaned;			/* the keeper is gone: nobody leads */
 };
 
 /* name: "web/0", as on the page, borrowed for ever. */

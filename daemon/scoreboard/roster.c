@@ -58,23 +58,80 @@ copy_rows(const struct roster_copy *from, struct roster_copy *to)
 		copy_pool(&from->pool[i], &to->pool[i]);
 }
 
+/* The newest copy; NULL: there is none that we know how to read. */
+static const struct roster_copy *
+newest(const struct roster *shared, uint64_t *number)
+{
+	*number = __atomic_load_n(&shared->done, __ATOMIC_ACQUIRE);
+	if (*number == 0 || shared->version != ROSTER_VERSION ||
+	    shared->copy_size != sizeof(shared->copy[0]))
+		return NULL;
+	return &shared->copy[*number % 2];
+}
+
+/* The next but one goes where we read. */
+static bool
+was_whole(const struct roster *shared, uint64_t number)
+{
+	__atomic_thread_fence(__ATOMIC_ACQUIRE);
+	return WORD_GET(shared->begun) <= number + 1;
+}
+
 int
 roster_read(const struct roster *shared, struct roster_copy *out)
 {
-	for (int i = 0; i < TRIES; i++) {
-		uint64_t number = __atomic_load_n(&shared->done,
-		    __ATOMIC_ACQUIRE);
+	const struct roster_copy *copy;
+	uint64_t number;
 
-		if (number == 0 || shared->version != ROSTER_VERSION ||
-		    shared->copy_size != sizeof(shared->copy[0]))
+	for (int i = 0; i < TRIES; i++) {
+		if ((copy = newest(shared, &number)) == NULL)
 			return -ENOENT;
-		copy_rows(&shared->copy[number % 2], out);
-		__atomic_thread_fence(__ATOMIC_ACQUIRE);
-		/* the next but one goes where we read */
-		if (WORD_GET(shared->begun) <= number + 1)
+		copy_rows(copy, out);
+		if (was_whole(shared, number))
 			return 0;
 	}
 	return -EAGAIN;
+}
+
+static int
+find_row(const struct roster_copy *copy, uint64_t id, struct roster_worker *out)
+{
+	uint32_t rows = at_most(WORD_GET(copy->workers), ROSTER_WORKERS);
+
+	for (uint32_t i = 0; i < rows; i++)
+		if (WORD_GET(copy->worker[i].id) == id) {
+			*out = copy->worker[i];
+			return 0;
+		}
+	return -ENOENT;
+}
+
+int
+roster_find(const struct roster *shared, uint64_t id, struct roster_worker *out)
+{
+	const struct roster_copy *copy;
+	struct roster_worker row;
+	uint64_t number;
+
+	for (int i = 0; i < TRIES; i++) {
+		int rc;
+
+		if ((copy = newest(shared, &number)) == NULL)
+			return -ENOENT;
+		rc = find_row(copy, id, &row);
+		if (!was_whole(shared, number))
+			continue;
+		if (rc == 0)
+			*out = row;
+		return rc;
+	}
+	return -EAGAIN;
+}
+
+uint64_t
+roster_number(const struct roster *shared)
+{
+	return __atomic_load_n(&shared->done, __ATOMIC_ACQUIRE);
 }
 
 /* ---- leaders -------------------------------------------------------------------- */

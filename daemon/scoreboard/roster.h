@@ -22,6 +22,12 @@ void roster_end(struct roster *roster);
  * again, *out is worth nothing. */
 int roster_read(const struct roster *shared, struct roster_copy *out);
 
+/* The row of one worker alone; -ENOENT also where it is not in it. */
+int roster_find(const struct roster *shared, uint64_t id,
+    struct roster_worker *out);
+/* How often it was written: is there something new? */
+uint64_t roster_number(const struct roster *shared);
+
 /* -- leaders --------------------------------------------------------------- */
 
 /*

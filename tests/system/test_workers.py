@@ -172,6 +172,8 @@ def test_after_a_kill(known):
     assert rows[1]["id"] > old["id"] and rows[1]["pid"] != old["pid"]
     assert k.pool()["restarts"] == 1
     assert_as_status(k)
+    k.forget("web/1")
+    assert k.self("web/1")["restarts"] == 1
 
 
 # ---- without a master ------------------------------------------------------------

@@ -103,9 +103,15 @@ the_newest_whole_one_is_read(void **state)
 static void
 a_writer_that_died_leaves_the_one_before(void **state)
 {
+	struct roster_worker row;
+
 	(void)state;
 	show(7, 4);
 	fill(roster_begin(shared), 8, 2);
+	assert_int_equal(roster_find(shared, 8, &row), -ENOENT);
+	assert_int_equal(roster_find(shared, 7, &row), 0);
+	assert_int_equal(row.requests, 7);
+	assert_int_equal(roster_number(shared), 1);
 	assert_int_equal(roster_read(shared, seen), 0);
 	assert_int_equal(seen->at_ns, 7);
 	show(9, 1);
