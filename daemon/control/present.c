@@ -58,6 +58,7 @@ present_add_worker(struct writer *w, const struct view_worker *worker)
 	writer_add_known(w, "rss_kb", worker->rss_kb);
 	writer_add_known(w, "cpu_ms", worker->cpu_ms);
 	writer_add_known(w, "children", worker->children);
+	writer_add_known(w, "holds", worker->holds);
 	writer_add_known(w, "beat_age_ms", worker->beat_age_ms);
 	writer_add_known(w, "sockets", worker->sockets);
 	writer_add_known(w, "next", worker->next);

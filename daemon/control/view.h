@@ -72,6 +72,7 @@ struct view_worker {
 	int64_t replacements;	/* of the slot: exits that were asked for */
 	int64_t connections, requests, rss_kb, cpu_ms;	/* of this process */
 	int64_t children;	/* that its plugins have started */
+	int64_t holds;		/* its plugins have work that a drain awaits */
 	int64_t beat_age_ms;
 	int64_t sockets;	/* that it polls as their owner (reuseport) */
 	int64_t next;		/* `waiting', `failed': time of the next try */

@@ -180,6 +180,7 @@ fill_process(struct process *process, struct view_worker *row)
 		row->requests =
 		    (int64_t)process->report.counters[METRIC_REQUESTS];
 		row->children = process->report.children;
+		row->holds = process->report.holds;
 	}
 	if (process->page != NULL) {
 		beat = page_read_beat(process->page);
@@ -213,7 +214,8 @@ fill_worker(struct master *m, uint16_t slot_index, uint16_t index,
 	row->replacements = (int64_t)slot->replacements;
 	row->id = row->pid = row->uptime_ms = row->connections =
 	    row->requests = row->rss_kb = row->cpu_ms = row->children =
-	    row->beat_age_ms = row->sockets = row->next = VIEW_UNKNOWN;
+	    row->holds = row->beat_age_ms = row->sockets = row->next =
+	    VIEW_UNKNOWN;
 	row->generation = (int64_t)slot->generation;
 	row->state = worker_state_name(worker == NULL ? WS_DOWN :
 	    worker->state);

@@ -262,6 +262,7 @@ host_tick(struct host *host, uint64_t now_ns)
 
 	while ((route = gates_take_back(&host->gates, now_ns)) != 0)
 		host->ops->probe(route, PROBE_UNUSED);
+	WORD_SET(host->board->page->gauges.holds, host_count_holds(host));
 	watches_look(&host->watches);
 	if (host->timers.waiting > 0 && self_leads(host))
 		timers_try_waiting(&host->timers);
@@ -463,10 +464,10 @@ host_say_ready(struct host *host)
 		host->ops->ready();
 }
 
-bool
-host_is_held(const struct host *host)
+unsigned
+host_count_holds(const struct host *host)
 {
-	return host->timers.holding > 0 || WORD_GET(host->holds) > 0;
+	return host->timers.holding + (unsigned)WORD_GET(host->holds);
 }
 
 int

@@ -104,8 +104,8 @@ int host_hold(struct host *host, int delta);
 /* Each beat. */
 void host_tick(struct host *host, uint64_t now_ns);
 
-/* A plugin has work outside of requests that a drain has to await. */
-bool host_is_held(const struct host *host);
+/* How much work plugins have outside of requests that a drain has to await. */
+unsigned host_count_holds(const struct host *host);
 
 /* on_drain of all; stop of all that were started, in reverse order. */
 void host_drain(struct host *host);

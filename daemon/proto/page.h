@@ -57,7 +57,8 @@ struct page_gauges {
 	uint32_t connections, closable, fds, children, requests_open;
 	uint32_t ready;		/* READY was said: it may have been lost */
 	uint32_t left;		/* a plugin ended it: its words say why */
-	uint32_t reserved[9];
+	uint32_t holds;		/* work outside of requests: a drain waits */
+	uint32_t reserved[8];
 };
 
 enum page_doing_kind { DOING_NOTHING, DOING_REQUEST, DOING_START, DOING_STOP,

@@ -48,6 +48,7 @@ copy_page(const struct page *shared, const struct page_limits *limits,
 	report->fds = clamped(&shared->gauges.fds, limits->fds);
 	report->children = clamped(&shared->gauges.children,
 	    limits->children);
+	report->holds = clamped(&shared->gauges.holds, limits->connections);
 	report->requests_open = clamped(&shared->gauges.requests_open,
 	    limits->connections);
 	for (unsigned i = 0; i < METRIC__COUNT; i++)

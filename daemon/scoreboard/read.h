@@ -19,7 +19,7 @@ struct page_report {
 	uint64_t beat_ns, loops, busy_ns;
 	uint64_t callback_since_ns;		/* 0: not in a callback */
 	uint64_t busy_until_ns;			/* 0: not said; not judged */
-	uint32_t connections, closable, fds, children, requests_open;
+	uint32_t connections, closable, fds, children, requests_open, holds;
 	uint64_t counters[METRIC__COUNT];
 	uint64_t histogram[PAGE_BUCKETS];
 };

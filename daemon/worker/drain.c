@@ -129,7 +129,8 @@ void
 drain_check(struct worker *worker)
 {
 	if (worker->phase != PHASE_DRAIN ||
-	    worker->host.http.connections > 0 || host_is_held(&worker->host) ||
+	    worker->host.http.connections > 0 ||
+	    host_count_holds(&worker->host) > 0 ||
 	    host_awaits_children(&worker->host) ||
 	    (!worker->keeper_lost && !accept_is_queue_empty(worker)))
 		return;

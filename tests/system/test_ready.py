@@ -91,12 +91,13 @@ def test_it_may_be_a_failure_for_good(late):
 def test_a_drain_awaits_what_is_held(late):
     c = late(drain_timeout="20s")
     p, seen, old = Post(c), c.last_event(), c.worker("web/0")
-    assert p.ask("web/0", "/hold-for?800") == "0"
+    assert p.ask("web/0", "/hold-for?1500") == "0"
+    c.await_state(lambda s: [w["holds"] for w in s["workers"]] == [1, 0])
     p.forget("web/0")
     c.ctl("restart", "web/0")
     began = c.await_event("worker.draining", after=seen, id=old["id"])
     ended = c.await_event("worker.exited", after=seen, id=old["id"])
-    assert 400 < ended["time"] - began["time"] < 10000 and ended["asked"]
+    assert 300 < ended["time"] - began["time"] < 10000 and ended["asked"]
 
 
 def test_not_for_ever(late):
