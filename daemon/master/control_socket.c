@@ -40,6 +40,8 @@ start_look_at_control(struct master *m)
 	struct stat st;
 	char path[300];
 
+	if (m->control_deaf && !m->ending)
+		host_start_control(m);
 	snprintf(path, sizeof(path), "%s/control.sock",
 	    m->conf->daemon.run_dir);
 	if (lstat(path, &st) == 0 && S_ISSOCK(st.st_mode) &&

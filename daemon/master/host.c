@@ -137,6 +137,8 @@ host_start_control(struct master *m)
 				resume_waiting(m);
 		}
 	}
+	/* Without means for it, it is tried again (start_look_at_control()). */
+	m->control_deaf = rc != 0;
 	if (rc != 0)
 		log_error("control: %s", err.text);
 }

@@ -130,6 +130,7 @@ struct master {
 	struct pool_run pool[MEMO_POOLS];
 	struct listener *listeners;
 	int control_fd;
+	bool control_deaf;		/* nobody listens to it yet */
 
 	struct event *tick, *beat, *deadline, *wake;
 	struct event *retry;		/* the first end of a pause (dispatch) */

@@ -37,7 +37,7 @@ void start_apply_conf(struct master *m);
 void start_service(struct master *m);
 
 /* -- control_socket.c -- */
-/* Every 5 s: is the control socket's path still ours? */
+/* Every 5 s: does somebody listen to the control socket, and is its path still ours? */
 void start_look_at_control(struct master *m);
 /* Make the control socket (again) and serve it. */
 void start_bind_control(struct master *m);

@@ -348,9 +348,11 @@ def test_memory(counted, op, request):
 
 
 @shows("D8")
-def test_a_snapshot_that_cannot_be_mapped_ends_one_master_only(counted):
-    """The next one reads it; neither the service nor the snapshot is given up."""
-    run(counted, next(op for op in OPERATIONS if op.name == "adoption"), "mmap", "ENOMEM",
+@pytest.mark.parametrize("call, error", [("mmap", "ENOMEM"), ("epoll_ctl", "ENOSPC")])
+def test_an_adoption_without_means(counted, call, error):
+    """Neither the service nor a snapshot is given up for it, and this master or the
+    next one can be asked."""
+    run(counted, next(op for op in OPERATIONS if op.name == "adoption"), call, error,
         {"": 10**6})
 
 
