@@ -3,7 +3,8 @@
 
 /*
  * peer.h: the channel to a child, our end of it.  peer.c opens, receives and
- * closes; post.c sends, and finds out what the child has read.  Never blocks.
+ * closes; sending.c sends, and taken.c finds out what the child has read.  Never
+ * blocks.
  */
 #ifndef DAEMON_CHILD_PEER_H
 #define DAEMON_CHILD_PEER_H
@@ -53,7 +54,7 @@ struct peer {
 	unsigned count, fds, large;	/* of those that wait */
 	size_t bytes;
 	bool wants_room;
-	uint64_t cost;			/* of all that left: post.c */
+	uint64_t cost;			/* of all that left: taken.c */
 	int taken_fd;			/* another number for fd, or -1 */
 	struct event taken_event;	/* something was read */
 };
@@ -106,7 +107,7 @@ void peer_receive_rest(struct peer *peer, unsigned most);
 /* Close it, and tell so. */
 void peer_close(struct peer *peer);
 
-/* ---- post.c ---- */
+/* ---- post.c, sending.c, taken.c ---- */
 
 void posts_init(struct peer *peer);
 /* What waits leaves, as far as it is taken. */

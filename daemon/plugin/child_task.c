@@ -82,10 +82,12 @@ start(struct host *host, const char *name, const struct cluster_spawn *order,
 		return rc;
 	child = children_find(&host->children, (uint64_t)(uintptr_t)handle);
 	rc = say_what_it_is(host, name, child);
-	if (rc != 0)			/* it cannot do anything */
+	if (rc != 0) {			/* it cannot do anything: nobody has */
+		child->order.events = NULL;	/* heard of it, or will */
 		child_stop(child, CLUSTER_CAUSE_STOPPING);
-	else if (out != NULL)
+	} else if (out != NULL) {
 		*out = handle;
+	}
 	return rc;
 }
 

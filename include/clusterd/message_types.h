@@ -41,8 +41,8 @@ struct cluster_fds {
 struct cluster_message {
 	size_t size;
 	const char *topic;		/* "": none */
-	const char *from;		/* "web/0", "operator" */
-	uint64_t from_id;		/* of that process; 0: the operator */
+	const char *from;		/* "web/0", "operator"; "child", "parent" */
+	uint64_t from_id;		/* of that process; a child's pid; or 0 */
 	const void *data;		/* aligned to 8; not terminated */
 	size_t len;
 	unsigned fd_count;
