@@ -7,12 +7,16 @@ import signal
 
 import pytest
 
-from harness import processes
+from harness import processes, shows, sockets
 from harness.talk import TALK, Talk
 
-shows = pytest.mark.shows
-
 ROLE_TASK = 2
+
+
+def sockets_of(pid):
+    """Their inodes."""
+    names = [os.readlink("/proc/%d/fd/%s" % (pid, fd)) for fd in os.listdir("/proc/%d/fd" % pid)]
+    return {int(name[8:-1]) for name in names if name.startswith("socket:[")}
 
 
 @pytest.fixture
@@ -25,6 +29,8 @@ def task(cluster):
     return begin
 
 
+@shows("node-C5")
+@shows("node-F4")
 def test_a_task_has_the_options_and_its_arguments(task):
     t = task("who")
     one, = t.messages()
@@ -58,6 +64,7 @@ def test_what_a_task_sends_to_others_is_passed_on(task, size):
     assert wrong.messages()[0].data.split()[0] == b"%d" % -errno.EINVAL
 
 
+@shows("node-F5")
 def test_what_a_task_has_not_is_refused(task):
     t = task("misuse")
     one, = t.messages()
@@ -75,6 +82,20 @@ def test_a_task_that_crashes_is_a_child_that_crashed(task):
     assert t.await_heard("close")
     assert t.heard("exit") == [["exit", "-1", str(int(signal.SIGABRT))]]
     assert t.c.get("/").status == 200
+
+
+@shows("node-F4")
+def test_a_task_has_no_listener_and_no_client(cluster):
+    """Of all sockets of its worker, of which it was started."""
+    c = cluster(workers=1, schedule="shared", routes=dict(TALK, **{"/": "hello"}))
+    with c.connect() as conn:
+        assert conn.request("GET", "/").status == 200
+        t = Talk(c, "task", name="echo")
+        assert t.send(b"up") == 0
+        t.messages()
+        worker, own = sockets_of(c.worker("web/0")["pid"]), sockets_of(t.pid)
+    assert sockets.listening(c.address()) <= worker
+    assert len(own) == 1 and not own & worker, "its channel, and nothing else"
 
 
 @shows("node-X10")
