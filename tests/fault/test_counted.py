@@ -340,7 +340,7 @@ def warm(counted, op):
 
 @shows("D8")
 @EACH
-@pytest.mark.limit(3600)
+@pytest.mark.limit(7200)                # an adoption has seven thousand allocations
 def test_memory(counted, op, request):
     before = warm(counted, op)
     run(counted, op, "malloc", "NULL", SAMPLE_ALL if everything(request) else SAMPLE)
