@@ -12,6 +12,7 @@
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -29,6 +30,7 @@
 enum {
 	NOTICE_MS = 10000,
 	STUCK_MS = 2000,	/* one call so long: it takes no lines */
+	AGAIN_MS = 1000,	/* what could not be opened is tried again */
 	TO_SYSLOG = -2,
 };
 
@@ -50,6 +52,7 @@ static struct {
 	char wanted[LOGTHREAD_TARGET];	/* to be opened by the thread */
 	unsigned asked, answered;	/* how often; the same: nothing to do */
 	int refused;			/* the answer */
+	uint64_t again_ms;		/* when it is tried again */
 	char trouble[256];
 	uint64_t busy_ms;		/* since when it is in a call; 0: not */
 	int stopping, ended;
@@ -318,10 +321,39 @@ open_wanted(void)
 	end_call();
 	logthread.answered = number;
 	logthread.refused = rc;
+	logthread.again_ms = clock_now_ms() + clock_scaled_ms(AGAIN_MS);
 	snprintf(logthread.trouble, sizeof(logthread.trouble), "%.255s",
 	    err.text);
 	ignored = write(logthread.wake_fd, &one, sizeof(one));
 	(void)ignored;
+}
+
+/* What is wanted is not open: it was asked for, or was refused a while ago. */
+static bool
+is_wanted(void)
+{
+	return logthread.answered != logthread.asked ||
+	    (logthread.refused != 0 && clock_now_ms() >= logthread.again_ms);
+}
+
+static struct timespec
+timespec_of(uint64_t ms)
+{
+	return (struct timespec){ (time_t)(ms / 1000),
+	    (long)(ms % 1000) * 1000000 };
+}
+
+/* For work, or till it is time to try again. */
+static void
+wait_for_work(void)
+{
+	struct timespec until = timespec_of(logthread.again_ms);
+
+	if (logthread.refused == 0)
+		pthread_cond_wait(&logthread.work, &logthread.lock);
+	else
+		pthread_cond_timedwait(&logthread.work, &logthread.lock,
+		    &until);
 }
 
 static void *
@@ -330,14 +362,14 @@ run(void *arg)
 	(void)arg;
 	pthread_mutex_lock(&logthread.lock);
 	for (;;) {
-		if (logthread.answered != logthread.asked)
+		if (is_wanted())
 			open_wanted();
 		else if (logthread.count > 0)
 			write_first();
 		else if (logthread.stopping)
 			break;
 		else
-			pthread_cond_wait(&logthread.work, &logthread.lock);
+			wait_for_work();
 	}
 	close_target(&logthread.fd);
 	logthread.ended = 1;
@@ -403,9 +435,7 @@ void
 logthread_stop(unsigned timeout_ms)
 {
 	uint64_t end = clock_now_ms() + timeout_ms;
-	struct timespec until = {
-		(time_t)(end / 1000), (long)(end % 1000) * 1000000,
-	};
+	struct timespec until = timespec_of(end);
 	int ended;
 
 	if (!logthread.running)

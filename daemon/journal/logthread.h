@@ -36,7 +36,7 @@ int logthread_start(int wake_fd, struct errmsg *err);
  * without following a link; it must be a regular file with one name or a
  * character device.  Opened by the thread, as a disk may stand still: returns the
  * number of the request, which is over when status.answered has come to it.  One
- * that is refused changes nothing.
+ * that is refused changes nothing, and is tried again each second.
  *
  * A file that is removed while it is written to is made again; one that is
  * renamed is followed.

@@ -92,7 +92,9 @@ settle(struct logs *logs)
 	}
 	logs->count = left;
 	access_settle(logs->m);
-	if (status.answered == logs->said)
+	/* what was refused is tried again: said anew where it has other words */
+	if (status.answered == logs->said &&
+	    strcmp(status.trouble, logs->trouble) == 0)
 		return;
 	logs->said = status.answered;
 	snprintf(logs->trouble, sizeof(logs->trouble), "%s", status.trouble);

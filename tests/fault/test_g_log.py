@@ -225,6 +225,21 @@ def test_removed_and_not_to_be_made(row):
 
 
 @shows("G14")
+def test_refused_and_then_possible(row):
+    """Nobody has to ask: it is tried again."""
+    r = logging_to(row, "clusterd.log")
+    r.start()
+    os.rename(r.dir + "/logs", r.dir + "/other")
+    assert r.ctl("log", "reopen").code == 1
+    await_reason(r, "log_refused", "No such file")
+    os.rename(r.dir + "/other", r.dir + "/logs")
+    r.await_state(lambda s: s["state"] == "ok")
+    still_works(r)
+    wait.until(lambda: "worker.exited web/1" in text_of(r.log_path), 10, "a line in it")
+    assert text_of(r.log_path).count("error master: log: cannot open") == 1, "said once"
+
+
+@shows("G14")
 def test_rotated_into_a_folder_that_is_read_only(row):
     r = logging_to(row, "clusterd.log")
     r.start()
