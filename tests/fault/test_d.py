@@ -264,7 +264,7 @@ def answers(clients):
 @shows("D11")
 def test_term_during_start(row):
     """Two workers serve, the others are not there yet."""
-    r = row(start=False, **HELD)
+    r = row(start=False, start_timeout="5m", **HELD)
     r.arm("worker.before_ready:sleep=20000/web/2", "worker.before_ready:sleep=20000/web/3")
     r.start(ready=False)
     status = r.await_state(lambda s: s["pools"] and s["pools"][0]["ready"] == 2)
