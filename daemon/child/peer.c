@@ -29,7 +29,7 @@ static void on_readable(evutil_socket_t fd, short what, void *arg);
 static void on_writable(evutil_socket_t fd, short what, void *arg);
 static void on_end(evutil_socket_t fd, short what, void *arg);
 
-/* ---- opening ------------------------------------------------------------------ */
+/* ---- opening ------------------------------------------------------------- */
 
 int
 peer_open(struct child *child, enum cluster_channel kind, struct peer **out)
@@ -105,7 +105,7 @@ peer_free(struct peer *peer)
 	free(peer);
 }
 
-/* ---- what comes ------------------------------------------------------------------ */
+/* ---- what comes ---------------------------------------------------------- */
 
 static void
 tell(struct peer *peer, struct cluster_message *m, int *fds)
@@ -231,7 +231,7 @@ receive_packet(struct peer *peer)
 	return true;
 }
 
-/* ---- lines ------------------------------------------------------------------------ */
+/* ---- lines --------------------------------------------------------------- */
 
 static bool
 begins(const struct buf *line, const char *text)
@@ -343,7 +343,7 @@ on_writable(evutil_socket_t fd, short what, void *arg)
 	child_settle(peer->child);
 }
 
-/* ---- the end ------------------------------------------------------------------------ */
+/* ---- the end ------------------------------------------------------------- */
 
 /* Its time to read what was sent is over. */
 static void

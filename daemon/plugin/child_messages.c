@@ -23,7 +23,7 @@ find(const struct host *host, struct cluster_child *child)
 	return children_find(&host->children, (uint64_t)(uintptr_t)child);
 }
 
-/* ---- what a child says ------------------------------------------------------------ */
+/* ---- what a child says --------------------------------------------------- */
 
 void
 host_tell_child_message(struct child *child, const struct cluster_message *m,
@@ -87,7 +87,7 @@ host_tell_child_sent(struct child *child,
 	host_leave(host, frame);
 }
 
-/* ---- for plugins -------------------------------------------------------------------- */
+/* ---- for plugins --------------------------------------------------------- */
 
 int
 host_child_send(struct host *host, struct cluster_child *handle,

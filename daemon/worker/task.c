@@ -48,7 +48,7 @@ die(const char *text)
 	_exit(FAILED);
 }
 
-/* ---- what it is ------------------------------------------------------------- */
+/* ---- what it is ---------------------------------------------------------- */
 
 /* The descriptor of the snapshot. */
 static int
@@ -97,7 +97,7 @@ open_plugin(struct task *task)
 		die(err.text);
 }
 
-/* ---- messages ----------------------------------------------------------------- */
+/* ---- messages ------------------------------------------------------------ */
 
 /* Data, behind the word for whom it is where it is passed on. */
 static uint8_t *
@@ -183,7 +183,7 @@ task_send(const char *to, const void *data, size_t len,
 	return rc;
 }
 
-/* ---- the host it has -------------------------------------------------------------- */
+/* ---- the host it has ----------------------------------------------------- */
 
 static void
 say(int level, const char *plugin, const char *text)
@@ -248,7 +248,7 @@ fill_host(struct task *task)
 	self_set_state(host, CLUSTER_STATE_READY);
 }
 
-/* ---- all of it ------------------------------------------------------------------------ */
+/* ---- all of it ----------------------------------------------------------- */
 
 static const struct cluster_task *
 find_task(const struct task *task)
