@@ -200,14 +200,29 @@ refuse_disconnect(const char *plugin, const char *reason)
 	say(LL_WARNING, plugin, "a task is not replaced");
 }
 
+static _Noreturn void
+leave(int status)
+{
+	fflush(NULL);
+	_exit(status);
+}
+
+/* cluster_exit() */
+static _Noreturn void
+leave_for(const char *plugin, const char *reason)
+{
+	say(LL_ERROR, plugin, reason);
+	leave(EXIT_FAILURE);
+}
+
 static void
 ignore(void)
 {
 }
 
 static const struct host_ops task_ops = {
-	.log = say, .disconnect = refuse_disconnect, .closed = ignore,
-	.waits = ignore,
+	.log = say, .disconnect = refuse_disconnect, .exit = leave_for,
+	.closed = ignore, .waits = ignore, .ready = ignore,
 };
 
 /* Of a worker without requests, children and channel: what needs these is
@@ -266,14 +281,11 @@ task_main(int argc, char **argv)
 {
 	struct task *task = &the_task;
 	char name[16];
-	int rc;
 
 	make_host(task);
 	open_plugin(task);
 	fill_host(task);
 	snprintf(name, sizeof(name), "t:%.13s", task->name);
 	prctl(PR_SET_NAME, name);
-	rc = find_task(task)->run(argc, argv, task->plugin.self);
-	fflush(NULL);
-	_exit(rc);
+	leave(find_task(task)->run(argc, argv, task->plugin.self));
 }

@@ -328,8 +328,9 @@ cluster_child_ref(struct cluster_child *child, bool ref)
  * shell and channel are not given.
  *
  * In the task: peer.h for its channel.  Of the functions of the SDK it has
- * cluster_log(), cluster_self() (role TASK), cluster_run(), cluster_send(), and
- * the clocks; others answer as for a handle that has ended, or -ESHUTDOWN.
+ * cluster_log(), cluster_self() (role TASK), cluster_run(), cluster_send(),
+ * cluster_exit(), and the clocks; others answer as for a handle that has ended,
+ * or -ESHUTDOWN.
  * cluster_send() to "parent" comes to .on_message of the child here, all else is
  * passed on in the name of this worker; it waits for room, and nothing is heard
  * of what became of it (.done has to be NULL).  -ENOENT: no such task.

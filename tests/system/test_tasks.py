@@ -98,6 +98,13 @@ def test_a_task_has_no_listener_and_no_client(cluster):
     assert len(own) == 1 and not own & worker, "its channel, and nothing else"
 
 
+def test_a_task_may_leave_with_a_reason(task):
+    t = task("leave")
+    assert t.await_heard("exit") == [["exit", "1", "0"]]
+    assert t.c.await_log("talk: enough")
+    assert t.c.await_log("written before")
+
+
 @shows("node-X10")
 def test_a_task_ends_with_its_worker(task):
     t = task("echo")

@@ -508,9 +508,20 @@ task_abort(int argc, char **argv, void *self)
 	abort();
 }
 
+static int
+task_leave(int argc, char **argv, void *self)
+{
+	(void)argc;
+	(void)argv;
+	(void)self;
+	printf("written before");
+	cluster_exit("enough");
+}
+
 static const struct cluster_task tasks[] = {
 	{ "who", task_who }, { "echo", task_echo }, { "mail", task_mail },
-	{ "misuse", task_misuse }, { "abort", task_abort }, { NULL, NULL },
+	{ "misuse", task_misuse }, { "abort", task_abort },
+	{ "leave", task_leave }, { NULL, NULL },
 };
 
 static const struct cluster_option options[] = {
