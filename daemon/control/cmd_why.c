@@ -95,6 +95,8 @@ add_cause(struct buf *buf, const json_t *death)
 	else if (number_of(death, "code") >= 0)
 		buf_printf(buf, ", exit status %lld",
 		    (long long)number_of(death, "code"));
+	if (*text_of(death, "reason") != '\0')
+		buf_printf(buf, "; it was to go: %s", text_of(death, "reason"));
 	buf_add_text(buf, "\n");
 }
 

@@ -291,7 +291,7 @@ drain_pools(struct master *m)
 		    copy->pool[i].desired > 0 &&
 		    conf_pool_by_name(m->conf, copy->pool[i].name) == NULL &&
 		    listeners_of_pool(m, copy->pool[i].name, &one, 1) == 0)
-			life_resize(m, i, 0);
+			life_resize(m, i, 0, "reload");
 }
 
 /* The same, once their last worker is gone. */

@@ -51,16 +51,19 @@ change_targets(struct master *m, const struct target *target, uint16_t *slots,
 }
 
 static size_t
-kill_slot(struct master *m, uint16_t slot, int signal)
+kill_slot(struct master *m, uint16_t slot, const struct change *change)
 {
 	uint16_t row = turn_look(m)->slot[slot].current;
 	struct process *process = row == MEMO_NONE ? NULL : m->process[row];
+	struct supervisor s;
 
 	if (process == NULL)
 		return 0;
-	process->operator_until_ns = clock_now_ns() +
-	    clock_scaled_ms(OPERATOR_MS) * NS_PER_MS;
-	actions_signal(m, process->id, signal > 0 ? signal : SIGKILL);
+	s = life_now(m);
+	slots_note_kill(&s, row, s.now_ns + clock_scaled_ms(OPERATOR_MS) *
+	    NS_PER_MS, change->who);
+	actions_signal(m, process->id, change->signal > 0 ? change->signal :
+	    SIGKILL);
 	return 1;
 }
 
@@ -82,7 +85,7 @@ pause_slot(struct master *m, uint16_t slot, bool paused)
 	uint16_t row = copy->slot[slot].current;
 
 	if (copy->slot[slot].drained && !paused) {
-		life_set_drained(m, slot, 0);
+		life_bring_back(m, slot);
 		return 1;
 	}
 	if (row == MEMO_NONE || copy->worker[row].state != WS_READY ||
@@ -108,7 +111,7 @@ retry_slot(struct master *m, uint16_t slot)
 	if (copy->slot[slot].drained) {
 		if (copy->pool[copy->slot[slot].pool].drained)
 			return 0;	/* until `resume' */
-		life_set_drained(m, slot, 0);
+		life_bring_back(m, slot);
 		return 1;
 	}
 	if (row == MEMO_NONE || (copy->worker[row].state != WS_WAITING &&
@@ -120,11 +123,21 @@ retry_slot(struct master *m, uint16_t slot)
 }
 
 static size_t
+drain_slot(struct master *m, uint16_t slot, const struct change *change)
+{
+	char reason[MEMO_REASON];
+
+	snprintf(reason, sizeof(reason), "drain by %s", change->who);
+	life_take_out(m, slot, reason);
+	return 1;
+}
+
+static size_t
 do_slot(struct master *m, uint16_t slot, const struct change *change)
 {
 	switch ((unsigned)change->command) {
 	case COMMAND_KILL:
-		return kill_slot(m, slot, change->signal);
+		return kill_slot(m, slot, change);
 	case COMMAND_PAUSE:
 		return pause_slot(m, slot, true);
 	case COMMAND_RESUME:
@@ -132,8 +145,7 @@ do_slot(struct master *m, uint16_t slot, const struct change *change)
 	case COMMAND_RETRY:
 		return retry_slot(m, slot);
 	case COMMAND_DRAIN:
-		life_set_drained(m, slot, 1);
-		return 1;
+		return drain_slot(m, slot, change);
 	}
 	return 0;
 }

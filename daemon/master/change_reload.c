@@ -337,7 +337,7 @@ commit_pool(struct master *m, uint16_t index, const struct conf *before,
 	pool->file_workers_max = (uint32_t)new->workers_max;
 	if (size != pool->desired)
 		pool->hold_from_ns = s.now_ns;
-	slots_resize(&s, index, size);
+	slots_resize(&s, index, size, slots_change_word(s.copy));
 }
 
 static void

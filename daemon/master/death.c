@@ -328,6 +328,8 @@ death_make(struct master *m, struct process *process,
 	death->state = row->state;
 	death->cause = row->cause;
 	death->asked = row->asked != 0;
+	if (death->asked)
+		memcpy(death->reason, row->reason, sizeof(death->reason));
 	death->n = slot->early;
 	death->recent = recent;
 	death->next_ms = next == WE_NONE ? -1 : (int64_t)wait_ms;
@@ -348,6 +350,7 @@ death_store(struct master *m, const struct death *death)
 	struct store_death row = {
 		.time = death->time,
 		.mono_ms = (int64_t)(death->ended_ns / NS_PER_MS),
+		.asked = death->asked,
 		.slot = death->slot, .worker_id = death->worker_id,
 		.pid = death->pid, .generation = death->generation,
 		.uptime_ms = death->uptime_ms, .code = death->code,
@@ -369,6 +372,7 @@ death_store(struct master *m, const struct death *death)
 	    worker_state_name(death->state));
 	snprintf(row.cause, sizeof(row.cause), "%s",
 	    death_cause_name(death->cause));
+	snprintf(row.reason, sizeof(row.reason), "%s", death->reason);
 	if (death->has_doing) {
 		snprintf(row.plugin, sizeof(row.plugin), "%.63s",
 		    death->doing.plugin);

@@ -24,6 +24,7 @@ struct death {
 	int pid;
 	uint8_t state, cause;
 	bool asked;
+	char reason[MEMO_REASON];	/* why; "": nobody asked, or not known */
 	int code, signal;		/* -1: not that */
 	const char *signal_name;	/* "SIGSEGV"; in name_buf or constant */
 	char name_buf[16];

@@ -140,7 +140,7 @@ judge_hang(struct process *process, uint64_t age, uint64_t limit)
 	}
 	tell_hung(process, kind, age, 0);
 	process->hung_since_ns = clock_now_ns();
-	life_kill(process->master, process->row, CAUSE_HANG, 0);
+	life_kill(process->master, process->row, CAUSE_HANG);
 }
 
 static uint64_t

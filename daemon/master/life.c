@@ -183,11 +183,11 @@ life_feed(struct master *m, uint16_t row, enum worker_event event,
 }
 
 void
-life_kill(struct master *m, uint16_t row, enum death_cause cause, int asked)
+life_kill(struct master *m, uint16_t row, enum death_cause cause)
 {
 	struct supervisor s = life_now(m);
 
-	slots_kill(&s, row, cause, asked);
+	slots_kill(&s, row, cause, NULL);
 }
 
 void
@@ -199,19 +199,28 @@ life_await_stable(struct master *m, uint16_t row)
 }
 
 int
-life_resize(struct master *m, uint16_t pool, unsigned size)
+life_resize(struct master *m, uint16_t pool, unsigned size,
+    const char *reason)
 {
 	struct supervisor s = life_now(m);
 
-	return slots_resize(&s, pool, size);
+	return slots_resize(&s, pool, size, reason);
 }
 
 void
-life_set_drained(struct master *m, uint16_t slot, int drained)
+life_take_out(struct master *m, uint16_t slot, const char *reason)
 {
 	struct supervisor s = life_now(m);
 
-	slots_set_drained(&s, slot, drained);
+	slots_take_out(&s, slot, reason);
+}
+
+void
+life_bring_back(struct master *m, uint16_t slot)
+{
+	struct supervisor s = life_now(m);
+
+	slots_bring_back(&s, slot);
 }
 
 /* -- turns ---------------------------------------------------------------------------- */

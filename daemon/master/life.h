@@ -33,14 +33,16 @@ struct supervisor life_now(struct master *m);
 /* Feed an event to a row.  input may be NULL; times of the pool are added. */
 struct step_result life_feed(struct master *m, uint16_t row,
     enum worker_event event, struct step_input *input);
-void life_kill(struct master *m, uint16_t row, enum death_cause cause,
-    int asked);
+/* Nobody asked for it: a death. */
+void life_kill(struct master *m, uint16_t row, enum death_cause cause);
 /* A worker that stalls or comes back has to prove itself anew: it is stable
  * when it has been well for stable_after from now. */
 void life_await_stable(struct master *m, uint16_t row);
 /* As slots.h has them. */
-int life_resize(struct master *m, uint16_t pool, unsigned size);
-void life_set_drained(struct master *m, uint16_t slot, int drained);
+int life_resize(struct master *m, uint16_t pool, unsigned size,
+    const char *reason);
+void life_take_out(struct master *m, uint16_t slot, const char *reason);
+void life_bring_back(struct master *m, uint16_t slot);
 
 /* The configuration by which a row is timed; NULL if there is none. */
 const struct conf_pool *life_conf(struct master *m, uint16_t row);

@@ -149,12 +149,15 @@ static void
 on_leaving(struct process *process, const struct channel_msg_leaving *leaving)
 {
 	uint64_t ms = leaving->ms < 3600000 ? leaving->ms : 3600000;
+	struct supervisor s = life_now(process->master);
 	struct step_input input = {
 		.asked = leaving->why == LEAVING_PERSON,
-		.drain_ns = clock_now_ns() + ms * NS_PER_MS,
+		/* of a `kill' it is noted who gave it */
+		.reason = slots_is_killed(&s, process->row) ? NULL : "SIGTERM",
+		.drain_ns = s.now_ns + ms * NS_PER_MS,
 	};
 
-	life_feed(process->master, process->row, WE_LEAVING, &input);
+	slots_feed(&s, process->row, WE_LEAVING, &input);
 }
 
 static void

@@ -200,7 +200,7 @@ pools_add(struct master *m, const struct conf_pool *conf,
 	m->pool[pool].started_ns = clock_now_ns();
 	pool_remember(m, pool, conf);
 	pool_salvage(m, pool, conf);
-	if (life_resize(m, pool, copy->pool[pool].desired) != 0)
+	if (life_resize(m, pool, copy->pool[pool].desired, "scale") != 0)
 		return ERR_FULL;
 	slots_remember(m, pool);
 	slots_salvage(m, pool);

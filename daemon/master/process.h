@@ -92,7 +92,6 @@ struct process {
 	uint64_t hung_since_ns;		/* it is being ended for it */
 	bool starved;			/* said: it has longer, for want of CPU */
 	char evidence[256];
-	uint64_t operator_until_ns;	/* a death before then was ordered */
 	char fatal_text[256];		/* words of its FATAL */
 	char recycle_text[256];		/* and of its RECYCLE */
 

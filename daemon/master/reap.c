@@ -83,8 +83,13 @@ tell_exit(struct master *m, uint16_t row, const struct death *death)
 		    EVENT_NUMBER("code", death->code),
 		EVENT_TEXT("cause", death_cause_name(death->cause)),
 		EVENT_JSON("asked", death->asked ? "true" : "false"),
+		EVENT_TEXT("reason", death->reason[0] != '\0' ?
+		    death->reason : NULL),
+		EVENT_JSON("core", death->core ? "true" : "false"),
 		EVENT_NUMBER("ended", death->time),
 		EVENT_NUMBER("uptime_ms", death->uptime_ms),
+		EVENT_NUMBER("cpu_ms", death->cpu_ms),
+		EVENT_NUMBER("rss_kb", death->rss_kb),
 		EVENT_NUMBER("connections_lost", death->lost),
 		EVENT_END
 	};
@@ -187,8 +192,7 @@ row_exited(struct master *m, struct process *process)
 	struct slot_end end;
 	enum death_cause cause;
 
-	if (process->operator_until_ns > clock_now_ns() &&
-	    worker->cause == CAUSE_NONE) {
+	if (slots_is_killed(&s, row) && worker->cause == CAUSE_NONE) {
 		worker->asked = 1;
 		worker->cause = CAUSE_OPERATOR;
 	}

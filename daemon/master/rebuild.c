@@ -5,6 +5,7 @@
 #include "daemon/master/rebuild.h"
 
 #include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -314,19 +315,39 @@ find_state(struct master *m, uint16_t row)
 		life_feed(m, row, WE_READY, NULL);
 }
 
+/* Why one of it has to go that the slot does not want. */
+static void
+reason_of(const struct memo_copy *copy, const struct memo_slot *slot,
+    char *out, size_t size)
+{
+	const struct memo_pool *pool = &copy->pool[slot->pool];
+
+	if (!slot->drained)
+		snprintf(out, size, "scale");
+	else if (pool->drained_by[0] == '\0')
+		snprintf(out, size, "drain");
+	else
+		snprintf(out, size, "drain by %s", pool->drained_by);
+}
+
 void
 rebuild_settle(struct master *m, uint16_t row)
 {
 	struct supervisor s;
 	const struct memo_worker *worker = &turn_look(m)->worker[row];
 	const struct memo_slot *slot = &turn_look(m)->slot[worker->slot];
+	char reason[MEMO_REASON];
 
 	find_state(m, row);
 	if (!slots_has_process(worker))
 		return;
 	s = life_now(m);
-	if (worker->is_other || !slot->wanted || slot->drained)
-		slots_send_off(&s, row);
+	if (worker->is_other) {
+		slots_send_off(&s, row, slots_change_word(s.copy));
+	} else if (!slot->wanted || slot->drained) {
+		reason_of(s.copy, slot, reason, sizeof(reason));
+		slots_send_off(&s, row, reason);
+	}
 }
 
 void

@@ -30,6 +30,7 @@ recycle_ask(struct master *m, uint16_t row, const char *why)
 	turn_change(m)->worker[row].recycle = 0;
 	turn_tell_worker(m, EVENT_WORKER_RECYCLED, row, why, NULL);
 	s = life_now(m);
+	slots_note_recycle(&s, row, why);
 	slots_start_successor(&s, slot, copy->slot[slot].generation,
 	    SUCCESSOR_RECYCLE);
 }

@@ -21,6 +21,7 @@ enum {
 	MEMO_POOLS = 64, MEMO_SLOTS = 1088, MEMO_WORKERS = 2304,
 	MEMO_NONE = 0xffff,	/* an index that points nowhere */
 	MEMO_NAME = 48,		/* of a pool */
+	MEMO_REASON = 96,
 	MEMO_COUNTERS = 64, MEMO_BUCKETS = 64,
 	MEMO_MINUTES = 10,
 	MEMO_POISONS = 8, MEMO_POISON_DEATHS = 5,	/* a pool; a route */
@@ -138,6 +139,7 @@ struct memo_worker {
 	uint64_t forked_ns;
 	uint64_t deadline_ns;		/* 0: none */
 	uint64_t drain_ns;		/* D, absolute; 0: none */
+	uint64_t kill_until_ns;		/* its end before then was ordered */
 	uint64_t max_requests, max_age_ms, max_rss, max_fds;	/* as drawn */
 	int32_t pid;			/* 0: no process yet */
 	uint16_t slot;			/* index in slots */
@@ -153,6 +155,9 @@ struct memo_worker {
 	uint8_t limits_drawn;		/* max_… above are set */
 	uint8_t taken_back;		/* it serves on, its generation does not */
 	uint8_t recycle;		/* its plugin asks for it: when that can be */
+	/* Why it was asked to go; counts with asked alone, as it is noted before
+	 * that when a recycling begins, and of a kill. */
+	char reason[MEMO_REASON];
 	uint8_t reserved[29];
 };
 

@@ -23,6 +23,7 @@ const char death_sql_last[] = "SELECT id"
 #define GET_number(stmt, at, to) (to) = sql_get_number(stmt, at)
 #define GET_zero GET_number
 #define GET_negative(stmt, at, to) (to) = sql_get_negative(stmt, at)
+#define GET_truth(stmt, at, to) (to) = (int)sql_get_negative(stmt, at)
 #define GET_text(stmt, at, to) sql_get_text(stmt, at, to, sizeof(to))
 
 void

@@ -98,6 +98,12 @@ add_negative_column(struct buf *buf, const char *name, int64_t number)
 		add_number(buf, name, number);
 }
 
+static void
+add_truth_column(struct buf *buf, const char *name, int truth)
+{
+	add_json(buf, name, truth < 0 ? NULL : truth ? "true" : "false");
+}
+
 #define add_number_column(buf, name, value)				\
 	add_number(buf, strcmp(name, "worker_id") == 0 ? "id" : name,	\
 	    (int64_t)(value))

@@ -83,6 +83,8 @@ struct store_death {
 	char state[16];
 	int64_t uptime_ms;
 	char cause[16];		/* exit signal oom hang start_timeout … */
+	int asked;		/* its exit was ordered; -1: not recorded */
+	char reason[96];	/* why it was; "": not known, or not ordered */
 	int code, signal;	/* -1: not that; exactly one is set */
 	int core;
 	char plugin[STORE_NAME];

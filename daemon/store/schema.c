@@ -81,6 +81,9 @@ static const char *const migrations[] = {
 	"ALTER TABLE pools ADD COLUMN " TEXT_OR_NULL("drained_by") ";",
 	/* 3: a range of workers */
 	"ALTER TABLE pools ADD COLUMN " INT_OR_NULL("file_workers_max") ";",
+	/* 4: whether and why an exit was ordered */
+	"ALTER TABLE deaths ADD COLUMN " INT_OR_NULL("asked") ";"
+	"ALTER TABLE deaths ADD COLUMN " TEXT_OR_NULL("reason") ";",
 };
 
 int

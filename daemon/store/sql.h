@@ -39,6 +39,7 @@ void sql_bind_zero(sqlite3_stmt *stmt, int at, int64_t number);
 void sql_bind_negative(sqlite3_stmt *stmt, int at, int64_t number);
 void sql_bind_text(sqlite3_stmt *stmt, int at, const char *text);
 #define sql_bind_highest sql_bind_number
+#define sql_bind_truth sql_bind_negative
 
 /* Reading by the same kinds. */
 int64_t sql_get_number(sqlite3_stmt *stmt, int at);	/* NULL: 0 */

@@ -131,7 +131,8 @@ follow_busy(struct supervisor *s, struct roll *roll, struct roll_slot *slot,
 			return;
 		case TRIAL_FAILED:
 			slot_failed(s, roll, slot, fault);
-			slots_kill(s, row->other, CAUSE_OPERATOR, 1);
+			slots_kill(s, row->other, CAUSE_OPERATOR,
+			    slots_change_word(s->copy));
 			return;
 		case TRIAL_PASSED:
 			break;

@@ -4,6 +4,8 @@
 /* slots.c: wishes about workers, and the turns of their life; see slots.h. */
 #include "daemon/supervisor/slots.h"
 
+#include <stdio.h>
+
 #include "common/base/check.h"
 #include "common/base/clock.h"
 #include "common/base/errmsg.h"
@@ -155,27 +157,83 @@ slots_drain_deadline(struct supervisor *s, uint16_t row)
 }
 
 void
-slots_drain(struct supervisor *s, uint16_t row, uint64_t drain_ns)
+slots_drain(struct supervisor *s, uint16_t row, uint64_t drain_ns,
+    const char *reason)
 {
-	struct step_input input = { .drain_ns = drain_ns };
+	struct step_input input = { .drain_ns = drain_ns, .reason = reason };
 
 	slots_feed(s, row, WE_DRAIN, &input);
 }
 
 void
-slots_send_off(struct supervisor *s, uint16_t row)
+slots_send_off(struct supervisor *s, uint16_t row, const char *reason)
 {
-	slots_drain(s, row, slots_drain_deadline(s, row));
+	slots_drain(s, row, slots_drain_deadline(s, row), reason);
 }
 
 void
 slots_kill(struct supervisor *s, uint16_t row, enum death_cause cause,
-    int asked)
+    const char *reason)
 {
 	struct step_input input = { .cause = (uint8_t)cause,
-		.asked = (uint8_t)asked };
+		.asked = reason != NULL, .reason = reason };
 
 	slots_feed(s, row, WE_KILL, &input);
+}
+
+const char *
+slots_change_word(const struct memo_copy *copy)
+{
+	if (copy->globals.trans_step == TRANS_UNDO)
+		return "rollback";
+	switch ((enum trans_kind)copy->globals.trans_kind) {
+	case TRANS_SCALE:
+		return "scale";
+	case TRANS_RESTART:
+		return "restart";
+	case TRANS_RELOAD:
+		return "reload";
+	case TRANS_ROLLBACK:
+		return "rollback";
+	case TRANS_NONE:
+		break;
+	}
+	return "replaced";	/* by one that a change had left */
+}
+
+void
+slots_note_recycle(struct supervisor *s, uint16_t row, const char *why)
+{
+	struct memo_worker *worker = &s->copy->worker[row];
+
+	snprintf(worker->reason, sizeof(worker->reason), "recycle: %s", why);
+}
+
+static int
+is_being_recycled(const struct memo_copy *copy, const struct memo_worker *row)
+{
+	uint16_t other = copy->slot[row->slot].other;
+
+	return !row->is_other && other != MEMO_NONE &&
+	    copy->worker[other].transaction == SUCCESSOR_RECYCLE;
+}
+
+void
+slots_note_kill(struct supervisor *s, uint16_t row, uint64_t until_ns,
+    const char *who)
+{
+	struct memo_worker *worker = &s->copy->worker[row];
+
+	worker->kill_until_ns = until_ns;
+	if (!worker->asked && !is_being_recycled(s->copy, worker))
+		snprintf(worker->reason, sizeof(worker->reason), "kill by %s",
+		    who);
+}
+
+int
+slots_is_killed(const struct supervisor *s, uint16_t row)
+{
+	return s->copy->worker[row].kill_until_ns > s->now_ns;
 }
 
 void
@@ -228,16 +286,18 @@ slot_begin(struct supervisor *s, uint16_t pool, uint16_t number)
 }
 
 static void
-send_off_both(struct supervisor *s, const struct memo_slot *slot)
+send_off_both(struct supervisor *s, const struct memo_slot *slot,
+    const char *reason)
 {
 	if (slot->current != MEMO_NONE)
-		slots_send_off(s, slot->current);
+		slots_send_off(s, slot->current, reason);
 	if (slot->other != MEMO_NONE)
-		slots_send_off(s, slot->other);
+		slots_send_off(s, slot->other, reason);
 }
 
 int
-slots_resize(struct supervisor *s, uint16_t pool, unsigned size)
+slots_resize(struct supervisor *s, uint16_t pool, unsigned size,
+    const char *reason)
 {
 	struct memo_copy *copy = s->copy;
 	int rc = 0;
@@ -248,20 +308,25 @@ slots_resize(struct supervisor *s, uint16_t pool, unsigned size)
 		if (copy->slot[i].pool == pool && copy->slot[i].number >= size
 		    && copy->slot[i].wanted) {
 			copy->slot[i].wanted = 0;
-			send_off_both(s, &copy->slot[i]);
+			send_off_both(s, &copy->slot[i], reason);
 		}
 	copy->pool[pool].desired = size;
 	return rc;
 }
 
 void
-slots_set_drained(struct supervisor *s, uint16_t index, int drained)
+slots_take_out(struct supervisor *s, uint16_t index, const char *reason)
 {
 	struct memo_slot *slot = &s->copy->slot[index];
 
-	slot->drained = drained != 0;
-	if (drained)
-		send_off_both(s, slot);
+	slot->drained = 1;
+	send_off_both(s, slot, reason);
+}
+
+void
+slots_bring_back(struct supervisor *s, uint16_t index)
+{
+	s->copy->slot[index].drained = 0;
 }
 
 int
@@ -274,7 +339,8 @@ slots_start_successor(struct supervisor *s, uint16_t index,
 	if (copy->slot[index].other != MEMO_NONE) {
 		/* A predecessor has the time that was given to it. */
 		if (!row_is(copy, copy->slot[index].other, WS_DRAINING))
-			slots_drain(s, copy->slot[index].other, s->now_ns);
+			slots_drain(s, copy->slot[index].other, s->now_ns,
+			    slots_change_word(copy));
 		return ERR_BUSY;
 	}
 	row = state_add_worker(copy, index, s->host->new_id(s->arg), 1);
@@ -291,16 +357,19 @@ slots_promote(struct supervisor *s, uint16_t index)
 {
 	struct memo_copy *copy = s->copy;
 	struct memo_slot *slot = &copy->slot[index];
+	const char *reason = NULL;	/* of a recycling: noted when it began */
 
 	CHECK(slot->other != MEMO_NONE);
 	state_swap(copy, index);
+	if (copy->worker[slot->current].transaction != SUCCESSOR_RECYCLE)
+		reason = slots_change_word(copy);
 	/* A recycled one may have been begun before a commit. */
 	if (copy->worker[slot->current].transaction == SUCCESSOR_CHANGE)
 		slot->generation = copy->worker[slot->current].generation;
 	copy->worker[slot->current].transaction = SUCCESSOR_NONE;
 	slot->early = 0;
 	if (slot->other != MEMO_NONE)
-		slots_send_off(s, slot->other);
+		slots_send_off(s, slot->other, reason);
 }
 
 int

@@ -24,20 +24,36 @@ struct step_result slots_feed(struct supervisor *s, uint16_t row,
 
 /* D of a drain that begins now. */
 uint64_t slots_drain_deadline(struct supervisor *s, uint16_t row);
-void slots_drain(struct supervisor *s, uint16_t row, uint64_t drain_ns);
+/* reason, here and below: why it is asked to go, for worker.exited and the
+ * record; NULL: as it is noted in the row. */
+void slots_drain(struct supervisor *s, uint16_t row, uint64_t drain_ns,
+    const char *reason);
 /* Drain with the usual deadline; one that does not serve yet is stopped. */
-void slots_send_off(struct supervisor *s, uint16_t row);
+void slots_send_off(struct supervisor *s, uint16_t row, const char *reason);
+/* reason NULL: nobody asks for it, it is a death. */
 void slots_kill(struct supervisor *s, uint16_t row, enum death_cause cause,
-    int asked);
+    const char *reason);
+/* What a slot of this is to be replaced for, if not its own recycling: the
+ * change that runs. */
+const char *slots_change_word(const struct memo_copy *copy);
+/* Why one that is to be recycled will be asked to go, when it is. */
+void slots_note_recycle(struct supervisor *s, uint16_t row, const char *why);
+/* A person sends it a signal: if it ends before that time, it was asked to. */
+void slots_note_kill(struct supervisor *s, uint16_t row, uint64_t until_ns,
+    const char *who);
+/* Is it as yet to be seen what that signal does? */
+int slots_is_killed(const struct supervisor *s, uint16_t row);
 /* Its time to prove itself begins anew. */
 void slots_await_stable(struct supervisor *s, uint16_t row);
 /* Start now what waits or is held. */
 void slots_retry(struct supervisor *s, uint16_t row);
 /* Give a pool `size' slots: missing ones are added, highest ones are not
  * wanted any more and drain.  0, or ERR_FULL. */
-int slots_resize(struct supervisor *s, uint16_t pool, unsigned size);
-/* Take out or bring back one slot. */
-void slots_set_drained(struct supervisor *s, uint16_t slot, int drained);
+int slots_resize(struct supervisor *s, uint16_t pool, unsigned size,
+    const char *reason);
+/* Take out one slot, or bring it back. */
+void slots_take_out(struct supervisor *s, uint16_t slot, const char *reason);
+void slots_bring_back(struct supervisor *s, uint16_t slot);
 /* Start a successor of a slot with that generation.  0; ERR_BUSY if its other
  * is still in use; ERR_FULL. */
 int slots_start_successor(struct supervisor *s, uint16_t slot,

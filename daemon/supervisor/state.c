@@ -94,7 +94,8 @@ worker_fault(const struct memo_copy *copy, size_t i)
 	if (row->id == 0)
 		return 0;
 	if (row->slot >= copy->slots || row->state >= WS__COUNT ||
-	    row->cause >= CAUSE__COUNT)
+	    row->cause >= CAUSE__COUNT ||
+	    memchr(row->reason, '\0', MEMO_REASON) == NULL)
 		return 1;
 	slot = &copy->slot[row->slot];
 	return slot->current != i && slot->other != i;
@@ -116,7 +117,7 @@ copy_fault(const struct memo_copy *copy)
 			return "a slot that points nowhere";
 	for (size_t i = 0; i < copy->workers; i++)
 		if (worker_fault(copy, i))
-			return "a worker that points nowhere";
+			return "a worker that cannot be";
 	return NULL;
 }
 

@@ -7,6 +7,7 @@
 #include "daemon/supervisor/state.h"
 
 enum { FAILED_STARTS = 2 };
+static const char stop_reason[] = "stop";
 
 void
 trans_begin(struct supervisor *s, struct trans *t, enum trans_kind kind,
@@ -61,7 +62,7 @@ trans_scale(struct supervisor *s, struct trans *t, uint16_t pool,
 	s->copy->globals.trans_to = t->to;
 	row->desired_by_operator = by_operator;
 	row->hold_from_ns = s->now_ns;
-	rc = slots_resize(s, pool, size);
+	rc = slots_resize(s, pool, size, slots_change_word(s->copy));
 	if (rc != 0)
 		trans_scale_back(s, t);
 	return rc;
@@ -109,7 +110,7 @@ trans_scale_back(struct supervisor *s, struct trans *t)
 {
 	s->copy->pool[t->pool].desired_by_operator = t->was_by_operator;
 	s->copy->pool[t->pool].hold_from_ns = s->now_ns;
-	slots_resize(s, t->pool, t->from);
+	slots_resize(s, t->pool, t->from, slots_change_word(s->copy));
 }
 
 static enum trans_verdict
@@ -145,7 +146,7 @@ trans_restart(struct supervisor *s, struct trans *t, const uint16_t *slots,
 			    trans_slot_is_drained(s->copy, slots[i]))
 				continue;
 			if (slot->drained)
-				slots_set_drained(s, slots[i], 0);
+				slots_bring_back(s, slots[i]);
 			else if (slot->wanted)
 				roll_add(&t->roll, slot->pool, slot->number,
 				    slot->generation, false);
@@ -293,7 +294,8 @@ trans_undo(struct supervisor *s, struct trans *t)
 		    .transaction == SUCCESSOR_CHANGE) {
 			copy->worker[slot->other].transaction =
 			    SUCCESSOR_NONE;
-			slots_send_off(s, slot->other);
+			slots_send_off(s, slot->other,
+			    slots_change_word(copy));
 		}
 		/* Not always the one in force: that may lack the pool. */
 		if (slot->generation == from)
@@ -496,7 +498,8 @@ trans_settle_orphans(struct supervisor *s)
 		    other->state == WS_KILLING) {
 			/* It may be at work for somebody. */
 			other->transaction = SUCCESSOR_NONE;
-			slots_send_off(s, slot->other);
+			slots_send_off(s, slot->other,
+			    slots_change_word(copy));
 		} else if (other->state == WS_READY) {
 			slots_promote(s, i);
 		}
@@ -522,15 +525,17 @@ trans_stop_counts(const struct memo_copy *copy, enum stop_kind kind)
 void
 trans_stop(struct supervisor *s, enum stop_kind kind)
 {
+	struct step_input now = { .reason = stop_reason };
+
 	s->copy->globals.stopping = kind;
 	for (uint16_t i = 0; i < s->copy->workers; i++) {
 		if (s->copy->worker[i].id == 0)
 			continue;
 		if (kind == STOP_NOW)
-			slots_feed(s, i, WE_STOP, NULL);
+			slots_feed(s, i, WE_STOP, &now);
 		else
 			slots_drain(s, i, kind == STOP_QUIT ? 0 :
-			    slots_drain_deadline(s, i));
+			    slots_drain_deadline(s, i), stop_reason);
 	}
 }
 
@@ -539,7 +544,7 @@ trans_stop_limit(struct supervisor *s)
 {
 	for (uint16_t i = 0; i < s->copy->workers; i++)
 		if (s->copy->worker[i].id != 0)
-			slots_kill(s, i, CAUSE_STOP_TIMEOUT, 1);
+			slots_kill(s, i, CAUSE_STOP_TIMEOUT, stop_reason);
 }
 
 bool

@@ -7,6 +7,8 @@
  */
 #include "daemon/supervisor/worker_fsm.h"
 
+#include <stdio.h>
+
 #include "common/base/check.h"
 #include "common/base/clock.h"
 
@@ -228,12 +230,20 @@ drain_deadline(uint64_t drain_ns)
 	    drain_ns + clock_scaled_ms(DRAIN_GRACE_MS) * NS_PER_MS;
 }
 
-/* Who ordered it, and why it will have ended: the first reason counts. */
+/* Why it was asked to go: the first reason counts. */
+static void
+note_reason(struct memo_worker *row, const char *reason)
+{
+	if (reason != NULL)
+		snprintf(row->reason, sizeof(row->reason), "%s", reason);
+}
+
+/* Who ordered it, and why it will have ended: the first cause counts. */
 static void
 note_cause(struct memo_worker *row, enum worker_event event,
     const struct step_input *input)
 {
-	uint8_t cause = CAUSE_NONE;
+	uint8_t cause = CAUSE_NONE, was_asked = row->asked;
 
 	if (event == WE_DRAIN || event == WE_STOP)
 		row->asked = row->cause == CAUSE_NONE ? 1 : row->asked;
@@ -258,6 +268,8 @@ note_cause(struct memo_worker *row, enum worker_event event,
 		cause = CAUSE_STOP_TIMEOUT;
 	if (row->cause == CAUSE_NONE)
 		row->cause = cause;
+	if (row->asked && !was_asked)
+		note_reason(row, input->reason);
 }
 
 /* Which step of the ladder a KILLING row takes: VIOLATION and a second KILL

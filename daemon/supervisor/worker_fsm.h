@@ -58,6 +58,8 @@ struct step_input {
 	uint64_t wait_ms;	/* WAIT */
 	uint8_t cause;		/* KILL: enum death_cause */
 	uint8_t asked;		/* KILL, LEAVING: it was ordered */
+	/* Of what is ordered: why.  NULL: as its row has noted it. */
+	const char *reason;
 };
 
 struct step_result {

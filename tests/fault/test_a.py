@@ -268,6 +268,7 @@ def test_a_core_where_one_is_wanted(row):
             conn.request("GET", "/segv")
     record = r.death(victim["id"], timeout=20)
     assert record["core"] and "core dumped" in record["text"], record
+    assert r.await_event("worker.exited", id=victim["id"])["core"] is True
     assert os.listdir(r.dir + "/cores")
 
 

@@ -168,8 +168,8 @@ def test_the_query_is_told_where_it_is_wanted(cluster):
     assert "GET /segv?known=1" in c.ctl("why", "web/0")
 
 
-DEATH = """id time mono_ms pool slot pid generation image state uptime_ms cause code signal
-core plugin route method path request_ms beat_age_ms evidence connections_lost
+DEATH = """id time mono_ms pool slot pid generation image state uptime_ms cause asked reason code
+signal core plugin route method path request_ms beat_age_ms evidence connections_lost
 connections_recovered requests cpu_ms rss_kb output_tail n next_ms text worker""".split()
 
 

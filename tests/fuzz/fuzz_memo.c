@@ -50,5 +50,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		state_sum_restarts(copy, copy->slot[i].pool);
 	}
 	state_count_starting(copy);
+	for (uint16_t i = 0; i < copy->workers; i++)
+		if (strlen(copy->worker[i].reason) >= MEMO_REASON)
+			abort();
 	return 0;
 }

@@ -278,6 +278,7 @@ fixture_put_death(struct fixture *fixture, uint64_t worker_id)
 		.time = 1234, .mono_ms = 99, .pool = "web", .slot = 0,
 		.worker_id = worker_id, .pid = 4711, .generation = 1,
 		.state = "ready", .uptime_ms = 10, .cause = "signal",
+		.asked = 1, .reason = "scale",
 		.code = -1, .signal = 11, .plugin = "hello",
 		.request_ms = -1, .beat_age_ms = 3, .n = 1, .next_ms = -1,
 		.connections_lost = 1, .rss_kb = -1,

@@ -71,7 +71,7 @@ retry(struct model *m, uint16_t index)
 	const struct memo_slot *slot = &m->s.copy->slot[index];
 
 	if (slot->drained)
-		slots_set_drained(&m->s, index, 0);
+		slots_bring_back(&m->s, index);
 	else
 		slots_retry(&m->s, slot->current);
 }
@@ -82,7 +82,7 @@ resume(struct model *m, uint16_t index)
 	const struct memo_slot *slot = &m->s.copy->slot[index];
 
 	if (slot->drained)
-		slots_set_drained(&m->s, index, 0);
+		slots_bring_back(&m->s, index);
 	else if (slot->current != MEMO_NONE)
 		m->s.copy->worker[slot->current].paused = 0;
 }
@@ -97,7 +97,7 @@ drain_all(struct model *m, int drained)
 		if (copy->slot[i].pool == MEMO_NONE)
 			continue;
 		else if (drained)
-			slots_set_drained(&m->s, i, 1);
+			slots_take_out(&m->s, i, "drain");
 		else
 			resume(m, i);
 }
@@ -197,7 +197,7 @@ model_apply(struct model *m, struct model_event event)
 		slots_feed(&m->s, row, WE_VIOLATION, NULL);
 		break;
 	case MODEL_HANG:
-		slots_kill(&m->s, row, CAUSE_HANG, 0);
+		slots_kill(&m->s, row, CAUSE_HANG, NULL);
 		break;
 	case MODEL_STALL:
 		slots_await_stable(&m->s, row);
@@ -225,7 +225,7 @@ model_apply(struct model *m, struct model_event event)
 		trans_end(&m->s, &m->trans);
 		break;
 	case MODEL_DRAIN:
-		slots_set_drained(&m->s, event.slot, 1);
+		slots_take_out(&m->s, event.slot, "drain");
 		break;
 	case MODEL_RESUME:
 		resume(m, event.slot);
@@ -395,6 +395,6 @@ model_begin(struct model *m, struct model_state *out)
 	memset(&empty, 0, sizeof(empty));
 	empty.tokens = (uint8_t)m->rules->burst;
 	model_unpack(m, &m->memo->copy[0], &empty);
-	slots_resize(&m->s, 0, m->rules->slots);
+	slots_resize(&m->s, 0, m->rules->slots, "scale");
 	model_settle(m, out);
 }

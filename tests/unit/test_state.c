@@ -98,6 +98,22 @@ a_damaged_idle_copy_is_nothing(void **state)
 	free(memo);
 }
 
+/* It is read as a string. */
+static void
+a_reason_without_an_end_is_refused(void **state)
+{
+	struct memo *memo = make();
+	struct memo_copy *copy = state_begin(memo);
+	struct errmsg err = { 0 };
+
+	(void)state;
+	memset(copy->worker[0].reason, 'a', MEMO_REASON);
+	state_commit(memo);
+	assert_null(state_recover(memo, sizeof(*memo), &err));
+	assert_string_equal(err.text, "the memo has a worker that cannot be");
+	free(memo);
+}
+
 static void
 a_memo_that_is_wrong_is_refused_with_words(void **state)
 {
@@ -174,6 +190,7 @@ main(void)
 		cmocka_unit_test(
 		    a_damaged_copy_does_not_give_way_to_the_older_one),
 		cmocka_unit_test(a_damaged_idle_copy_is_nothing),
+		cmocka_unit_test(a_reason_without_an_end_is_refused),
 		cmocka_unit_test(a_memo_that_is_wrong_is_refused_with_words),
 		cmocka_unit_test(successor_and_predecessor_change_places),
 		cmocka_unit_test(a_retired_slot_leaves_its_sums),

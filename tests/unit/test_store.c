@@ -220,6 +220,8 @@ test_queries_rows(void **state)
 	assert_non_null(strstr(answer.json,
 	    "\"code\":null,\"signal\":\"SIGSEGV\","));
 	assert_non_null(strstr(answer.json,
+	    "\"asked\":true,\"reason\":\"scale\","));
+	assert_non_null(strstr(answer.json,
 	    "\"text\":\"killed by SIGSEGV in \\\"hello\\\"\"}"));
 
 	answer = ask(fixture, &(struct store_query){

@@ -9,6 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <setjmp.h>
+#include <string.h>
 #include <cmocka.h>
 
 #include "common/base/check.h"
@@ -226,6 +227,45 @@ orders_are_asked_and_deaths_are_not(void **state)
 	}
 }
 
+/* Whoever asks first says why; with NULL, what was noted before stands. */
+static void
+the_first_reason_counts(void **state)
+{
+	struct memo_worker row = { .state = WS_READY, .reason = "noted" };
+	struct step_input input = at_1s;
+
+	(void)state;
+	worker_step(&row, WE_REQUEST, &input);
+	input.reason = "ignored";
+	worker_step(&row, WE_DEADLINE, &input);
+	assert_string_equal(row.reason, "noted");
+	input.reason = NULL;
+	worker_step(&row, WE_DRAIN, &input);
+	assert_string_equal(row.reason, "noted");
+	input.reason = "later";
+	worker_step(&row, WE_STOP, &input);
+	assert_string_equal(row.reason, "noted");
+	row = (struct memo_worker){ .state = WS_READY, .reason = "noted" };
+	worker_step(&row, WE_DRAIN, &input);
+	assert_string_equal(row.reason, "later");
+}
+
+static void
+a_reason_is_cut_at_its_place(void **state)
+{
+	char words[2 * MEMO_REASON];
+	struct memo_worker row = { .state = WS_READY };
+	struct step_input input = at_1s;
+
+	(void)state;
+	memset(words, 'a', sizeof(words) - 1);
+	words[sizeof(words) - 1] = '\0';
+	input.reason = words;
+	worker_step(&row, WE_STOP, &input);
+	assert_int_equal(strlen(row.reason), MEMO_REASON - 1);
+	assert_int_equal(row.reserved[0], 0);
+}
+
 static void
 the_earlier_drain_deadline_counts(void **state)
 {
@@ -280,6 +320,8 @@ main(void)
 		cmocka_unit_test(what_has_no_effect_changes_nothing),
 		cmocka_unit_test(a_step_says_from_where_to_where),
 		cmocka_unit_test(orders_are_asked_and_deaths_are_not),
+		cmocka_unit_test(the_first_reason_counts),
+		cmocka_unit_test(a_reason_is_cut_at_its_place),
 		cmocka_unit_test(the_earlier_drain_deadline_counts),
 		cmocka_unit_test(a_core_is_waited_for_ten_seconds),
 	};
