@@ -232,6 +232,7 @@ start_worker(struct keeper *k, const struct keeper_msg_spawn *request,
 	plan_add(&plan, snapshot->fd);
 	plan_add(&plan, ends->fds[3]);
 	plan_add(&plan, k->workers_lock_fd);
+	plan_add(&plan, ends->fds[2]);
 	CHECK(plan.fd_count == WORKER_FD_LISTENERS);
 	if ((rc = add_listeners(k, listeners, &plan, ids, sizeof(ids))) != 0)
 		return rc;

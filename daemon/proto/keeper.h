@@ -28,6 +28,7 @@ enum worker_fd {
 	WORKER_FD_CHANNEL = 3, WORKER_FD_CONNECTIONS, WORKER_FD_LIFELINE,
 	WORKER_FD_PAGE, WORKER_FD_MASTER_PAGE, WORKER_FD_SNAPSHOT,
 	WORKER_FD_LOG, WORKER_FD_LOCK,
+	WORKER_FD_OUTPUT,		/* the pipe that 1 and 2 are at first */
 	WORKER_FD_LISTENERS,		/* … and all from here on */
 };
 /* A worker learns its listeners' ids, in the order of its descriptors, from

@@ -18,6 +18,8 @@
 
 #include "common/base/check.h"
 #include "common/base/digits.h"
+#include "common/base/file.h"
+#include "daemon/proto/keeper.h"
 #include "daemon/worker/symbols.h"
 
 enum { STACK_SIZE = 65536, FRAMES_MAX = 64, FRAMES_TOLD = 10 };
@@ -29,6 +31,7 @@ static size_t words_len;
 static pid_t dying;			/* thread that has the word */
 static int dying_of;
 static bool own;			/* in the worker itself, not a child */
+static struct file_id output;		/* the pipe, as it was */
 
 static const struct { int number; const char *name; } signals[] = {
 	{ SIGSEGV, "SIGSEGV" }, { SIGBUS, "SIGBUS" }, { SIGILL, "SIGILL" },
@@ -90,11 +93,16 @@ crash_leave_words(const char *text)
 	say(text);
 }
 
+/* Not to where stderr of plugins goes; but a plugin or its child may have given
+ * the number of the pipe to another file. */
 static void
 emit(struct line *line)
 {
+	int fd = file_is_at(WORKER_FD_OUTPUT, &output) ? WORKER_FD_OUTPUT :
+	    STDERR_FILENO;
+
 	line->text[line->len++] = '\n';
-	(void)!write(STDERR_FILENO, line->text, line->len);
+	(void)!write(fd, line->text, line->len);
 	line->len = 0;
 }
 
@@ -357,10 +365,13 @@ crash_install(const char *name, struct page *page)
 		.sa_sigaction = on_crash,
 		.sa_flags = SA_SIGINFO | SA_ONSTACK | SA_NODEFER,
 	};
+	struct stat status;
 	void *frame;
 	int rc;
 
 	worker_name = name;
+	if (fstat(WORKER_FD_OUTPUT, &status) == 0)
+		output = file_id_of(&status);
 	worker_pid = getpid();
 	words = page->words;
 	(void)backtrace(&frame, 1);	/* loads its library now, not then */

@@ -4,8 +4,8 @@
 /*
  * crash.h: last words of a worker that dies by a signal, or because somebody
  * called exit(): the frames go to its page, where the death record has them
- * from, and with the registers to fd 2.  From a stack of their own, with
- * async-signal-safe calls only; then the signal takes its default course.
+ * from, and with the registers to the output pipe.  From a stack of their own,
+ * with async-signal-safe calls only; then the signal takes its default course.
  */
 #ifndef DAEMON_WORKER_CRASH_H
 #define DAEMON_WORKER_CRASH_H

@@ -29,7 +29,7 @@
 #include "daemon/worker/worker.h"
 
 /* Nothing more can be of use: say why, once, and go.  Where there is a
- * channel the master reads it there; fd 2 is for what comes before. */
+ * channel the master reads it there; the output pipe is for what comes before. */
 static _Noreturn void
 give_up(struct worker *worker, enum fatal_class class, const char *plugin,
     const char *text)
@@ -43,7 +43,7 @@ give_up(struct worker *worker, enum fatal_class class, const char *plugin,
 static _Noreturn void
 die(const char *what)
 {
-	dprintf(STDERR_FILENO, "worker: %s: %s\n", what, strerror(errno));
+	dprintf(WORKER_FD_OUTPUT, "worker: %s: %s\n", what, strerror(errno));
 	_exit(1);
 }
 

@@ -44,7 +44,7 @@ do_returnfd(struct cluster_request *req, struct evil *evil, const char *arg)
 
 	if (fstat(2, &output) != 0)
 		return say_result(req, -1);
-	for (int fd = 11; fd < 65536; fd++)
+	for (int fd = 12; fd < 65536; fd++)
 		if (fstat(fd, &st) == 0 && st.st_dev == output.st_dev &&
 		    st.st_ino == output.st_ino)
 			done += close(fd) == 0;
