@@ -67,17 +67,17 @@ end_call(void)
 }
 
 static int
-open_name(const char *name, int *fd, struct errmsg *err)
+open_name(const char *what, const char *name, int *fd, struct errmsg *err)
 {
 	int rc = FP("access.open");
 
 	if (rc > 0)
-		return errmsg_set(err, ERR_SYSTEM, "access log: cannot open "
-		    "%s: %s", name, strerror(rc));
+		return errmsg_set(err, ERR_SYSTEM, "%s: cannot open %s: %s",
+		    what, name, strerror(rc));
 	if (strcmp(name, "stdout") != 0)
-		return logfile_open("access log", name, fd, err);
+		return logfile_open(what, name, fd, err);
 	*fd = fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 3);
-	return *fd >= 0 ? 0 : errmsg_errno(err, "access log: stdout");
+	return *fd >= 0 ? 0 : errmsg_errno(err, "%s: stdout", what);
 }
 
 static bool
@@ -94,6 +94,7 @@ open_row(struct row *row)
 {
 	struct logfiles_status *status = &row->status;
 	struct errmsg err = { 0 };
+	const char *what = status->what;
 	char name[LOGFILES_NAME];
 	bool pipe = false;
 	int fd = -1, rc;
@@ -101,7 +102,7 @@ open_row(struct row *row)
 	row->pending = false;
 	memcpy(name, status->name, sizeof(name));
 	begin_call();
-	rc = open_name(name, &fd, &err);
+	rc = open_name(what, name, &fd, &err);
 	if (rc == 0)
 		pipe = is_pipe(fd);
 	end_call();
@@ -236,12 +237,12 @@ logfiles_start(int wake_fd, struct errmsg *err)
 		return 0;
 	logfiles.wake_fd = -1;
 	errno = rc;
-	return errmsg_errno(err, "access log: no thread to open it");
+	return errmsg_errno(err, "no thread to open files of workers");
 }
 
 /* Lock held. */
 static int
-find_row(const char *name)
+find_row(const char *name, const char *what)
 {
 	int free_row = -1;
 
@@ -255,6 +256,7 @@ find_row(const char *name)
 	}
 	if (free_row >= 0) {
 		logfiles.rows[free_row] = (struct row){ .fd = -1 };
+		logfiles.rows[free_row].status.what = what;
 		snprintf(logfiles.rows[free_row].status.name, LOGFILES_NAME,
 		    "%s", name);
 	}
@@ -262,12 +264,12 @@ find_row(const char *name)
 }
 
 int
-logfiles_find(const char *name)
+logfiles_find(const char *name, const char *what)
 {
 	int index;
 
 	pthread_mutex_lock(&logfiles.lock);
-	index = find_row(name);
+	index = find_row(name, what);
 	if (index >= 0 && !logfiles.rows[index].wanted) {
 		logfiles.rows[index].used = true;
 		logfiles.rows[index].wanted = true;

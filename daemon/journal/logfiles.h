@@ -16,7 +16,7 @@
 #include "common/base/errmsg.h"
 
 enum {
-	LOGFILES_MAX = 160,		/* of two generations, and some */
+	LOGFILES_MAX = 400,		/* of two generations, and some */
 	LOGFILES_NAME = 256,
 };
 
@@ -26,8 +26,9 @@ enum {
 int logfiles_start(int wake_fd, struct errmsg *err);
 
 /* The row of a name, "stdout" or an absolute path; a new one is opened soon
- * (logfile.h).  -1: all rows are taken. */
-int logfiles_find(const char *name);
+ * (logfile.h), and called what in words, a constant: "access log".  -1: all rows
+ * are taken. */
+int logfiles_find(const char *name, const char *what);
 /* Nobody wants it any more. */
 void logfiles_drop(int row);
 
@@ -40,6 +41,7 @@ bool logfiles_are_stuck(void);
 
 struct logfiles_status {
 	char name[LOGFILES_NAME];
+	const char *what;		/* as who asked for it first called it */
 	unsigned opened;		/* how often; 0: it is not open */
 	bool made_again;		/* the last time as it had been removed */
 	int refused;			/* of the last try: 0 or an ERR_ code */

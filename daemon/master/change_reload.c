@@ -19,8 +19,8 @@
 #include "daemon/conf/diff.h"
 #include "daemon/control/control.h"
 #include "daemon/journal/journal.h"
-#include "daemon/master/access.h"
 #include "daemon/master/change.h"
+#include "daemon/master/files.h"
 #include "daemon/master/generations.h"
 #include "daemon/master/life.h"
 #include "daemon/master/listeners.h"
@@ -305,7 +305,7 @@ tell_of_commit(struct master *m, uint64_t before)
 	if (old == NULL || old->conf == m->conf)
 		return;
 	send_live_keys(m, old->conf, m->conf);
-	access_tell_change(m, old->conf, m->conf);
+	files_tell_change(m, old->conf, m->conf);
 	tell_schedules(m, old->conf, m->conf);
 }
 

@@ -2,6 +2,7 @@
  * Copyright (c) 2026 the clusterd authors */
 
 /* logs.c: where the log goes; see logs.h. */
+#include "daemon/master/files.h"
 #include "daemon/master/logs.h"
 
 #include <event2/event.h>
@@ -17,7 +18,6 @@
 #include "daemon/control/control.h"
 #include "daemon/journal/logfiles.h"
 #include "daemon/journal/logthread.h"
-#include "daemon/master/access.h"
 #include "daemon/master/change.h"
 #include "daemon/master/master.h"
 
@@ -60,13 +60,13 @@ answer(const struct waiting *one, const struct logthread_status *status)
 		change_refuse(one->call, ERR_TIMEOUT, "%s is not open "
 		    "yet: its disk does not answer",
 		    status->answered < one->number ? "the log" :
-		    "an access log");
+		    "a file of workers");
 		return;
 	}
 	if (status->refused != 0)
 		errmsg_set(&err, ERR_FAILED, "%s", status->trouble);
-	for (size_t i = 0; i < ACCESS_TROUBLES && err.code == 0; i++)
-		if (access_trouble(i, text, sizeof(text)))
+	for (size_t i = 0; i < FILES_TROUBLES && err.code == 0; i++)
+		if (files_trouble(i, text, sizeof(text)))
 			errmsg_set(&err, ERR_FAILED, "%s", text);
 	if (err.code != 0)
 		control_fail(one->call, &err, NULL);
@@ -91,7 +91,7 @@ settle(struct logs *logs)
 			logs->waiting[left++] = one;
 	}
 	logs->count = left;
-	access_settle(logs->m);
+	files_settle(logs->m);
 	/* what was refused is tried again: said anew where it has other words */
 	if (status.answered == logs->said &&
 	    strcmp(status.trouble, logs->trouble) == 0)

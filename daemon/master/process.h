@@ -100,7 +100,7 @@ struct process {
 	bool in_doubt;			/* whether it has said READY */
 	/* what its channel did not take is said again at a tick */
 	uint32_t untold;		/* ACT_SAY_* */
-	bool untold_log;		/* REOPEN */
+	uint8_t untold_files;		/* REOPEN: bits of enum reopen_which */
 	bool untold_listeners;		/* LISTENER: listeners_missed.c */
 
 	uint64_t generation;		/* of its snapshot; in a memo made anew, the

@@ -16,10 +16,10 @@
 #include "common/base/clock.h"
 #include "common/base/log.h"
 #include "daemon/journal/journal.h"
-#include "daemon/master/access.h"
 #include "daemon/master/change.h"
 #include "daemon/master/death.h"
 #include "daemon/master/dispatch.h"
+#include "daemon/master/files.h"
 #include "daemon/master/generations.h"
 #include "daemon/master/life.h"
 #include "daemon/master/link.h"
@@ -323,7 +323,7 @@ life_own(struct master *m, uint16_t row, struct process *process)
 	process->pool = slot->pool;
 	process->slot = slot->number;
 	process_watch(process);
-	access_tell_worker(process);
+	files_tell_worker(process);
 }
 
 struct process *

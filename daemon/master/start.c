@@ -2,6 +2,7 @@
  * Copyright (c) 2026 the clusterd authors */
 
 /* start.c: hearing from the keeper, and the first start; see start.h. */
+#include "daemon/master/files.h"
 #include "daemon/master/start.h"
 
 #include <event2/event.h>
@@ -22,7 +23,6 @@
 #include "common/base/stamp.h"
 #include "daemon/control/control.h"
 #include "daemon/journal/journal.h"
-#include "daemon/master/access.h"
 #include "daemon/master/adopt.h"
 #include "daemon/master/change.h"
 #include "daemon/master/check.h"
@@ -191,7 +191,7 @@ void
 start_apply_conf(struct master *m)
 {
 	apply_daemon_keys(m);
-	access_apply(m);
+	files_apply(m);
 	send_backstop(m);
 	host_set_access(m);
 	start_change_control(m);

@@ -6,6 +6,7 @@
  * Workers are judged by the age of their beat; when we ourselves were late,
  * nobody is judged in that round.
  */
+#include "daemon/master/files.h"
 #include "daemon/master/tick.h"
 
 #include <event2/event.h>
@@ -18,7 +19,6 @@
 #include "common/base/log.h"
 #include "daemon/journal/journal.h"
 #include "daemon/journal/logthread.h"
-#include "daemon/master/access.h"
 #include "daemon/master/actions.h"
 #include "daemon/master/change.h"
 #include "daemon/master/dispatch.h"
@@ -77,8 +77,8 @@ look_at_workers(struct master *m, uint64_t now, bool late)
 		observe_tick(process);
 		if (process->untold != 0)
 			actions_say_again(process);
-		if (process->untold_log)
-			access_say_again(process);
+		if (process->untold_files)
+			files_say_again(process);
 		if (process->untold_listeners)
 			listeners_say_again(process);
 		if (process->in_doubt)
@@ -87,7 +87,7 @@ look_at_workers(struct master *m, uint64_t now, bool late)
 		if (m->process[i] != process)
 			continue;	/* that was its end */
 		sample_page(process);
-		access_look(process);
+		files_look(process);
 		output_tick(process);
 		dispatch_judge_end(process);
 		if (m->ticks % PROC_TICKS == 0)
@@ -149,7 +149,7 @@ on_tick(evutil_socket_t fd, short what, void *arg)
 	dispatch_kick_all(m);
 	if (m->ticks % PROC_TICKS == 0) {
 		start_look_at_control(m);
-		access_tidy(m);
+		files_tidy(m);
 		if (m->conf != NULL)
 			sources_look(m->sources, m->conf);
 		oom_look_now(&m->oom);

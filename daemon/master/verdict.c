@@ -2,6 +2,7 @@
  * Copyright (c) 2026 the clusterd authors */
 
 /* verdict.c: is the service well?  See verdict.h. */
+#include "daemon/master/files.h"
 #include "daemon/master/verdict.h"
 
 #include <stdarg.h>
@@ -13,7 +14,6 @@
 #include "daemon/journal/journal.h"
 #include "daemon/journal/logfiles.h"
 #include "daemon/journal/logthread.h"
-#include "daemon/master/access.h"
 #include "daemon/master/change.h"
 #include "daemon/master/link.h"
 #include "daemon/master/listeners.h"
@@ -235,14 +235,14 @@ look_at_listeners(struct master *m)
 }
 
 static void
-look_at_access_logs(struct master *m)
+look_at_files(struct master *m)
 {
 	const struct memo_copy *copy = turn_look(m);
 	uint64_t since_ns = (uint64_t)clock_scaled_ms(LOSING_MS) * NS_PER_MS;
 	char text[VERDICT_TEXT];
 
-	for (size_t i = 0; i < ACCESS_TROUBLES; i++)
-		if (access_trouble(i, text, sizeof(text)))
+	for (size_t i = 0; i < FILES_TROUBLES; i++)
+		if (files_trouble(i, text, sizeof(text)))
 			add(VIEW_DEGRADED, REASON_LOG_REFUSED, NULL, NULL,
 			    "%s", text);
 	for (uint16_t i = 0; i < copy->pools; i++)
@@ -253,7 +253,8 @@ look_at_access_logs(struct master *m)
 			    "access log are lost", copy->pool[i].name);
 	if (logfiles_are_stuck())
 		add(VIEW_DEGRADED, REASON_LOG_REFUSED, NULL, NULL,
-		    "an access log is not open: its disk does not answer");
+		    "a file of workers is not open: its disk does not "
+		    "answer");
 }
 
 static void
@@ -332,7 +333,7 @@ verdict_find(struct master *m)
 		    (unsigned long long)copy->globals.generation);
 	look_at_listeners(m);
 	look_at_log(m);
-	look_at_access_logs(m);
+	look_at_files(m);
 	look_at_sources(m);
 	look_at_store(m);
 }

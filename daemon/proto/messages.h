@@ -26,6 +26,9 @@ enum leaving_why { LEAVING_PERSON = 1, LEAVING_LOST_FD,
 	LEAVING__LAST = LEAVING_LOST_FD };
 enum listener_op { LISTENER_ADD = 1, LISTENER_DROP, LISTENER_ARM,
 	LISTENER_DISARM, LISTENER__LAST = LISTENER_DISARM };
+/* What of a worker goes to a file that the master has opened. */
+enum reopen_which { REOPEN_ACCESS, REOPEN_STDOUT, REOPEN_STDERR,
+	REOPEN__LAST = REOPEN_STDERR };
 enum { LISTENER_ALL = 0 };	/* with DISARM, in place of an id */
 enum gate_op { GATE_OP_SHUT = 1, GATE_OP_LEAVE, GATE_OP_OPEN,
 	GATE__LAST = GATE_OP_OPEN };

@@ -506,6 +506,7 @@ start_worker(struct worker *worker)
 	talk_say_online(worker);
 	beat_now(worker);
 	set_process(worker, keeper);
+	stdio_init(worker);
 	set_environment(worker);
 	init_loop(worker);
 	open_plugins(worker);

@@ -286,6 +286,22 @@ take_master_lost(struct worker *worker, uint32_t number)
 }
 
 static void
+take_file(struct worker *worker, const struct channel_msg_reopen *reopen, int fd)
+{
+	switch ((enum reopen_which)reopen->which) {
+	case REOPEN_ACCESS:
+		access_reopen(worker, fd, reopen->is_pipe);
+		break;
+	case REOPEN_STDOUT:
+		stdio_reopen(worker, STDOUT_FILENO, fd);
+		break;
+	case REOPEN_STDERR:
+		stdio_reopen(worker, STDERR_FILENO, fd);
+		break;
+	}
+}
+
+static void
 take_message(struct worker *worker, struct channel_packet *packet, int *fds,
     size_t count)
 {
@@ -302,7 +318,7 @@ take_message(struct worker *worker, struct channel_packet *packet, int *fds,
 		take_key(worker, packet->body.set.key, packet->body.set.value);
 		break;
 	case CHANNEL_REOPEN:
-		access_reopen(worker, fds[0], packet->body.reopen.is_pipe);
+		take_file(worker, &packet->body.reopen, fds[0]);
 		fds[0] = -1;
 		break;
 	case CHANNEL_MASTER_LOST:

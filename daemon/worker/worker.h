@@ -80,6 +80,7 @@ struct worker {
 
 	/* own descriptors, as they were */
 	struct file_id own[WORKER_FD_LISTENERS];
+	struct file_id stdio[3];	/* 1 and 2: what we have put there */
 
 	enum worker_phase phase;
 	uint64_t drain_deadline_ns;	/* 0: none */
@@ -172,6 +173,12 @@ bool drain_is_lifeline_cut(void);
 void drain_keeper_lost(struct worker *worker);
 /* By ourselves: a person's SIGTERM, or a lost descriptor. */
 void drain_leave(struct worker *worker, enum leaving_why why);
+
+/* ---- stdio.c: what plugins print ---- */
+
+void stdio_init(struct worker *worker);
+/* The master's word: number, 1 or 2, is fd from now on, which is ours. */
+void stdio_reopen(struct worker *worker, int number, int fd);
 
 /* ---- lines.c: the log pipe ---- */
 

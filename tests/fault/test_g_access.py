@@ -333,7 +333,7 @@ def test_its_open_does_not_return(row):
     r, log = logging_to(row, "access.log", env={"CLUSTERD_FP": "access.open:sleep=60000@2"})
     start(r, log)
     result = r.ctl("log", "reopen", timeout=5)
-    assert result.code == 5 and "an access log is not open yet" in result, result
+    assert result.code == 5 and "a file of workers is not open yet" in result, result
     await_reason(r, "log_refused", "its disk does not answer")
     seen = len(log.lines())
     r.kill_worker("web/1")

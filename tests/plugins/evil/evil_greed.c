@@ -154,3 +154,13 @@ do_say(struct cluster_request *req, struct evil *evil, const char *arg)
 		cluster_log(CLUSTER_NOTICE, "say %-*lu", length, i);
 	return say(req, "said\n");
 }
+
+/* "2,words": a line on that descriptor. */
+enum cluster_verdict
+do_print(struct cluster_request *req, struct evil *evil, const char *arg)
+{
+	char *words;
+	int fd = (int)strtol(arg, &words, 10);
+
+	return say_result(req, dprintf(fd, "%s\n", words + 1));
+}
