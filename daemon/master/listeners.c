@@ -20,6 +20,7 @@
 #include "common/base/failpoint.h"
 #include "common/base/fd.h"
 #include "common/base/memory.h"
+#include "daemon/journal/journal.h"
 #include "daemon/master/dispatch.h"
 #include "daemon/master/listeners_parts.h"
 #include "daemon/master/master.h"
@@ -37,7 +38,7 @@ listeners_find(struct master *m, uint32_t id)
 }
 
 struct listener *
-listener_of(struct master *m, const char *pool, const char *configured)
+listener_of(const struct master *m, const char *pool, const char *configured)
 {
 	for (struct listener *l = m->listeners; l != NULL; l = l->next)
 		if (KEEPER_LISTENER_SOCKET(l->id) == 0 &&
@@ -213,28 +214,49 @@ listeners_of_pool(struct master *m, const char *pool, uint32_t *ids, size_t max)
 	return count;
 }
 
-static const char *
-address_of(const struct master *m, const char *pool, const char *configured)
-{
-	for (const struct listener *l = m->listeners; l != NULL; l = l->next)
-		if (!l->leaving && KEEPER_LISTENER_SOCKET(l->id) == 0 &&
-		    strcmp(l->pool, pool) == 0 &&
-		    strcmp(l->configured, configured) == 0)
-			return l->address;
-	return NULL;
-}
-
 size_t
 listeners_addresses(const struct master *m, const struct conf_pool *conf,
     const char **addresses, size_t max)
 {
+	const struct listener *l;
 	size_t count = 0;
 
 	for (size_t i = 0; i < conf->listen_count && count < max; i++)
-		if ((addresses[count] = address_of(m, conf->name,
-		    conf->listens[i].text)) != NULL)
-			count++;
+		if ((l = listener_of(m, conf->name, conf->listens[i].text)) !=
+		    NULL && !l->leaving)
+			addresses[count++] = l->address;
 	return count;
+}
+
+static void
+tell_listening(struct process *process, const struct listener *l)
+{
+	const struct event_member more[] = {
+		EVENT_TEXT("address", l->address),
+		EVENT_TEXT("configured", l->configured),
+		EVENT_END
+	};
+
+	turn_tell_worker(process->master, EVENT_WORKER_LISTENING, process->row,
+	    l->address, more);
+}
+
+void
+listeners_publish(struct process *process)
+{
+	struct master *m = process->master;
+	const struct memo_copy *copy = turn_look(m);
+	const struct conf_pool *conf = master_pool_conf(m,
+	    copy->worker[process->row].generation,
+	    copy->pool[process->pool].name);
+
+	for (size_t i = 0; conf != NULL && i < conf->listen_count; i++) {
+		const struct listener *l = listener_of(m, conf->name,
+		    conf->listens[i].text);
+
+		if (l != NULL && l->fd >= 0)
+			tell_listening(process, l);
+	}
 }
 
 /* -- accepting -------------------------------------------------------------------- */

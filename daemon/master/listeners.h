@@ -88,6 +88,9 @@ size_t listeners_of_pool(struct master *m, const char *pool, uint32_t *ids,
 size_t listeners_addresses(const struct master *m, const struct conf_pool *conf,
     const char **addresses, size_t max);
 
+/* To the journal: it listens, at each address of its configuration. */
+void listeners_publish(struct process *process);
+
 /* Where workers share a socket: may this one accept, or not?  A pool that the
  * master accepts for is left alone, and one whose sockets have owners. */
 void listeners_tell_worker(struct process *process, bool on);

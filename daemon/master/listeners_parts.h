@@ -23,7 +23,7 @@ struct listener *listener_new(struct master *m, const char *pool,
 struct listener *listener_new_socket(const struct listener *first,
     uint32_t number);
 void listener_free(struct listener *listener);
-struct listener *listener_of(struct master *m, const char *pool,
+struct listener *listener_of(const struct master *m, const char *pool,
     const char *configured);
 bool listener_has_address_of(const struct listener *listener,
     const struct listener *first);

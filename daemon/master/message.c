@@ -50,15 +50,14 @@ life_may_request(struct process *process)
 	return worker_edge(state, WE_REQUEST)->kind == EDGE_GO;
 }
 
-static void
-on_progress(struct process *process, enum event_id event)
+/* Has it come further, and is that to be told? */
+static bool
+makes_progress(struct process *process)
 {
 	struct step_result result = life_feed(process->master, process->row,
 	    WE_PROGRESS, NULL);
 
-	if (result.actions & ACT_PUBLISH)
-		turn_tell_worker(process->master, event, process->row, NULL,
-		    NULL);
+	return (result.actions & ACT_PUBLISH) != 0;
 }
 
 static void
@@ -70,7 +69,9 @@ on_online(struct process *process, const struct channel_msg_online *online)
 		life_violation(process, "it is of another release");
 		return;
 	}
-	on_progress(process, EVENT_WORKER_ONLINE);
+	if (makes_progress(process))
+		turn_tell_worker(process->master, EVENT_WORKER_ONLINE,
+		    process->row, NULL, NULL);
 }
 
 /* A commit came while it was on its way.  Its row does not tell: that is of the
@@ -182,7 +183,8 @@ life_message(struct process *process, struct channel_packet *packet, int *fds,
 		on_online(process, &packet->body.online);
 		break;
 	case CHANNEL_LISTENING:
-		on_progress(process, EVENT_WORKER_LISTENING);
+		if (makes_progress(process))
+			listeners_publish(process);
 		break;
 	case CHANNEL_READY:
 		on_ready(process);

@@ -52,6 +52,45 @@ def test_each_event_of_a_life_comes_once_and_in_order(cluster, how):
     assert numbers == sorted(set(numbers)), "one sequence for everything"
 
 
+@shows("node-E4")
+@shows("node-B11")
+@pytest.mark.parametrize("schedule", ["least-connections", "reuseport"])
+def test_each_address_is_told(cluster, tmp_path, schedule):
+    """In the order of the configuration, with the port that the kernel has chosen."""
+    listen = ["127.0.0.1:0", "[::1]:0"]
+    if schedule != "reuseport":
+        listen.append("unix:%s/front" % tmp_path)
+    c = cluster(workers=2, listen=listen, schedule=schedule)
+    bound = c.pool()["listen"]
+    assert len(bound) == len(listen) and not any(one.endswith(":0") for one in bound)
+    rows = c.json("listeners")
+    for row in c.workers():
+        life = told(c, 0, row["id"])
+        assert names(life) == LIFE[:2] + ["worker.listening"] * len(listen) + ["worker.ready"]
+        assert [event["address"] for event in life[2:-1]] == bound
+        for event in life[2:-1]:
+            assert event["text"] == event["address"]
+            assert (event["address"], event["configured"]) in {
+                (one["address"], one["configured"]) for one in rows}
+
+
+@shows("node-E4")
+def test_an_address_that_is_on_trial(cluster):
+    """A canary is told to listen where its own configuration says; a worker that stays
+    is not told of anything again."""
+    c = cluster(workers=2, listen=["127.0.0.1:0"])
+    stays, seen = c.worker("web/1"), c.last_event()
+    c.write_config(listen=["127.0.0.1:0", "[::1]:0"])
+    assert c.ctl("reload").code == 0
+    first, second = c.pool()["listen"]
+    assert c.ctl("kill", "web/0").code == 0
+    c.await_event("worker.ready", after=seen, worker="web/0")
+    listening = [event for event in c.events(seen) if event["event"] == "worker.listening"]
+    assert [event["address"] for event in listening] == [first, second]
+    assert stays["id"] not in {event["id"] for event in listening}
+    assert c.worker("web/1")["id"] == stays["id"]
+
+
 @shows("node-B31")
 def test_of_one_that_is_killed(cluster):
     c = cluster(workers=1)

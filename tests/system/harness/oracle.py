@@ -147,7 +147,7 @@ def _states(r):
     seen = set()
     for row in rows:
         if row["event"] in ONCE:
-            key = row["event"], row["id"]
+            key = row["event"], row["id"], row.get("address")
             assert key not in seen, "told twice: %r" % row
             seen.add(key)
 
