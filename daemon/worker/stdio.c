@@ -7,6 +7,7 @@
  * itself says goes to the pipes, whatever is at 1 and 2.
  */
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -39,6 +40,8 @@ stdio_init(struct worker *worker)
 {
 	begin(worker, STDOUT_FILENO, worker->pool->stdout_to);
 	begin(worker, STDERR_FILENO, worker->pool->stderr_to);
+	/* each line when it is printed, and whole: nobody flushes at our end */
+	(void)setvbuf(stdout, NULL, _IOLBF, BUFSIZ);
 }
 
 void

@@ -63,6 +63,19 @@ def test_both_in_one_file(cluster):
     assert "line-" not in c.log()
 
 
+@shows("node-S6")
+@shows("node-S7")
+@pytest.mark.parametrize("to", ["log", "@"])
+def test_lines_of_stdio(cluster, to):
+    """Each comes when it is printed, not when 4 KiB of them have come together."""
+    c, file = printing(cluster, {"stdout": to})
+    assert int(c.get("/print?stdio,a-line").text) >= 0
+    if to == "log":
+        c.await_log("]: a-line")
+    else:
+        assert file.lines() == ["a-line"]
+
+
 @shows("node-S7")
 def test_files_of_their_own(cluster):
     c, file = printing(cluster, {"stdout": "@", "stderr": "@.err"})

@@ -155,12 +155,15 @@ do_say(struct cluster_request *req, struct evil *evil, const char *arg)
 	return say(req, "said\n");
 }
 
-/* "2,words": a line on that descriptor. */
+/* "2,words": a line on that descriptor; "stdio,words": by that of C. */
 enum cluster_verdict
 do_print(struct cluster_request *req, struct evil *evil, const char *arg)
 {
 	char *words;
 	int fd = (int)strtol(arg, &words, 10);
+
+	if (strncmp(arg, "stdio,", 6) == 0)
+		return say_result(req, puts(arg + 6));
 
 	return say_result(req, dprintf(fd, "%s\n", words + 1));
 }
