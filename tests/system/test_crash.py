@@ -295,3 +295,20 @@ def test_a_worker_that_is_forked_too_late_is_ended(cluster):
     assert c.worker("web/0")["id"] > late["id"]
     wait.until(lambda: sorted(processes.children(c.pid())) ==
                sorted([c.master_pid(), c.worker("web/0")["pid"]]), 10, "no other process")
+
+
+def test_last_words_are_not_for_a_client(cluster):
+    """A plugin has closed stderr, and the number is a client's since."""
+    c = cluster(workers=1, routes=EVIL)
+    pid = c.worker("web/0")["pid"]
+    assert c.get("/closefd?2").text == "0\n"
+    with c.connect() as client:
+        client.request("GET", "/said")
+        assert os.readlink("/proc/%d/fd/2" % pid).startswith("socket:")
+        c.get("/segv", expect="connection lost")
+        try:
+            heard = client.sock.recv(4096)
+        except ConnectionResetError:
+            heard = b""
+    assert heard == b""
+    c.await_log("web/0[%d]: worker web/0: SIGSEGV" % pid)

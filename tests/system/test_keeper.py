@@ -43,8 +43,8 @@ def test_worker_gets_its_descriptors_and_nothing_else(keeper):
     fds = worker.hello["fds"]
     # the directory that it listed, and its own line to the test came later
     numbers = sorted(int(n) for n in fds)
-    assert numbers == list(range(13))
-    assert fds["0"] == "/dev/null" and fds["1"] == fds["2"]
+    assert numbers == list(range(14))
+    assert fds["0"] == "/dev/null" and fds["1"] == fds["2"] == fds["11"]
     assert fds["1"].startswith("pipe:") and fds["5"].startswith("pipe:")
     assert "clusterd-page" in fds["6"] and "clusterd-master-page" in fds["7"]
     assert fds["10"].endswith("/run/workers.lock")
