@@ -217,6 +217,21 @@ rate_of(enum channel_type type)
 	return RATE_STATE;
 }
 
+/* What came at once, as we were late, is paid off by the rate. */
+static void
+pay_off(struct channel *channel, uint64_t now_ns)
+{
+	uint64_t seconds = (now_ns - channel->rate_ns) / NS_PER_S;
+
+	channel->rate_ns += seconds * NS_PER_S;
+	for (unsigned i = 0; i < CHANNEL__COUNT; i++) {
+		uint64_t paid = seconds * rate_of((enum channel_type)i);
+
+		channel->rate[i] -= paid < channel->rate[i] ?
+		    (uint32_t)paid : channel->rate[i];
+	}
+}
+
 int
 channel_check_rate(struct channel *channel, enum channel_type type,
     uint64_t now_ns, struct errmsg *err)
@@ -226,10 +241,8 @@ channel_check_rate(struct channel *channel, enum channel_type type,
 
 	if (type == CHANNEL_TAKEN)
 		return 0;
-	if (now_ns - channel->rate_ns >= NS_PER_S) {
-		channel->rate_ns = now_ns;
-		memset(channel->rate, 0, sizeof(channel->rate));
-	}
+	if (now_ns - channel->rate_ns >= NS_PER_S)
+		pay_off(channel, now_ns);
 	if (++channel->rate[type] <= limit)
 		return 0;
 	return errmsg_set(err, ERR_FORMAT, "more than %u of %s in a second",

@@ -275,6 +275,9 @@ child_reap(struct child *child)
 	child->running = false;
 	event_del(&child->exit_event);
 	scope_lose_leader(&child->scope);
+	/* before any callback: mostly nobody is left, and the number may be
+	 * another's soon */
+	(void)scope_is_gone(&child->scope);
 	fd_close(&child->pidfd);
 	if (!child->stopping)
 		event_del(&child->deadline_event);

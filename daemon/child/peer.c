@@ -392,6 +392,9 @@ peer_close(struct peer *peer)
 	peer_end_writing(peer);
 	posts_end(peer);
 	event_del(&peer->read_event);
+	/* after a disconnect they may wait still, for nothing */
+	event_del(&peer->write_event);
+	event_del(&peer->flush_event);
 	event_del(&peer->end_event);
 	fd_close(&peer->fd);
 	child->table->ops->disconnected(child, child->table->ctx);

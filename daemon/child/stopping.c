@@ -32,7 +32,8 @@ child_stop(struct child *child, enum cluster_cause cause)
 	if (child->stopping || child->closing)
 		return;
 	child->stopping = true;
-	if (child->running)
+	/* what it wrote may be read after its end */
+	if (child->running || cause == CLUSTER_CAUSE_OVERFLOW)
 		child->ended.cause = cause;
 	child->signal_sent = child->order.kill_signal;
 	(void)scope_signal(&child->scope, child->order.kill_signal);

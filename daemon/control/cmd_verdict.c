@@ -171,7 +171,12 @@ command_verdict(struct control_call *call, const struct arguments *arguments)
 	memcpy(query.command_id, id, strlen(id) + 1);
 	job = call->control->store != NULL ? store_query(call->control->store,
 	    &query, on_found, call) : ERR_FAILED;
-	if (job < 0)
+	/* a plugin's command is never lost unread: to call it unknown would have it
+	 * run twice */
+	if (job == ERR_FULL && call->reader != NULL)
+		call_fail_with(call, ERR_BUSY,
+		    "what became of %s cannot be looked up now", id);
+	else if (job < 0)
 		call_fail_with(call, ERR_NOT_FOUND,
 		    "this master knows no command with id %s", id);
 	else

@@ -207,7 +207,9 @@ command_message(struct process *from, struct channel_packet *packet)
 		.reader = { .hear = on_hear, .is_full = on_is_full },
 		.process = from, .ref = packet->header.ref,
 	};
-	if (from->master->control == NULL || strlen(args) != len)
+	/* what it does not read must not pile up here, in files least of all */
+	if (from->master->control == NULL || strlen(args) != len ||
+	    process_is_full(from))
 		on_hear(&row->reader, CONTROL_DONE, "", 0,
 		    strlen(args) != len ? EINVAL : EAGAIN);
 	else

@@ -20,6 +20,7 @@
 #include "common/base/fd.h"
 #include "common/base/log.h"
 #include "common/base/memory.h"
+#include "daemon/master/master.h"
 
 enum {
 	LATER_MS = 100,
@@ -234,15 +235,17 @@ link_on_writable(evutil_socket_t fd, short what, void *arg)
 	link_flush(arg);
 }
 
-/* What a change waits for, and its client with it.  All else is as good later: a
- * worker that is to start has a limit of its own. */
+/* What a change waits for, and its client with it.  All else is as good later: what
+ * an adoption asks for must come, and a worker that is to start has a limit of its
+ * own. */
 static bool
-link_has_end(const struct keeper_packet *packet)
+link_has_end(const struct link *link, const struct keeper_packet *packet)
 {
-	return packet->header.type == KEEPER_KEEP ||
-	    packet->header.type == KEEPER_BIND ||
-	    (packet->header.type == KEEPER_SPAWN &&
-	    packet->body.spawn.role == ROLE_CHECKER);
+	if (packet->header.type == KEEPER_SPAWN)
+		return packet->body.spawn.role == ROLE_CHECKER;
+	return link->master->change != NULL &&
+	    (packet->header.type == KEEPER_KEEP ||
+	    packet->header.type == KEEPER_BIND);
 }
 
 /* Refusing one may bring others, so they are taken out of the line first. */
@@ -402,7 +405,7 @@ link_request(struct link *link, struct keeper_packet *packet, const int *fds,
 	r->len = len;
 	r->answer = answer;
 	r->about = about;
-	r->until_ms = answer != NULL && link_has_end(packet) ?
+	r->until_ms = answer != NULL && link_has_end(link, packet) ?
 	    clock_now_ms() + clock_scaled_ms(PATIENCE_MS) : UINT64_MAX;
 	for (size_t i = 0; i < count && !r->refused; i++) {
 		r->fds[i] = dup(fds[i]);

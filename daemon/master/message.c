@@ -69,9 +69,11 @@ on_online(struct process *process, const struct channel_msg_online *online)
 		life_violation(process, "it is of another release");
 		return;
 	}
-	if (makes_progress(process))
-		turn_tell_worker(process->master, EVENT_WORKER_ONLINE,
-		    process->row, NULL, NULL);
+	if (!makes_progress(process) || process->told_online)
+		return;
+	process->told_online = true;
+	turn_tell_worker(process->master, EVENT_WORKER_ONLINE, process->row,
+	    NULL, NULL);
 }
 
 /* A commit came while it was on its way.  Its row does not tell: that is of the
@@ -183,8 +185,10 @@ life_message(struct process *process, struct channel_packet *packet, int *fds,
 		on_online(process, &packet->body.online);
 		break;
 	case CHANNEL_LISTENING:
-		if (makes_progress(process))
+		if (makes_progress(process) && !process->told_listening) {
+			process->told_listening = true;
 			listeners_publish(process);
+		}
 		break;
 	case CHANNEL_READY:
 		on_ready(process);

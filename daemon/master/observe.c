@@ -110,8 +110,10 @@ on_news(void *arg, enum journal_news news, const struct journal_event *event)
 		on_lost(observer, event);
 		break;
 	case JOURNAL_CURRENT:
-		(void)process_say(observer->process, begin(observer, last, 0,
-		    ""), 0, -1);
+		/* else what it has missed would be older than where it is */
+		if (say_missed(observer))
+			(void)process_say(observer->process, begin(observer,
+			    last, 0, ""), 0, -1);
 		break;
 	case JOURNAL_GAP:
 		on_gap(observer, event);
@@ -161,6 +163,7 @@ observe_tick(struct process *process)
 
 		if (observer->ref == 0)
 			continue;
+		(void)say_missed(observer);
 		if (observer->follower == NULL)
 			follow(observer);
 		else if (!process_is_full(process))

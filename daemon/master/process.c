@@ -27,7 +27,7 @@
 #include "daemon/master/output.h"
 
 /* What waits in the channel of a worker that reads slowly. */
-enum { FULL_MESSAGES = 256, FULL_BYTES = 256 * 1024 };
+enum { FULL_MESSAGES = 256, FULL_BYTES = 256 * 1024, FULL_FDS = 64 };
 
 static void
 process_map_page(struct process *process)
@@ -161,7 +161,8 @@ bool
 process_is_full(const struct process *process)
 {
 	return process->channel.queued > FULL_MESSAGES ||
-	    process->channel.queued_bytes > FULL_BYTES;
+	    process->channel.queued_bytes > FULL_BYTES ||
+	    process->channel.queued_fds > FULL_FDS;
 }
 
 static void
@@ -173,6 +174,7 @@ process_on_writable(evutil_socket_t fd, short what, void *arg)
 	(void)what;
 	process_flush(process);
 	if (process->channel.queued <= FULL_MESSAGES / 2 &&
+	    process->channel.queued_fds <= FULL_FDS / 2 &&
 	    process->channel.queued_bytes <= FULL_BYTES / 2) {
 		command_go_on(process);
 		observe_go_on(process);

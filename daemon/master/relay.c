@@ -340,6 +340,10 @@ take_letters(struct process *from, struct channel_packet *packet,
 	const uint8_t *at;
 	size_t len;
 
+	if (letters > LETTERS_A_FRAME) {
+		life_violation(from, "too many messages in one frame");
+		return;
+	}
 	at = channel_tail(packet, &len);
 	if (letters_check(at, len, letters, from->channel.fds_lost ? -1 :
 	    (int)count, &err) != 0) {

@@ -81,14 +81,12 @@ start(struct host *host, const char *name, const struct cluster_spawn *order,
 	if (rc != 0)
 		return rc;
 	child = children_find(&host->children, (uint64_t)(uintptr_t)handle);
-	rc = say_what_it_is(host, name, child);
-	if (rc != 0) {			/* it cannot do anything: nobody has */
-		child->order.events = NULL;	/* heard of it, or will */
+	/* it runs, and has what moved: that it cannot work is told by its end */
+	if (say_what_it_is(host, name, child) != 0)
 		child_stop(child, CLUSTER_CAUSE_STOPPING);
-	} else if (out != NULL) {
+	if (out != NULL)
 		*out = handle;
-	}
-	return rc;
+	return 0;
 }
 
 int

@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "common/base/log.h"
 #include "daemon/child/child.h"
@@ -16,6 +17,7 @@
 #include "daemon/http/request.h"
 #include "daemon/plugin/child_messages.h"
 #include "daemon/plugin/host.h"
+#include "daemon/proto/keeper.h"
 
 static struct cluster_child *
 handle_of(const struct child *child)
@@ -244,6 +246,18 @@ show(struct host *host, const struct child *child)
 
 /* ---- for plugins: start -------------------------------------------------------------- */
 
+/* Descriptors below `first' are the host's, and must stay where they are. */
+static bool
+moves_ours(const struct cluster_spawn *order, int first)
+{
+	for (int i = 0; i < CLUSTER_STDIO_COUNT; i++)
+		if (order->stdio[i].kind == CLUSTER_STDIO_FD &&
+		    order->stdio[i].mode == CLUSTER_FD_MOVE &&
+		    order->stdio[i].fd < first)
+			return true;
+	return false;
+}
+
 /* done: of a result, or NULL. */
 static int
 start(struct host *host, const struct cluster_spawn *how,
@@ -254,6 +268,8 @@ start(struct host *host, const struct cluster_spawn *how,
 	struct child *child;
 	int rc = order_take(how, done != NULL, &order);
 
+	if (rc == 0 && moves_ours(&order, WORKER_FD_LISTENERS))
+		rc = -EBADF;
 	if (rc == 0)
 		rc = check_bonds(host, &order);
 	if (rc == 0)
@@ -348,6 +364,8 @@ host_run(struct host *host, const struct cluster_spawn *how,
 	if (!host->may_block)
 		return -EDEADLK;
 	rc = out == NULL ? -EINVAL : order_take(how, true, &order);
+	if (rc == 0 && moves_ours(&order, STDERR_FILENO + 1))
+		rc = -EBADF;
 	if (rc == 0)
 		rc = check_run(&order);
 	if (rc == 0 && host->children.limit == 0)

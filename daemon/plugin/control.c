@@ -149,12 +149,14 @@ send_again(struct host *host, struct asked *asked)
 	    post_command(host, asked, asked->command->name, asked->args)) != 0;
 }
 
-/* A read whose rows were told in part cannot be told anew. */
+/* A read whose rows were told in part cannot be told anew.  Should they be of the
+ * new master, which has found the question in the channel, the end comes soon. */
 static void
 ask_again(struct host *host, struct asked *asked)
 {
 	if (!asked->command->change && asked->told) {
-		finish(host, asked, -EPIPE, NULL);
+		asked->in_doubt = true;
+		set_deadline(asked);
 		return;
 	}
 	set_deadline(asked);
@@ -244,7 +246,8 @@ control_take(struct host *host, struct channel_packet *packet, const int *fds,
 		finish(host, asked, -rc, NULL);
 		return;
 	}
-	asked->deadline_ns = 0;
+	if (!asked->in_doubt)
+		asked->deadline_ns = 0;
 	switch ((enum result_kind)packet->body.result.kind) {
 	case RESULT_ROW:
 		tell_row(host, asked, json.text);

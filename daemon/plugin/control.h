@@ -30,6 +30,7 @@ struct asked {
 	cluster_done_fn *done;
 	void *arg;
 	bool told;			/* row() was called */
+	bool in_doubt;			/* by a master that is lost, or by the next */
 	bool asks_verdict;		/* it is the verdict that is awaited */
 	bool unsent;			/* at the next beat */
 	uint64_t deadline_ns;		/* a master must have it by then; 0: has */

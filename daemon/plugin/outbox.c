@@ -17,9 +17,6 @@ enum {
 	FRAMES_AT_ONCE = 1000,
 	LARGE_WAITING = 4,		/* of OUTBOX_FDS, for data of 16 MiB */
 	TIMEOUT_MS = 30000,		/* of a question, unless it says */
-	/* of a frame: well below CHANNEL_QUEUE_MESSAGES, as the socket may have
-	 * room while what is gathered has reached that */
-	LETTERS_A_FRAME = 256,
 };
 
 /* ---- leaving ----------------------------------------------------------------- */

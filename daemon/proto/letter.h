@@ -18,6 +18,9 @@
 
 enum {
 	LETTERS_MAX = 65280,		/* bytes of all in one frame */
+	/* of a worker's frame: well below CHANNEL_QUEUE_MESSAGES, as the socket may
+	 * have room while what is gathered has reached that */
+	LETTERS_A_FRAME = 256,
 	LETTER_DATA_MAX = 15360,	/* of one; beyond: LETTER_LARGE */
 	LETTER_LARGE_MAX = 16 << 20,
 	LETTER_TO_MAX = 64,		/* characters of "web/0", "id:4711" */

@@ -213,6 +213,7 @@ typedef void cluster_result_fn(const struct cluster_result *result, void *arg);
  * errno of that step, such as -ENOENT no such file, -EACCES.  Before any:
  * -EINVAL, -E2BIG not a valid order; -EPERM children are not allowed here;
  * -EAGAIN as many as are allowed run; -ESTALE the request has ended;
+ * -EBADF a descriptor that is to move is the host's own;
  * -ECANCELED the token was used; -ENOMEM; -ESHUTDOWN in stop().
  */
 static inline int

@@ -67,9 +67,11 @@ answer(const struct convert *convert, struct cluster_request *req,
 	case CLUSTER_CAUSE_EXIT:
 		if (result->exit.code != 0)
 			say_words(req, result);
-		else
-			cluster_reply_copy(req, 200, convert->type,
-			    result->out, result->out_len);
+		else if (result->lost > 0)
+			say_text(req, 502, "it wrote too much\n");
+		else if (cluster_reply_copy(req, 200, convert->type,
+		    result->out, result->out_len) != 0)
+			say_text(req, 500, "no answer could be made\n");
 		break;
 	case CLUSTER_CAUSE_TIMEOUT:
 		say_text(req, 504, "it took too long\n");

@@ -3,14 +3,16 @@
 
 import errno
 import json
+import os
 import pathlib
 import shutil
 import signal
+import tempfile
 import textwrap
 
 import pytest
 
-from harness import processes, shows
+from harness import accounts, processes, shows
 from harness.talk import TALK, Talk, total
 
 SOURCES = pathlib.Path(__file__).resolve().parents[1] / "children"
@@ -60,10 +62,20 @@ def wake(t):
     processes.Process(t.pid).send(signal.SIGUSR1)
 
 
+@pytest.fixture(scope="session")
+def children(build):
+    """The programs, where the workers' account can start them."""
+    with tempfile.TemporaryDirectory() as name:
+        os.chmod(name, 0o755)
+        yield {"echo": accounts.program(build + "/tests/children", "echo", name),
+               "echo.py": accounts.program(SOURCES, "echo.py", name),
+               "echo.js": accounts.program(SOURCES, "echo.js", name)}
+
+
 @pytest.fixture(params=["library", "python"])
-def echo(request, build):
-    return [build + "/tests/children/echo"] if request.param == "library" else \
-        [PYTHON, str(SOURCES / "echo.py")]
+def echo(request, children):
+    return [children["echo"]] if request.param == "library" else \
+        [PYTHON, children["echo.py"]]
 
 
 @shows("node-P16")
@@ -293,8 +305,8 @@ def test_what_is_no_message_is_left_out(talk):
 
 @shows("node-V4")
 @shows("node-K1")
-def test_lines_go_both_ways(talk):
-    t = talk("lines", PYTHON, str(SOURCES / "echo.py"))
+def test_lines_go_both_ways(talk, children):
+    t = talk("lines", PYTHON, children["echo.py"])
     big = json.dumps({"text": "x" * 1000000}).encode()
     for line in (b'{"a": 1}', b"[2]", big):
         assert t.send(line, flags=JSON, done=1) == 0
@@ -307,8 +319,8 @@ def test_lines_go_both_ways(talk):
     assert t.await_heard("exit") == [["exit", "0", "0"]]
 
 
-def test_what_is_no_line_is_refused(talk):
-    t = talk("lines", PYTHON, str(SOURCES / "echo.py"))
+def test_what_is_no_line_is_refused(talk, children):
+    t = talk("lines", PYTHON, children["echo.py"])
     for data, query in ((b"", {}), (b"{\n}", {}), (b"{}", {"topic": "t"}), (b"{}", {"file": "f"})):
         assert t.send(data, **query) == -errno.EINVAL
 
@@ -347,8 +359,8 @@ def test_a_line_waits_for_a_child_that_does_not_read(talk):
 
 @shows("node-O14")
 @shows("node-D3")
-def test_a_program_of_node_as_it_is(talk, node):
-    t = talk("lines", node, str(SOURCES / "echo.js"))
+def test_a_program_of_node_as_it_is(talk, node, children):
+    t = talk("lines", node, children["echo.js"])
     assert t.send(b'{"text": "caf\xc3\xa9", "list": [1, null]}', done=1) == 0
     first, = t.messages(timeout=30)
     assert json.loads(first.data) == \
@@ -359,17 +371,17 @@ def test_a_program_of_node_as_it_is(talk, node):
 
 
 @shows("node-K2")
-def test_node_hears_of_the_disconnect(talk, node):
-    t = talk("lines", node, str(SOURCES / "echo.js"))
+def test_node_hears_of_the_disconnect(talk, node, children):
+    t = talk("lines", node, children["echo.js"])
     assert t.send(b'"x"') == 0
     t.messages(timeout=30)
     assert t.disconnect() == 0
     assert t.await_heard("exit") == [["exit", "7", "0"]]
 
 
-def test_a_handle_of_node_is_refused(talk, node):
+def test_a_handle_of_node_is_refused(talk, node, children):
     """Node tries again, gives it up with a warning, and sends what was behind it."""
-    t = talk("lines", node, "--no-warnings", str(SOURCES / "echo.js"))
+    t = talk("lines", node, "--no-warnings", children["echo.js"])
     assert t.send(b'{"handle": true}') == 0
     got = [json.loads(m.data) for m in t.messages(2, timeout=30)]
     assert got == [{"after": True}, {"warned": "SentHandleNotReceivedWarning"}]

@@ -100,6 +100,15 @@ def test_no_process_is_to_be_had(children):
     ch.await_fds(before)
 
 
+@pytest.mark.parametrize("number", [2, 11])
+def test_what_is_the_hosts_does_not_move(children, number):
+    """Its stderr, its output pipe: the next client would get the number."""
+    ch = children()
+    before = ch.fds()
+    assert ch.spawn(file="true", io2="ours:%d" % number)[0] == -errno.EBADF
+    assert ch.fds() == before and ch.spawn(file="true").ended() == (0, 0, EXIT)
+
+
 @shows("node-O5")
 @shows("node-O21")
 def test_misuse(children):

@@ -61,11 +61,12 @@ def test_version_of_all_three(cluster):
 # opens for itself: kinds as /proc says, sockets by their type.
 GIVEN = ["/dev/null", "pipe", "pipe", "unix seqpacket", "unix seqpacket", "pipe",
          "/memfd:clusterd-page", "/memfd:clusterd-master-page",
-         "/memfd:clusterd-snapshot", "pipe", "workers.lock", "tcp listener"]
+         "/memfd:clusterd-snapshot", "pipe", "workers.lock", "pipe",
+         "tcp listener"]
 # Eight in reserve, for when there are no others.
 OPENED = 8 * ["/dev/null"] + ["eventfd", "eventpoll", "pipe", "pipe"]
 SHARED = {0: "/dev/null", 5: "lifeline", 7: "master's page", 8: "snapshot",
-          10: "lock", 11: "listener"}
+          10: "lock", 12: "listener"}
 
 
 def kinds(pid):

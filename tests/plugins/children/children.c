@@ -265,10 +265,13 @@ read_stdio(struct cluster_request *req, struct cluster_spawn *how)
 			stdio->fd = open(rest, O_RDWR | O_CREAT | O_CLOEXEC,
 			    0600);
 		}
-		if (strncmp(word, "number", 6) == 0) {
+		if (strncmp(word, "number", 6) == 0 ||
+		    strncmp(word, "ours", 4) == 0) {
 			stdio->kind = CLUSTER_STDIO_FD;
 			stdio->fd = (int)strtol(rest, NULL, 10);
 		}
+		if (strncmp(word, "ours", 4) == 0)
+			stdio->mode = CLUSTER_FD_MOVE;
 	}
 }
 

@@ -6,7 +6,7 @@ import os
 import signal
 import time
 
-from harness import config, oracle, probe, processes, wait
+from harness import accounts, config, oracle, probe, processes, wait
 from harness.daemon import Daemon
 
 LOAD = {"keepalive": 2, "new": 1, "pause": 0.02}
@@ -208,9 +208,11 @@ class Row(Daemon):
     def limit_masters(self, descriptors=None):
         """Those that are started from here on may have so many."""
         script = self.dir + "/master"
+        # which their account starts, so from where it can
+        master = accounts.program(self.build, "clusterd-master", self.dir)
         with open(script + ".new", "w", encoding="utf-8") as file:
-            file.write('#!/bin/sh\n%sexec %s/clusterd-master "$@"\n' % (
-                "ulimit -n %d\n" % descriptors if descriptors else "", self.build))
+            file.write('#!/bin/sh\n%sexec %s "$@"\n' % (
+                "ulimit -n %d\n" % descriptors if descriptors else "", master))
         os.chmod(script + ".new", 0o755)
         os.rename(script + ".new", script)
         self.env["CLUSTERD_MASTER"] = script
