@@ -7,6 +7,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -65,6 +66,7 @@ end(void **state)
 {
 	(void)state;
 	host_stop(&it.host);
+	free(it.host.outbox.rows);	/* a worker has them till its process ends */
 	channel_done(&it.channel);
 	event_base_free(it.host.base);
 	close(it.pair[0]);
