@@ -8,20 +8,9 @@
 
 #include "common/base/log.h"
 #include "daemon/child/child.h"
+#include "daemon/plugin/children.h"
 #include "daemon/plugin/host.h"
 #include "daemon/plugin/parcel.h"
-
-static struct cluster_child *
-handle_of(const struct child *child)
-{
-	return (struct cluster_child *)(uintptr_t)children_handle(child);
-}
-
-static struct child *
-find(const struct host *host, struct cluster_child *child)
-{
-	return children_find(&host->children, (uint64_t)(uintptr_t)child);
-}
 
 /* ---- what a child says --------------------------------------------------- */
 
@@ -37,7 +26,7 @@ host_tell_child_message(struct child *child, const struct cluster_message *m,
 		return;
 	inbox_show(&host->inbox, m, fds);
 	frame = host_enter(host, DOING_CHILD, child->plugin);
-	events->on_message(handle_of(child), m, child->order.arg);
+	events->on_message(host_child_handle(child), m, child->order.arg);
 	host_leave(host, frame);
 	inbox_hide(&host->inbox);
 }
@@ -71,7 +60,7 @@ host_tell_child_disconnected(struct child *child, void *ctx)
 	if (events == NULL || events->on_disconnect == NULL)
 		return;
 	frame = host_enter(host, DOING_CHILD, child->plugin);
-	events->on_disconnect(handle_of(child), child->order.arg);
+	events->on_disconnect(host_child_handle(child), child->order.arg);
 	host_leave(host, frame);
 }
 
@@ -93,7 +82,7 @@ int
 host_child_send(struct host *host, struct cluster_child *handle,
     const void *data, size_t len, const struct cluster_send *given)
 {
-	struct child *child = find(host, handle);
+	struct child *child = host_child_find(host, handle);
 	struct cluster_send how;
 	struct parcel parcel;
 	int rc;
@@ -113,7 +102,7 @@ host_child_send(struct host *host, struct cluster_child *handle,
 int
 host_child_disconnect(struct host *host, struct cluster_child *handle)
 {
-	struct child *child = find(host, handle);
+	struct child *child = host_child_find(host, handle);
 
 	return child == NULL ? -ESTALE : peer_disconnect(child->peer);
 }

@@ -80,7 +80,7 @@ start(struct host *host, const char *name, const struct cluster_spawn *order,
 
 	if (rc != 0)
 		return rc;
-	child = children_find(&host->children, (uint64_t)(uintptr_t)handle);
+	child = host_child_find(host, handle);
 	/* it runs, and has what moved: that it cannot work is told by its end */
 	if (say_what_it_is(host, name, child) != 0)
 		child_stop(child, CLUSTER_CAUSE_STOPPING);

@@ -19,14 +19,14 @@
 #include "daemon/plugin/host.h"
 #include "daemon/proto/keeper.h"
 
-static struct cluster_child *
-handle_of(const struct child *child)
+struct cluster_child *
+host_child_handle(const struct child *child)
 {
 	return (struct cluster_child *)(uintptr_t)children_handle(child);
 }
 
-static struct child *
-find(const struct host *host, struct cluster_child *child)
+struct child *
+host_child_find(const struct host *host, struct cluster_child *child)
 {
 	return children_find(&host->children, (uint64_t)(uintptr_t)child);
 }
@@ -44,7 +44,7 @@ tell_output(struct child *child, int fd, const void *data, size_t len,
 	if (events == NULL || events->on_output == NULL)
 		return;
 	frame = host_enter(host, DOING_CHILD, child->plugin);
-	events->on_output(handle_of(child), fd, data, len, child->order.arg);
+	events->on_output(host_child_handle(child), fd, data, len, child->order.arg);
 	host_leave(host, frame);
 }
 
@@ -58,7 +58,7 @@ tell_room(struct child *child, int fd, void *ctx)
 	if (events == NULL || events->on_room == NULL)
 		return;
 	frame = host_enter(host, DOING_CHILD, child->plugin);
-	events->on_room(handle_of(child), fd, child->order.arg);
+	events->on_room(host_child_handle(child), fd, child->order.arg);
 	host_leave(host, frame);
 }
 
@@ -73,7 +73,7 @@ tell_ended(struct child *child, void *ctx)
 	if (events == NULL || events->on_exit == NULL)
 		return;
 	frame = host_enter(host, DOING_CHILD, child->plugin);
-	events->on_exit(handle_of(child), &child->ended, child->order.arg);
+	events->on_exit(host_child_handle(child), &child->ended, child->order.arg);
 	host_leave(host, frame);
 }
 
@@ -100,7 +100,7 @@ tell_closed(struct child *child, void *ctx)
 		tell_result(host, child);
 	if (events != NULL && events->on_close != NULL) {
 		frame = host_enter(host, DOING_CHILD, child->plugin);
-		events->on_close(handle_of(child), &child->ended,
+		events->on_close(host_child_handle(child), &child->ended,
 		    child->order.arg);
 		host_leave(host, frame);
 	}
@@ -282,7 +282,7 @@ start(struct host *host, const struct cluster_spawn *how,
 	child->done = done;
 	child->done_arg = arg;
 	if (out != NULL)
-		*out = handle_of(child);
+		*out = host_child_handle(child);
 	return 0;
 }
 
@@ -380,7 +380,7 @@ static struct stream *
 find_stream(const struct host *host, struct cluster_child *handle, int fd,
     int *rc)
 {
-	struct child *child = find(host, handle);
+	struct child *child = host_child_find(host, handle);
 
 	*rc = child == NULL ? -ESTALE : -EBADF;
 	if (child == NULL || fd < 0 || fd >= CLUSTER_STDIO_COUNT)
@@ -421,7 +421,7 @@ int
 host_child_kill(struct host *host, struct cluster_child *handle, int sig,
     enum cluster_kill_scope scope)
 {
-	struct child *child = find(host, handle);
+	struct child *child = host_child_find(host, handle);
 	int rc;
 
 	if (child == NULL)
@@ -439,7 +439,7 @@ host_child_kill(struct host *host, struct cluster_child *handle, int sig,
 int
 host_child_ref(struct host *host, struct cluster_child *handle, bool ref)
 {
-	struct child *child = find(host, handle);
+	struct child *child = host_child_find(host, handle);
 
 	if (child == NULL)
 		return -ESTALE;
@@ -453,7 +453,7 @@ int
 host_child_info(struct host *host, struct cluster_child *handle,
     struct cluster_child_info *out)
 {
-	const struct child *child = find(host, handle);
+	const struct child *child = host_child_find(host, handle);
 
 	if (child == NULL)
 		return -ESTALE;

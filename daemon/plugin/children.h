@@ -15,6 +15,11 @@ struct child;
 struct conn;
 struct host;
 
+/* A child as plugins know it; and back: NULL if it has ended. */
+struct cluster_child *host_child_handle(const struct child *child);
+struct child *host_child_find(const struct host *host,
+    struct cluster_child *child);
+
 void host_init_children(struct host *host);
 
 /* As cluster_...(); for the plugin whose callback runs. */

@@ -333,8 +333,10 @@ cluster_child_ref(struct cluster_child *child, bool ref)
  * cluster_exit(), and the clocks; others answer as for a handle that has ended,
  * or -ESHUTDOWN.
  * cluster_send() to "parent" comes to .on_message of the child here, all else is
- * passed on in the name of this worker; it waits for room, and nothing is heard
- * of what became of it (.done has to be NULL).  -ENOENT: no such task.
+ * passed on in the name of this worker, and nothing is heard of what became of
+ * it (.done has to be NULL): it waits for room in the task's channel; where this
+ * worker has none to pass it on it is lost, with a line of log.  Descriptors
+ * below 12 go with DUP only.  -ENOENT: no such task.
  */
 static inline int
 cluster_fork_task(const char *name, const struct cluster_spawn *how,
