@@ -253,6 +253,21 @@ run_never_began(const struct run *run)
 	return strcmp(error_code(run->final), "not_found") == 0;
 }
 
+/* It has yet to be found: the database does not answer at this moment. */
+static bool
+run_is_not_known(const struct run *run)
+{
+	return strcmp(error_code(run->final), "timeout") == 0;
+}
+
+static void
+run_forget_final(struct run *run)
+{
+	json_decref(run->final);
+	run->final = NULL;
+	run->heard = false;
+}
+
 /*
  * Ask until there is a final answer, at most RUN_AGAIN_MS after a loss.  What
  * was read in part is read again from the start; a change is asked for by its
@@ -271,9 +286,14 @@ run_until_final(struct run *run, struct errmsg *err)
 		outcome = run_once(run, ask ? run_verdict_request(run) :
 		    run_request(run), err);
 		if (ask && outcome == OUTCOME_FINAL && run_never_began(run)) {
-			json_decref(run->final);
-			run->final = NULL;
-			ask = run->heard = false;
+			run_forget_final(run);
+			ask = false;
+			continue;
+		}
+		if (ask && outcome == OUTCOME_FINAL && run_is_not_known(run) &&
+		    clock_now_ms() - lost_ms < RUN_AGAIN_MS) {
+			run_forget_final(run);
+			poll(NULL, 0, RUN_PAUSE_MS);
 			continue;
 		}
 		if (outcome == OUTCOME_LOST || outcome == OUTCOME_FULL) {

@@ -22,6 +22,8 @@ examples[] = {
 	{ KEY_DAEMON_INCLUDE, "conf.d/*.ini", 0 },
 	{ KEY_POOL_LISTEN, "127.0.0.1:8080", 1 },
 	{ KEY_POOL_ROUTE, "/ hello", 1 },
+	{ KEY_POOL_FILTER, "/ NAME", 0 },
+	{ KEY_POOL_ERROR_PAGE, "404 /etc/clusterd/404.html", 0 },
 	{ KEY_POOL_ENV, "NAME=VALUE", 0 },
 };
 
@@ -50,6 +52,10 @@ print_item(const struct key *key)
 	if (key->preset != NULL && key->preset[0] != '\0')
 		printf("Default: %s.\n", key->preset);
 	print_range(key);
+	if (key->only == ONLY_HTTP)
+		printf("With protocol http alone.\n");
+	else if (key->only == ONLY_CONNECTIONS)
+		printf("Not with protocol udp.\n");
 	if (key->repeatable)
 		printf("May be repeated.\n");
 	if (key->required)

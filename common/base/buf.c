@@ -41,7 +41,8 @@ buf_reserve(struct buf *buf, size_t len)
 	size_t have = buf_len(buf), want, size;
 	char *data;
 
-	if (__builtin_add_overflow(have, len, &want) ||
+	/* half of all is more than there is, and may be doubled below */
+	if (__builtin_add_overflow(have, len, &want) || want > SIZE_MAX / 2 ||
 	    (buf->limit != 0 && want > buf->limit)) {
 		buf->failed = 1;
 		return NULL;

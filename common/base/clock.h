@@ -14,6 +14,11 @@
 #define NS_PER_MS 1000000ULL
 #define NS_PER_S 1000000000ULL
 
+/* Who was late himself excuses others: where a process finds the end of a wait
+ * past by AWAY_MS it stood still, and so may have those it waited for; they have
+ * EXCUSE_MS more.  To be scaled. */
+enum { CLOCK_AWAY_MS = 100, CLOCK_EXCUSE_MS = 500 };
+
 uint64_t clock_now_ns(void);		/* CLOCK_MONOTONIC */
 uint64_t clock_now_ms(void);
 uint64_t clock_boot_ms(void);		/* CLOCK_BOOTTIME */

@@ -10,7 +10,7 @@ void
 signals_ignore(void)
 {
 	static const int ignored[] = { SIGPIPE, SIGHUP, SIGINT, SIGQUIT,
-	    SIGUSR1, SIGUSR2, SIGTTIN, SIGTTOU };
+	    SIGUSR1, SIGUSR2, SIGTTIN, SIGTTOU, SIGXFSZ };
 
 	for (unsigned i = 0; i < sizeof(ignored) / sizeof(ignored[0]); i++)
 		signal(ignored[i], SIG_IGN);

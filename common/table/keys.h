@@ -69,6 +69,9 @@ enum { KEY__COUNT = 0
 #include "common/table/keys.def"
 };
 
+/* In pools of which protocols a key means something. */
+enum key_only { ONLY_ALL, ONLY_CONNECTIONS, ONLY_HTTP };
+
 struct key {
 	const char *name;
 	uint16_t number;	/* permanent */
@@ -79,6 +82,7 @@ struct key {
 	uint8_t may_off;	/* the word off: CONF_OFF */
 	uint8_t to_worker;	/* SCOPE_DAEMON: in a worker's snapshot too */
 	uint8_t secret;
+	uint8_t only;		/* enum key_only */
 	uint8_t absent;		/* kept, and without effect in this version */
 	const char *may_auto;	/* NULL, or what the word auto means */
 	const char *preset;	/* default as in the file; NULL: none */

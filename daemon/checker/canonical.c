@@ -22,12 +22,13 @@ write_entry(struct buf *out, const char *name, const char *value)
 }
 
 static void
-write_routes(struct buf *out, const struct conf *conf,
-    const struct conf_pool *pool)
+write_routes(struct buf *out, const struct conf *conf, const char *name,
+    const struct conf_route *routes, size_t count)
 {
-	for (size_t i = 0; i < pool->route_count; i++)
-		buf_printf(out, "route = %s %s\n", pool->routes[i].pattern,
-		    conf->plugins[pool->routes[i].plugin].name);
+	for (size_t i = 0; i < count; i++)
+		buf_printf(out, "%s = %s%s%s\n", name, routes[i].pattern,
+		    routes[i].pattern[0] != '\0' ? " " : "",
+		    conf->plugins[routes[i].plugin].name);
 }
 
 static void
@@ -41,7 +42,14 @@ write_list(struct buf *out, const struct conf *conf, const struct key *key,
 		for (size_t i = 0; i < pool->listen_count; i++)
 			write_entry(out, key->name, pool->listens[i].text);
 	else if (key == &keys[KEY_POOL_ROUTE])
-		write_routes(out, conf, pool);
+		write_routes(out, conf, key->name, pool->routes,
+		    pool->route_count);
+	else if (key == &keys[KEY_POOL_FILTER])
+		write_routes(out, conf, key->name, pool->filters,
+		    pool->filter_count);
+	else if (key == &keys[KEY_POOL_ERROR_PAGE])
+		for (size_t i = 0; i < pool->page_count; i++)
+			write_entry(out, key->name, pool->pages[i].text);
 	else if (key == &keys[KEY_POOL_ENV])
 		for (size_t i = 0; i < pool->env_count; i++)
 			write_entry(out, key->name, pool->env[i]);

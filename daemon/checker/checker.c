@@ -30,6 +30,7 @@
 #include "daemon/checker/deliver.h"
 #include "daemon/checker/guard.h"
 #include "daemon/checker/modules.h"
+#include "daemon/checker/pages.h"
 #include "daemon/proto/keeper.h"
 
 enum { EXIT_CONFIG = 78, EXIT_USAGE = 2, WALL_S = 10, CPU_S = 5,
@@ -157,6 +158,7 @@ check_files(struct check *check)
 		    conf->accounts[conf->daemon.user_account].uid;
 	checks_run(&check->schema, &machine);
 	(void)FP("checker.parsed");
+	pages_read(&check->schema, &check->policy);
 	modules_copy(&check->modules, &check->schema, &check->policy);
 	return 0;
 }

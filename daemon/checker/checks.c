@@ -153,14 +153,32 @@ check_sizes(struct pool_check *check)
 		    check->machine->nofile);
 }
 
+/* Of protocol tcp or udp: one plugin has it all, and much means nothing. */
+static void
+check_plain(struct pool_check *check)
+{
+	const struct conf_pool *pool = check->pool;
+	const char *protocol = keys[KEY_POOL_PROTOCOL].list[pool->protocol];
+	enum key_only least = pool->protocol == PROTOCOL_UDP ?
+	    ONLY_CONNECTIONS : ONLY_HTTP;
+
+	if (pool->route_count > 1 || !is_written(check, KEY_POOL_ROUTE))
+		FAULT(check, KEY_POOL_ROUTE, "a pool of protocol %s has one "
+		    "route, not %zu", protocol, pool->route_count);
+	for (size_t i = 0; i < KEY__COUNT; i++)
+		if (keys[i].scope == SCOPE_POOL && keys[i].only >= least &&
+		    is_written(check, (enum key_id)i))
+			report_warning(check->schema->report, place_of(check,
+			    (enum key_id)i), schema_pool_title(check->schema,
+			    check->index), keys[i].name,
+			    "means nothing with protocol = %s", protocol);
+}
+
 static void
 check_protocol(struct pool_check *check)
 {
 	const struct conf_pool *pool = check->pool;
 
-	if (pool->protocol != PROTOCOL_HTTP)
-		FAULT(check, KEY_POOL_PROTOCOL, "\"%s\" is not in this version",
-		    keys[KEY_POOL_PROTOCOL].list[pool->protocol]);
 	if (pool->protocol == PROTOCOL_UDP &&
 	    pool->schedule != SCHEDULE_SHARED &&
 	    pool->schedule != SCHEDULE_REUSEPORT)
@@ -168,7 +186,11 @@ check_protocol(struct pool_check *check)
 		    "protocol = udp; use shared or reuseport",
 		    keys[KEY_POOL_SCHEDULE].list[pool->schedule]);
 	for (size_t i = 0; i < pool->listen_count; i++)
-		if (pool->schedule == SCHEDULE_REUSEPORT &&
+		if (pool->protocol == PROTOCOL_UDP &&
+		    pool->listens[i].family == AF_UNIX)
+			LISTEN_FAULT(check, i, "%s is not possible with "
+			    "protocol = udp", pool->listens[i].text);
+		else if (pool->schedule == SCHEDULE_REUSEPORT &&
 		    pool->listens[i].family != AF_INET &&
 		    pool->listens[i].family != AF_INET6)
 			LISTEN_FAULT(check, i, "%s is not possible with "
@@ -179,10 +201,10 @@ check_protocol(struct pool_check *check)
 		    "than %d", pool->workers_max, pool->listen_count,
 		    conf_sockets(pool, pool->workers_max),
 		    KEEPER_SPAWN_LISTENERS);
-	if (pool->protocol != PROTOCOL_HTTP && pool->route_count > 1)
-		FAULT(check, KEY_POOL_ROUTE, "a pool of protocol %s has one "
-		    "route, not %zu", keys[KEY_POOL_PROTOCOL].list[
-		    pool->protocol], pool->route_count);
+	if (pool->protocol != PROTOCOL_HTTP && pool->filter_count > 0)
+		FAULT(check, KEY_POOL_FILTER, "needs protocol = http");
+	if (pool->protocol != PROTOCOL_HTTP)
+		check_plain(check);
 #if !defined(HAVE_LIBSECCOMP)
 	if (pool->sandbox != SANDBOX_OFF)
 		FAULT(check, KEY_POOL_SANDBOX, "%s is not in this build, which "

@@ -224,6 +224,60 @@ module_of(const struct modules *modules, const struct conf_plugin *plugin)
 	return NULL;
 }
 
+/* A plugin of each filter has something to do there. */
+static void
+check_filters(const struct modules *modules, struct schema *schema)
+{
+	const struct conf *conf = schema->conf;
+
+	for (size_t p = 0; p < conf->pool_count; p++)
+		for (size_t i = 0; i < conf->pools[p].filter_count; i++) {
+			uint32_t at = conf->pools[p].filters[i].plugin;
+			const struct cluster_plugin *desc =
+			    &modules->plugins[at].desc;
+
+			if (!modules->opened[at] || desc->on_request != NULL ||
+			    desc->on_response != NULL)
+				continue;
+			report_error(schema->report, schema_filter_place(schema,
+			    p, i), schema_pool_title(schema, p), "filter",
+			    "the plugin \"%s\" is no filter: it has neither "
+			    "on_request nor on_response",
+			    conf->plugins[at].name);
+		}
+}
+
+/* A plugin of each route can serve the pool. */
+static void
+check_routes(const struct modules *modules, struct schema *schema, size_t at)
+{
+	const struct conf *conf = schema->conf;
+	const struct conf_pool *pool = &conf->pools[at];
+
+	for (size_t i = 0; i < pool->route_count; i++) {
+		uint32_t plugin = pool->routes[i].plugin;
+		struct place place = schema_route_place(schema, at, i);
+		const char *title = schema_pool_title(schema, at);
+		const char *lacks;
+
+		if (!modules->opened[plugin])
+			continue;
+		lacks = plugin_lacks(&modules->plugins[plugin], pool->protocol);
+		if (lacks == NULL)
+			continue;
+		if (pool->protocol == PROTOCOL_HTTP)
+			report_error(schema->report, place, title, "route",
+			    "the plugin \"%s\" handles no requests: it has "
+			    "neither handle nor on_head",
+			    conf->plugins[plugin].name);
+		else
+			report_error(schema->report, place, title, "route",
+			    "%s has no %s, as protocol = %s needs",
+			    conf->plugins[plugin].name, lacks,
+			    keys[KEY_POOL_PROTOCOL].list[pool->protocol]);
+	}
+}
+
 void
 modules_open(struct modules *modules, struct schema *schema,
     const struct path_policy *policy,
@@ -253,4 +307,7 @@ modules_open(struct modules *modules, struct schema *schema,
 		instance_check(schema, i, modules->plugins[i].desc.options,
 		    policy);
 	}
+	check_filters(modules, schema);
+	for (size_t i = 0; i < conf->pool_count; i++)
+		check_routes(modules, schema, i);
 }

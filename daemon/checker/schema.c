@@ -14,6 +14,7 @@
 #include "common/base/check.h"
 #include "common/base/errmsg.h"
 #include "daemon/checker/address.h"
+#include "daemon/checker/pages.h"
 #include "daemon/checker/text_key.h"
 #include "daemon/conf/snapshot.h"
 #include "daemon/plugin/routes.h"
@@ -70,6 +71,24 @@ struct place
 schema_listen_place(const struct schema *schema, size_t pool, size_t nth)
 {
 	return find_section(schema, SCOPE_POOL, pool)->listens[nth];
+}
+
+struct place
+schema_route_place(const struct schema *schema, size_t pool, size_t nth)
+{
+	return find_section(schema, SCOPE_POOL, pool)->routes[nth];
+}
+
+struct place
+schema_filter_place(const struct schema *schema, size_t pool, size_t nth)
+{
+	return find_section(schema, SCOPE_POOL, pool)->filters[nth];
+}
+
+struct place
+schema_page_place(const struct schema *schema, size_t pool, size_t nth)
+{
+	return find_section(schema, SCOPE_POOL, pool)->pages[nth];
 }
 
 const char *
@@ -246,54 +265,179 @@ report_unknown_plugin(struct schema *schema,
 	    "there is no [plugin %s]", name);
 }
 
-/* PATTERN PLUGIN */
+/* The protocol may be written below its route. */
+static int
+has_patterns(const struct schema *schema, const struct source_entry *route)
+{
+	const struct source *source = schema->source;
+
+	for (size_t i = 0; i < source->entry_count; i++) {
+		const struct source_entry *entry = &source->entries[i];
+
+		if (entry->section == route->section &&
+		    strcmp(entry->key, "protocol") == 0)
+			return strcmp(entry->value, "tcp") != 0 &&
+			    strcmp(entry->value, "udp") != 0;
+	}
+	return 1;
+}
+
+/* PLUGIN: of a pool whose connections or datagrams are all for one. */
 static void
-take_route(struct schema *schema, const struct schema_section *section,
+take_plain_route(struct schema *schema, struct schema_section *section,
     const struct source_entry *entry)
 {
 	struct conf_pool *pool = &schema->conf->pools[section->index];
-	size_t len = strcspn(entry->value, " \t");
-	const char *name = entry->value + len +
-	    strspn(entry->value + len, " \t");
-	const char *pattern = conf_text(schema->conf, entry->value, len);
+	int plugin = conf_plugin_index(schema->conf, entry->value);
 	struct conf_route *route;
-	struct errmsg err;
-	int plugin;
 
-	if (pattern == NULL)
-		return;
-	if (name[0] == '\0' || strpbrk(name, " \t") != NULL) {
+	if (entry->value[0] == '\0' || strpbrk(entry->value, " \t") != NULL) {
 		report_error(schema->report, entry->place, section->title,
-		    entry->key, "\"%.64s\" is not \"PATTERN PLUGIN\"",
-		    entry->value);
+		    entry->key, "\"%.64s\" is not \"PLUGIN\": with protocol = "
+		    "tcp or udp a route has no pattern", entry->value);
 		return;
 	}
-	if (routes_check_pattern(pattern, &err) != 0) {
-		report_error(schema->report, entry->place, section->title,
-		    entry->key, "%s", err.text);
-		return;
-	}
-	plugin = conf_plugin_index(schema->conf, name);
 	if (plugin < 0) {
-		report_unknown_plugin(schema, section, entry, name);
+		report_unknown_plugin(schema, section, entry, entry->value);
 		return;
-	}
-	for (size_t i = 0; i < pool->route_count; i++) {
-		if (strcmp(pool->routes[i].pattern, pattern) == 0 &&
-		    pool->routes[i].plugin == (uint32_t)plugin) {
-			report_error(schema->report, entry->place,
-			    section->title, entry->key, "\"%s\" is there twice",
-			    entry->value);
-			return;
-		}
 	}
 	route = conf_add_route(pool);
 	if (route == NULL) {
 		report_full(schema, section, entry, CONF_ROUTES_MAX);
 		return;
 	}
+	section->routes[pool->route_count - 1] = entry->place;
+	route->pattern = "";
+	route->plugin = (uint32_t)plugin;
+}
+
+/* The words of a route, with blanks between them. */
+struct route_words {
+	const char *at[3];		/* methods (or NULL), pattern, plugin */
+	size_t len[3];
+};
+
+/* 0, or -1: not two of them, nor three of which the first is no pattern. */
+static int
+split_route(const char *value, struct route_words *words)
+{
+	const char *at[4];
+	size_t len[4];
+	int count = 0, from;
+
+	for (value += strspn(value, " \t"); *value != '\0' && count < 4;
+	    value += strspn(value, " \t")) {
+		at[count] = value;
+		len[count] = strcspn(value, " \t");
+		value += len[count++];
+	}
+	if (count != 2 && (count != 3 || memchr(at[0], '/', len[0]) != NULL ||
+	    memchr(at[0], '*', len[0]) != NULL))
+		return -1;
+	from = count - 2;
+	words->at[0] = from == 1 ? at[0] : NULL;
+	words->len[0] = from == 1 ? len[0] : 0;
+	for (int i = 0; i < 2; i++) {
+		words->at[i + 1] = at[from + i];
+		words->len[i + 1] = len[from + i];
+	}
+	return 0;
+}
+
+/* In the form that routes.h reads, the methods in the order of their table.  NULL
+ * with words. */
+static const char *
+canonical_pattern(struct conf *conf, const struct route_words *words,
+    struct errmsg *err)
+{
+	char methods[96] = "", text[SOURCE_LINE_MAX + sizeof(methods)];
+	unsigned mask;
+
+	if (words->at[0] != NULL) {
+		if (routes_parse_methods(words->at[0], words->len[0], &mask,
+		    err) != 0)
+			return NULL;
+		routes_write_methods(mask, ",", methods, sizeof(methods));
+	}
+	snprintf(text, sizeof(text), "%s%s%.*s", methods,
+	    methods[0] != '\0' ? " " : "", (int)words->len[1], words->at[1]);
+	if (routes_check_pattern(text, err) != 0)
+		return NULL;
+	errmsg_set(err, ERR_MEMORY, "out of memory");
+	return conf_text(conf, text, strlen(text));
+}
+
+/* [METHODS] PATTERN PLUGIN, of route and of filter. */
+static void
+take_route(struct schema *schema, struct schema_section *section,
+    const struct key *key, const struct source_entry *entry)
+{
+	struct conf_pool *pool = &schema->conf->pools[section->index];
+	int is_filter = key == &keys[KEY_POOL_FILTER];
+	const struct conf_route *rows = is_filter ? pool->filters :
+	    pool->routes;
+	size_t count = is_filter ? pool->filter_count : pool->route_count;
+	struct route_words words;
+	struct conf_route *route;
+	const char *pattern, *name;
+	struct errmsg err;
+	int plugin;
+
+	if (split_route(entry->value, &words) != 0) {
+		report_error(schema->report, entry->place, section->title,
+		    entry->key, "\"%.64s\" is not \"%s\"", entry->value,
+		    key->words);
+		return;
+	}
+	pattern = canonical_pattern(schema->conf, &words, &err);
+	if (pattern == NULL) {
+		report_error(schema->report, entry->place, section->title,
+		    entry->key, "%s", err.text);
+		return;
+	}
+	name = conf_text(schema->conf, words.at[2], words.len[2]);
+	if (name == NULL)
+		return;
+	plugin = conf_plugin_index(schema->conf, name);
+	if (plugin < 0) {
+		report_unknown_plugin(schema, section, entry, name);
+		return;
+	}
+	for (size_t i = 0; i < count; i++) {
+		if (strcmp(rows[i].pattern, pattern) == 0 &&
+		    rows[i].plugin == (uint32_t)plugin) {
+			report_error(schema->report, entry->place,
+			    section->title, entry->key, "\"%s\" is there twice",
+			    entry->value);
+			return;
+		}
+	}
+	route = is_filter ? conf_add_filter(pool) : conf_add_route(pool);
+	if (route == NULL) {
+		report_full(schema, section, entry, is_filter ?
+		    CONF_FILTERS_MAX : CONF_ROUTES_MAX);
+		return;
+	}
+	if (is_filter)
+		section->filters[pool->filter_count - 1] = entry->place;
+	else
+		section->routes[pool->route_count - 1] = entry->place;
 	route->pattern = pattern;
 	route->plugin = (uint32_t)plugin;
+}
+
+static void
+take_page(struct schema *schema, struct schema_section *section,
+    const struct source_entry *entry)
+{
+	struct conf_pool *pool = &schema->conf->pools[section->index];
+	struct errmsg err;
+
+	if (pages_take(schema->conf, pool, entry->value, &err) != 0)
+		report_error(schema->report, entry->place, section->title,
+		    entry->key, "%s", err.text);
+	else
+		section->pages[pool->page_count - 1] = entry->place;
 }
 
 static void
@@ -327,8 +471,12 @@ take_list(struct schema *schema, struct schema_section *section,
 {
 	if (key == &keys[KEY_POOL_LISTEN])
 		take_listen(schema, section, entry);
-	else if (key == &keys[KEY_POOL_ROUTE])
-		take_route(schema, section, entry);
+	else if (key == &keys[KEY_POOL_ROUTE] && !has_patterns(schema, entry))
+		take_plain_route(schema, section, entry);
+	else if (key == &keys[KEY_POOL_ROUTE] || key == &keys[KEY_POOL_FILTER])
+		take_route(schema, section, key, entry);
+	else if (key == &keys[KEY_POOL_ERROR_PAGE])
+		take_page(schema, section, entry);
 	else if (key == &keys[KEY_POOL_ENV])
 		take_env(schema, section, entry);
 	/* include was followed when it was read */

@@ -22,6 +22,9 @@ struct schema_section {
 	struct place place;
 	struct place keys[KEY__COUNT];	/* line 0: not written */
 	struct place listens[CONF_LISTENS_MAX];	/* as those of the pool */
+	struct place routes[CONF_ROUTES_MAX];
+	struct place filters[CONF_FILTERS_MAX];
+	struct place pages[CONF_PAGES_MAX];
 };
 
 struct schema {
@@ -47,8 +50,14 @@ struct place schema_pool_place(const struct schema *schema, size_t pool,
     enum key_id key);
 struct place schema_plugin_place(const struct schema *schema, size_t plugin,
     enum key_id key);
-/* Where the nth address of a pool was written. */
+/* Where the nth address, route, filter or page of a pool was written. */
 struct place schema_listen_place(const struct schema *schema, size_t pool,
+    size_t nth);
+struct place schema_route_place(const struct schema *schema, size_t pool,
+    size_t nth);
+struct place schema_filter_place(const struct schema *schema, size_t pool,
+    size_t nth);
+struct place schema_page_place(const struct schema *schema, size_t pool,
     size_t nth);
 /* "pool web" */
 const char *schema_pool_title(const struct schema *schema, size_t pool);

@@ -12,6 +12,7 @@
 #include "common/base/parse.h"
 #include "common/table/grants.h"
 #include "daemon/conf/access_format.h"
+#include "daemon/conf/networks.h"
 
 static int
 check_path(const struct key *key, const char *text, size_t len,
@@ -147,6 +148,7 @@ static int
 check_text(const struct key *key, const char *text, struct errmsg *err)
 {
 	struct access_format format;
+	struct networks networks;
 	uint64_t grants;
 
 	if ((int64_t)strlen(text) > key->max)
@@ -157,6 +159,8 @@ check_text(const struct key *key, const char *text, struct errmsg *err)
 		return grants_parse(text, &grants, err);
 	if (key == &keys[KEY_POOL_ACCESS_LOG_FORMAT])
 		return access_format_parse(&format, text, err);
+	if (key == &keys[KEY_POOL_TRUSTED_PROXIES])
+		return networks_parse(&networks, text, err);
 	return 0;
 }
 

@@ -6,6 +6,8 @@
 
 #include <stdlib.h>
 
+#include "common/base/handle.h"
+
 enum { ROW_BITS = 16 };
 
 static struct cancel *
@@ -37,7 +39,8 @@ cancels_new(struct cancels *cancels)
 	} else if ((row = new_row(cancels)) == NULL) {
 		return 0;
 	}
-	*row = (struct cancel){ .number = ++cancels->number };
+	*row = (struct cancel){ .number = handle_number(HANDLE_CANCEL,
+	    ++cancels->number) };
 	return row->number << ROW_BITS | (uint32_t)(row - cancels->rows);
 }
 

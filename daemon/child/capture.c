@@ -4,14 +4,10 @@
 /* capture.c: output that is kept for a result; see capture.h. */
 #include "daemon/child/capture.h"
 
-#include <errno.h>
-#include <fcntl.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <unistd.h>
 
 #include "common/base/fd.h"
+#include "common/base/spill.h"
 
 #define SPILL_MAX (1ULL << 30)		/* bytes of a file */
 
@@ -65,23 +61,6 @@ trim_tail(struct capture *capture)
 
 /* ---- a file ----------------------------------------------------------------------------- */
 
-static int
-open_unlinked(const char *dir)
-{
-	char path[4096];
-	int fd = open(dir, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
-
-	if (fd >= 0)
-		return fd;
-	if (snprintf(path, sizeof(path), "%s/clusterd-XXXXXX", dir) >=
-	    (int)sizeof(path))
-		return -1;
-	fd = mkostemp(path, O_CLOEXEC);
-	if (fd >= 0)
-		unlink(path);
-	return fd;
-}
-
 static bool
 spill(struct capture *capture, const void *data, size_t len)
 {
@@ -96,14 +75,12 @@ spill(struct capture *capture, const void *data, size_t len)
 static bool
 begin_spill(struct capture *capture)
 {
-	const char *dir = getenv("TMPDIR");
+	int fd = spill_open();
 
-	if (dir != NULL && dir[0] == '/')
-		capture->spill_fd = open_unlinked(dir);
-	if (capture->spill_fd < 0)
-		capture->spill_fd = open_unlinked("/var/tmp");
-	if (capture->spill_fd < 0 || !spill(capture, buf_at(&capture->kept),
-	    buf_len(&capture->kept)))
+	if (fd < 0)
+		return false;
+	capture->spill_fd = fd;
+	if (!spill(capture, buf_at(&capture->kept), buf_len(&capture->kept)))
 		return false;
 	buf_done(&capture->kept);
 	return true;

@@ -94,8 +94,7 @@ new_child(struct children *table, const struct cluster_spawn *order,
 	for (int i = 0; i < 2; i++)
 		capture_init(&child->captures[i], order->max_output,
 		    order->overflow);
-	evtimer_assign(&child->deadline_event, table->base, child_on_deadline,
-	    child);
+	patience_init(&child->patience, table->base, child_on_deadline, child);
 	evtimer_assign(&child->tick_event, table->base, child_on_tick, child);
 	return child;
 }
@@ -195,7 +194,7 @@ attach(struct child *child, struct ends *ends)
 		child_arm(&child->tick_event, 0);	/* looks for its end */
 	}
 	if (order->timeout_ms > 0)
-		child_arm(&child->deadline_event, order->timeout_ms);
+		patience_begin(&child->patience, order->timeout_ms);
 }
 
 int
@@ -280,7 +279,7 @@ child_reap(struct child *child)
 	(void)scope_is_gone(&child->scope);
 	fd_close(&child->pidfd);
 	if (!child->stopping)
-		event_del(&child->deadline_event);
+		patience_end(&child->patience);
 	for (int fd = 0; fd < CLUSTER_STDIO_COUNT; fd++)
 		stream_end_writing(&child->streams[fd]);
 	peer_end_writing(child->peer);
@@ -307,7 +306,7 @@ finish(struct child *child)
 	struct children *table = child->table;
 
 	event_del(&child->exit_event);
-	event_del(&child->deadline_event);
+	patience_end(&child->patience);
 	event_del(&child->tick_event);
 	child->closing = true;
 	table->ops->closed(child, table->ctx);

@@ -17,6 +17,7 @@
 
 #include "common/base/buf.h"
 #include "daemon/child/capture.h"
+#include "daemon/child/patience.h"
 #include "daemon/child/peer.h"
 #include "daemon/child/scope.h"
 
@@ -46,7 +47,7 @@ struct child {
 	pid_t pid;
 	int pidfd;			/* -1: reaped */
 	struct event exit_event;
-	struct event deadline_event;	/* timeout, then SIGKILL */
+	struct patience patience;	/* timeout, then SIGKILL */
 	struct event tick_event;	/* between its end and on_close */
 	uint64_t since_ns, linger_until_ns;
 	struct stream streams[CLUSTER_STDIO_COUNT];
@@ -65,6 +66,7 @@ struct child {
 	bool referenced, detached;
 	bool running;			/* not reaped */
 	bool stopping, killed, given_up;	/* how far its end is */
+	bool linger_excused;		/* it was made longer, once */
 	bool closing;			/* in its last callback */
 	int signal_sent;
 	struct cluster_exit ended;

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "common/base/clock.h"
+#include "common/base/handle.h"
 #include "daemon/child/child.h"
 #include "daemon/child/proc.h"
 
@@ -98,7 +99,7 @@ children_add(struct children *table, struct child *child)
 	table->count++;
 	table->awaited += child_is_awaited(child);
 	child->row = row;
-	child->number = ++table->number;
+	child->number = handle_number(HANDLE_CHILD, ++table->number);
 }
 
 void

@@ -90,7 +90,7 @@ peer_attach(struct peer *peer)
 	event_assign(&peer->write_event, base, peer->fd, EV_WRITE, on_writable,
 	    peer);
 	evtimer_assign(&peer->flush_event, base, on_writable, peer);
-	evtimer_assign(&peer->end_event, base, on_end, peer);
+	patience_init(&peer->patience, base, on_end, peer);
 	return event_add(&peer->read_event, NULL) == 0 ? 0 : -ENOMEM;
 }
 
@@ -353,6 +353,10 @@ on_end(evutil_socket_t fd, short what, void *arg)
 
 	(void)fd;
 	(void)what;
+	if (patience_is_early(&peer->patience) ||
+	    patience_excuse(&peer->patience))
+		return;
+	peer_receive_rest(peer, TURN);
 	peer_close(peer);
 	child_settle(peer->child);
 }
@@ -365,7 +369,7 @@ peer_disconnect(struct peer *peer)
 	if (!peer_is_connected(peer))
 		return -EPIPE;
 	peer->ends = true;
-	child_arm(&peer->end_event, CLOSE_MS);
+	patience_begin(&peer->patience, CLOSE_MS);
 	event_active(&peer->flush_event, EV_TIMEOUT, 0);
 	return 0;
 }
@@ -395,7 +399,7 @@ peer_close(struct peer *peer)
 	/* after a disconnect they may wait still, for nothing */
 	event_del(&peer->write_event);
 	event_del(&peer->flush_event);
-	event_del(&peer->end_event);
+	patience_end(&peer->patience);
 	fd_close(&peer->fd);
 	child->table->ops->disconnected(child, child->table->ctx);
 }

@@ -15,6 +15,7 @@
 #include <clusterd/process.h>
 
 #include "common/base/buf.h"
+#include "daemon/child/patience.h"
 
 struct child;
 struct post;
@@ -40,7 +41,8 @@ struct peer {
 	bool ends;			/* cluster_child_disconnect() */
 	bool reset;			/* it closed with messages unread */
 	struct event read_event, write_event;
-	struct event flush_event, end_event;	/* timers */
+	struct event flush_event;	/* timer */
+	struct patience patience;	/* after a disconnect */
 
 	/* receiving */
 	struct buf line;		/* LINES: the beginning of one */

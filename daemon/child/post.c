@@ -102,8 +102,8 @@ post_new(struct peer *peer, const struct peer_message *message)
 	}
 	if (large)
 		post->fds[0] = -1;
-	evtimer_assign(&post->deadline_event, peer->child->table->base,
-	    on_deadline, post);
+	patience_init(&post->patience, peer->child->table->base, on_deadline,
+	    post);
 	return post;
 }
 
@@ -146,7 +146,7 @@ void
 post_free(struct post *post)
 {
 	post_close_fds(post);
-	event_del(&post->deadline_event);
+	patience_end(&post->patience);
 	free(post);
 }
 
@@ -192,13 +192,8 @@ posts_fail(struct posts *posts, int error)
 }
 
 static void
-on_deadline(evutil_socket_t fd, short what, void *arg)
+give_up(struct peer *peer, struct post *post)
 {
-	struct post *post = arg;
-	struct peer *peer = post->peer;
-
-	(void)fd;
-	(void)what;
 	if (is_in(&peer->left, post)) {
 		post_take_out(&peer->left, post);
 		post_finish(post, -ETIMEDOUT);
@@ -209,5 +204,24 @@ on_deadline(evutil_socket_t fd, short what, void *arg)
 	} else {			/* a part of it has left: the rest will */
 		tell_done(post, -ETIMEDOUT);
 	}
+}
+
+/* Who hears that it was not read in time may send it twice. */
+static void
+on_deadline(evutil_socket_t fd, short what, void *arg)
+{
+	struct post *post = arg;
+	struct peer *peer = post->peer;
+
+	(void)fd;
+	(void)what;
+	if (patience_is_early(&post->patience))
+		return;
+	if (is_in(&peer->left, post) && taken_is_read(peer, post)) {
+		post_take_out(&peer->left, post);
+		post_finish(post, 0);
+		posts_look_at_left(peer);
+	} else if (!patience_excuse(&post->patience))
+		give_up(peer, post);
 	child_settle(peer->child);
 }

@@ -10,6 +10,7 @@
 #define DAEMON_CHILD_POST_H
 
 #include "common/base/fd.h"
+#include "daemon/child/patience.h"
 #include "daemon/child/peer.h"
 
 struct post {
@@ -25,7 +26,7 @@ struct post {
 	unsigned moved_count;
 	void (*done)(void *arg, int error, unsigned taken);
 	void *arg;
-	struct event deadline_event;
+	struct patience patience;	/* where done() is told in time */
 	uint64_t cost;			/* of the peer, with this one */
 	size_t len, sent;
 	uint8_t bytes[];
@@ -60,6 +61,8 @@ void post_count(struct peer *peer, const struct post *post, int sign);
 int taken_unread(const struct peer *peer);
 /* Before a message that is awaited is sent: 0 or -EMFILE. */
 int taken_open(struct peer *peer);
+/* Has one that left been read, with all before it? */
+bool taken_is_read(struct peer *peer, const struct post *post);
 /* It has left, and somebody waits for its being read. */
 void taken_await(struct peer *peer, struct post *post);
 

@@ -212,8 +212,6 @@ post_now(struct peer *peer, struct post *post)
 int
 peer_send(struct peer *peer, const struct peer_message *message)
 {
-	const struct timeval time = { message->timeout_ms / 1000,
-		message->timeout_ms % 1000 * 1000 };
 	int rc = check(peer, message);
 	struct post *post;
 
@@ -223,7 +221,8 @@ peer_send(struct peer *peer, const struct peer_message *message)
 		return -ENOMEM;
 	if ((rc = prepare(peer, post, message)) == 0) {
 		if (message->done != NULL && message->timeout_ms > 0)
-			event_add(&post->deadline_event, &time);
+			patience_begin(&post->patience,
+			    message->timeout_ms);
 		rc = post_now(peer, post);
 	}
 	if (rc != 0)

@@ -37,7 +37,19 @@ child_stop(struct child *child, enum cluster_cause cause)
 		child->ended.cause = cause;
 	child->signal_sent = child->order.kill_signal;
 	(void)scope_signal(&child->scope, child->order.kill_signal);
-	child_arm(&child->deadline_event, child->order.kill_after_ms);
+	patience_begin(&child->patience, child->order.kill_after_ms);
+}
+
+/* It has ended in time, and nobody had looked. */
+static bool
+had_ended(struct child *child)
+{
+	bool stopping = child->stopping;	/* who hears of it may do so */
+
+	if (!child->running)
+		return false;
+	child_reap(child);
+	return !child->running && !stopping;
 }
 
 void
@@ -47,13 +59,19 @@ child_on_deadline(evutil_socket_t fd, short what, void *arg)
 
 	(void)fd;
 	(void)what;
+	if (patience_is_early(&child->patience))
+		return;
+	if (had_ended(child) || patience_excuse(&child->patience)) {
+		child_settle(child);
+		return;
+	}
 	if (!child->stopping) {
 		child_stop(child, CLUSTER_CAUSE_TIMEOUT);
 	} else if (!child->killed) {
 		child->killed = true;
 		child->signal_sent = SIGKILL;
 		(void)scope_signal(&child->scope, SIGKILL);
-		child_arm(&child->deadline_event, UNKILLABLE_MS);
+		patience_begin(&child->patience, UNKILLABLE_MS);
 	} else {
 		child->given_up = true;
 	}
@@ -108,6 +126,20 @@ end_linger(struct child *child)
 	peer_close(child->peer);
 }
 
+/* Who holds its pipes may have waited for us to read them. */
+static bool
+excuse_linger(struct child *child, uint64_t now_ns)
+{
+	if (child->running || child->linger_excused ||
+	    now_ns - child->linger_until_ns <
+	    clock_scaled_ms(CLOCK_AWAY_MS) * NS_PER_MS)
+		return false;
+	child->linger_excused = true;
+	child->linger_until_ns = now_ns +
+	    clock_scaled_ms(CLOCK_EXCUSE_MS) * NS_PER_MS;
+	return true;
+}
+
 void
 child_on_tick(evutil_socket_t fd, short what, void *arg)
 {
@@ -128,7 +160,7 @@ child_on_tick(evutil_socket_t fd, short what, void *arg)
 	else if (is_paused(child) && !child->stopping)
 		child->linger_until_ns = now_ns +
 		    child->order.linger_ms * NS_PER_MS;
-	if (now_ns >= child->linger_until_ns)
+	if (now_ns >= child->linger_until_ns && !excuse_linger(child, now_ns))
 		end_linger(child);
 	child_arm(&child->tick_event, TICK_MS);
 	child_settle(child);

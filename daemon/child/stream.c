@@ -181,6 +181,8 @@ on_writable(evutil_socket_t fd, short what, void *arg)
 int
 stream_write(struct stream *stream, const void *data, size_t len)
 {
+	if (data == NULL && len > 0)
+		return -EINVAL;
 	if (!stream->writes || stream->ends)
 		return -EPIPE;
 	if (len > CLUSTER_CHILD_WRITE_MAX)

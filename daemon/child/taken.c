@@ -47,16 +47,22 @@ is_reset(struct peer *peer)
 	return peer->reset;
 }
 
+bool
+taken_is_read(struct peer *peer, const struct post *post)
+{
+	uint64_t bytes = (uint64_t)taken_unread(peer);
+
+	return !is_reset(peer) &&
+	    bytes <= peer->cost - post->cost + COST_SLACK;
+}
+
 void
 posts_look_at_left(struct peer *peer)
 {
 	struct post *post;
 
 	while ((post = peer->left.first) != NULL) {
-		uint64_t bytes = (uint64_t)taken_unread(peer);
-
-		if (is_reset(peer) ||
-		    bytes > peer->cost - post->cost + COST_SLACK)
+		if (!taken_is_read(peer, post))
 			return;
 		post_take_out(&peer->left, post);
 		post_finish(post, 0);

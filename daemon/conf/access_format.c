@@ -19,6 +19,7 @@ static const struct { const char *name, *other; } fields[] = {
 static const char combined[] = "$remote_addr - $remote_user [$time_local] "
     "\"$request\" $status $bytes \"$http_referer\" \"$http_user_agent\"";
 static const char json[] = "{\"time\":$time_ms,\"request_id\":$request_id,"
+    "\"request_number\":$request_number,"
     "\"worker\":$worker,\"pid\":$pid,\"remote_addr\":$remote_addr,"
     "\"remote_port\":$remote_port,\"method\":$method,\"path\":$path,"
     "\"query\":$query,\"protocol\":$protocol,\"host\":$host,"
@@ -200,4 +201,13 @@ access_format_parse(struct access_format *format, const char *text,
 	return rc != ERR_RANGE ? rc : errmsg_set(err, ERR_BAD_ARGUMENT,
 	    "has more than %d fields and texts between them",
 	    ACCESS_PARTS_MAX);
+}
+
+bool
+access_format_has(const struct access_format *format, enum access_field field)
+{
+	for (unsigned i = 0; i < format->count; i++)
+		if (format->parts[i].field == field)
+			return true;
+	return false;
 }

@@ -48,4 +48,8 @@ struct access_format {
 int access_format_parse(struct access_format *format, const char *text,
     struct errmsg *err);
 
+/* Is the field in it? */
+bool access_format_has(const struct access_format *format,
+    enum access_field field);
+
 #endif

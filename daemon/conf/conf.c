@@ -128,6 +128,8 @@ conf_unref(const struct conf *conf)
 	for (size_t i = 0; i < conf->pool_count; i++) {
 		free(conf->pools[i].listens);
 		free(conf->pools[i].routes);
+		free(conf->pools[i].filters);
+		free(conf->pools[i].pages);
 		free(conf->pools[i].env);
 	}
 	for (size_t i = 0; i < conf->plugin_count; i++)
@@ -225,6 +227,24 @@ conf_add_route(struct conf_pool *pool)
 	    sizeof(struct conf_route), CONF_ROUTES_MAX);
 }
 
+struct conf_route *
+conf_add_filter(struct conf_pool *pool)
+{
+	return list_grow(&pool->filters, &pool->filter_count,
+	    sizeof(struct conf_route), CONF_FILTERS_MAX);
+}
+
+struct conf_page *
+conf_add_page(struct conf_pool *pool)
+{
+	struct conf_page *page = list_grow(&pool->pages, &pool->page_count,
+	    sizeof(*page), CONF_PAGES_MAX);
+
+	if (page != NULL)
+		*page = (struct conf_page){ "", "", 0 };
+	return page;
+}
+
 int
 conf_add_env(struct conf *conf, struct conf_pool *pool, const char *text)
 {
@@ -255,6 +275,83 @@ conf_add_account(struct conf *conf)
 }
 
 /* ---- questions -------------------------------------------------------------- */
+
+const struct conf_route *
+conf_pool_route(const struct conf_pool *pool, unsigned number)
+{
+	if (number == 0 || number > pool->route_count + pool->filter_count)
+		return NULL;
+	return number <= pool->route_count ? &pool->routes[number - 1] :
+	    &pool->filters[number - 1 - pool->route_count];
+}
+
+int
+conf_page_status(const char **at)
+{
+	const char *text = *at;
+	int status = 0;
+
+	for (int i = 0; i < 3; i++, text++) {
+		if (*text < '0' || *text > '9')
+			return 0;
+		status = status * 10 + *text - '0';
+	}
+	*at = *text == ',' ? text + 1 : text;
+	return status;
+}
+
+const char *
+conf_page_path(const struct conf_page *page)
+{
+	const char *blank = strchr(page->text, ' ');
+
+	return blank == NULL ? "" : blank + 1;
+}
+
+const struct conf_page *
+conf_pool_page(const struct conf_pool *pool, int status)
+{
+	for (size_t i = 0; i < pool->page_count; i++) {
+		const char *at = pool->pages[i].text;
+		int one;
+
+		while ((one = conf_page_status(&at)) != 0)
+			if (one == status)
+				return &pool->pages[i];
+	}
+	return NULL;
+}
+
+const char *
+conf_page_type(const char *path)
+{
+	static const struct { const char *end, *type; } types[] = {
+		{ ".html", "text/html; charset=utf-8" },
+		{ ".json", "application/json" },
+		{ ".txt", "text/plain; charset=utf-8" },
+	};
+	size_t len = strlen(path);
+
+	for (size_t i = 0; i < COUNT(types); i++) {
+		size_t end = strlen(types[i].end);
+
+		if (len > end && strcmp(path + len - end, types[i].end) == 0)
+			return types[i].type;
+	}
+	return NULL;
+}
+
+int
+conf_pool_names(const struct conf_pool *pool, size_t plugin)
+{
+	for (size_t i = 0; i < pool->route_count; i++)
+		if (pool->routes[i].plugin == plugin)
+			return 1;
+	for (size_t i = 0; i < pool->filter_count; i++)
+		if (pool->filters[i].plugin == plugin)
+			return 1;
+	return 0;
+}
 
 const struct conf_pool *
 conf_pool_by_name(const struct conf *conf, const char *name)

@@ -23,6 +23,9 @@ enum {
 	CONF_PLUGINS_MAX = 256,
 	CONF_LISTENS_MAX = 64,		/* a pool */
 	CONF_ROUTES_MAX = 1024,
+	CONF_FILTERS_MAX = 64,
+	CONF_PAGES_MAX = 64,
+	CONF_PAGE_MAX = 65536,		/* bytes of one */
 	CONF_ENV_MAX = 256,
 	CONF_OPTIONS_MAX = 256,		/* a plugin */
 	CONF_ACCOUNTS_MAX = 64,
@@ -79,9 +82,17 @@ struct conf_listen {
 	uint8_t address[128];	/* struct sockaddr_…, port 0: any */
 };
 
+/* Of route and of filter. */
 struct conf_route {
 	const char *pattern;	/* as written */
 	uint32_t plugin;	/* index into plugins of this conf */
+};
+
+/* Of error_page: a body for answers of the host. */
+struct conf_page {
+	const char *text;	/* "404,500 /FILE", numbers ascending */
+	const char *data;	/* with a NUL behind it */
+	size_t len;
 };
 
 /* [pool NAME] */
@@ -96,6 +107,10 @@ struct conf_pool {
 	size_t listen_count;
 	struct conf_route *routes;	/* in the order of the file */
 	size_t route_count;
+	struct conf_route *filters;	/* the same */
+	size_t filter_count;
+	struct conf_page *pages;
+	size_t page_count;
 	const char **env;		/* "NAME=VALUE" */
 	size_t env_count;
 };
@@ -155,6 +170,8 @@ struct conf_pool *conf_add_pool(struct conf *conf, const char *name);
 struct conf_plugin *conf_add_plugin(struct conf *conf, const char *name);
 struct conf_listen *conf_add_listen(struct conf_pool *pool);
 struct conf_route *conf_add_route(struct conf_pool *pool);
+struct conf_route *conf_add_filter(struct conf_pool *pool);
+struct conf_page *conf_add_page(struct conf_pool *pool);	/* empty data */
 int conf_add_env(struct conf *conf, struct conf_pool *pool, const char *text);
 struct conf_option *conf_add_option(struct conf_plugin *plugin);
 struct conf_account *conf_add_account(struct conf *conf);
@@ -173,6 +190,23 @@ const struct conf_pool *conf_pool_by_name(const struct conf *conf,
     const char *name);
 /* Index into plugins, or -1. */
 int conf_plugin_index(const struct conf *conf, const char *name);
+
+/* Is the plugin of that index named by a route or a filter of the pool?  Its
+ * workers have those that are, in their order. */
+int conf_pool_names(const struct conf_pool *pool, size_t plugin);
+
+/* By the number that workers give it: its place in the list + 1, filters behind
+ * routes.  NULL: none has it. */
+const struct conf_route *conf_pool_route(const struct conf_pool *pool,
+    unsigned number);
+
+/* The page of the pool for that status, NULL: none. */
+const struct conf_page *conf_pool_page(const struct conf_pool *pool, int status);
+/* The next status of a page's text from *at on, which moves; 0: no more. */
+int conf_page_status(const char **at);
+const char *conf_page_path(const struct conf_page *page);
+/* The Content-Type of a file of that name, NULL: none that is known. */
+const char *conf_page_type(const char *path);
 
 /* Values with auto resolved; slots: wanted size of the pool, at least 0. */
 int64_t conf_max_workers(const struct conf *conf);

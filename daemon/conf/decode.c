@@ -27,7 +27,8 @@ struct reader {
 
 /* What may follow what: a record's phase never goes back, but for an opener. */
 enum { PHASE_DAEMON, PHASE_ACCOUNT, PHASE_PLUGIN, PHASE_OPTION, PHASE_POOL,
-	PHASE_LISTEN, PHASE_ROUTE };
+	PHASE_LISTEN, PHASE_ROUTE, PHASE_FILTER,
+	PHASE_PAGE };
 
 static int
 refuse(struct reader *reader, const char *what)
@@ -226,7 +227,8 @@ read_listen(struct reader *reader, const char *value, size_t length)
 }
 
 static int
-read_route(struct reader *reader, const char *value, size_t length)
+read_route(struct reader *reader, enum snapshot_kind kind, const char *value,
+    size_t length)
 {
 	const char *text = tail_text(value, length,
 	    sizeof(struct snapshot_route));
@@ -238,13 +240,50 @@ read_route(struct reader *reader, const char *value, size_t length)
 	memcpy(&head, value, sizeof(head));
 	if (head.plugin >= reader->conf->plugin_count)
 		return refuse(reader, "a route to a plugin that is not there");
-	route = conf_add_route(reader->pool);
+	route = kind == SNAPSHOT_FILTER ? conf_add_filter(reader->pool) :
+	    conf_add_route(reader->pool);
 	text = conf_text(reader->conf, text, strlen(text));
 	if (route == NULL || text == NULL)
 		return no_memory(reader);
 	route->pattern = text;
 	route->plugin = head.plugin;
 	return 0;
+}
+
+/* "404,500 /FILE": is it what the checker writes? */
+static int
+page_is_legal(const char *text)
+{
+	const char *at = text;
+	int status, last = 0;
+
+	while ((status = conf_page_status(&at)) != 0) {
+		if (status < 400 || status > 599 || status <= last)
+			return 0;
+		last = status;
+	}
+	return last > 0 && at[0] == ' ' && at[1] == '/' &&
+	    conf_page_type(at + 1) != NULL;
+}
+
+static int
+read_page(struct reader *reader, const char *value, size_t length)
+{
+	size_t text = strnlen(value, length);
+	struct conf_page *page;
+
+	if (text == length || length - text - 1 > CONF_PAGE_MAX ||
+	    !page_is_legal(value))
+		return refuse(reader, "a page that is none");
+	page = conf_add_page(reader->pool);
+	if (page == NULL)
+		return no_memory(reader);
+	page->text = conf_text(reader->conf, value, text);
+	page->data = conf_text(reader->conf, value + text + 1,
+	    length - text - 1);
+	page->len = length - text - 1;
+	return page->text != NULL && page->data != NULL ? 0 :
+	    no_memory(reader);
 }
 
 static int
@@ -287,6 +326,10 @@ record_phase(unsigned kind)
 		return PHASE_LISTEN;
 	case SNAPSHOT_ROUTE:
 		return PHASE_ROUTE;
+	case SNAPSHOT_FILTER:
+		return PHASE_FILTER;
+	case SNAPSHOT_PAGE:
+		return PHASE_PAGE;
 	}
 	return -1;
 }
@@ -316,7 +359,8 @@ read_record(struct reader *reader, const struct snapshot_record *record,
 	int opener = record->key == SNAPSHOT_OPENER &&
 	    (phase == PHASE_PLUGIN || phase == PHASE_POOL);
 	int keyless = phase == PHASE_ACCOUNT || phase == PHASE_LISTEN ||
-	    phase == PHASE_ROUTE;
+	    phase == PHASE_ROUTE || phase == PHASE_FILTER ||
+	    phase == PHASE_PAGE;
 
 	if (!order_is_legal(reader, phase, opener) ||
 	    (keyless && record->key != 0))
@@ -346,7 +390,11 @@ read_record(struct reader *reader, const struct snapshot_record *record,
 	case SNAPSHOT_LISTEN:
 		return read_listen(reader, value, record->length);
 	case SNAPSHOT_ROUTE:
-		return read_route(reader, value, record->length);
+	case SNAPSHOT_FILTER:
+		return read_route(reader, (enum snapshot_kind)record->kind,
+		    value, record->length);
+	case SNAPSHOT_PAGE:
+		return read_page(reader, value, record->length);
 	}
 	return refuse(reader, "a record of an unknown kind");
 }

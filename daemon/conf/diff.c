@@ -89,13 +89,17 @@ is_equal(const struct key *key, const void *before, const void *after)
 	return strcmp(conf_string(key, before), conf_string(key, after)) == 0;
 }
 
-/* The row's word, but for the one key that has two. */
+/* The row's word, but for the keys that have two: other sockets are needed. */
 static enum key_applies
 applies_of(const struct key *key, const void *before, const void *after)
 {
 	if (key == &keys[KEY_POOL_SCHEDULE] &&
 	    (conf_number(key, before) == SCHEDULE_REUSEPORT ||
 	    conf_number(key, after) == SCHEDULE_REUSEPORT))
+		return APPLIES_RESTART;
+	if (key == &keys[KEY_POOL_PROTOCOL] &&
+	    (conf_number(key, before) == PROTOCOL_UDP ||
+	    conf_number(key, after) == PROTOCOL_UDP))
 		return APPLIES_RESTART;
 	return (enum key_applies)key->applies;
 }
@@ -156,40 +160,137 @@ route_text(struct compare *compare, const struct conf *conf,
 	const char *plugin = conf->plugins[route->plugin].name;
 	char text[4096 + CONF_NAME_MAX + 1];
 
-	snprintf(text, sizeof(text), "%s %s", route->pattern, plugin);
+	snprintf(text, sizeof(text), "%s%s%s", route->pattern,
+	    route->pattern[0] != '\0' ? " " : "", plugin);
 	return keep_text(compare, text);
 }
 
+/* The routes of a pool, or its filters, and whose they are. */
+struct route_list {
+	const struct conf *conf;
+	const struct conf_route *rows;
+	size_t count;
+};
+
 static int
-has_route(const struct conf *conf, const struct conf_pool *pool,
-    const struct conf *other, const struct conf_route *route)
+is_same_route(const struct route_list *list, size_t i,
+    const struct route_list *other, size_t j)
 {
-	for (size_t i = 0; i < pool->route_count; i++)
-		if (strcmp(pool->routes[i].pattern, route->pattern) == 0 &&
-		    strcmp(conf->plugins[pool->routes[i].plugin].name,
-		    other->plugins[route->plugin].name) == 0)
+	const struct conf_route *a = &list->rows[i], *b = &other->rows[j];
+
+	return strcmp(a->pattern, b->pattern) == 0 &&
+	    strcmp(list->conf->plugins[a->plugin].name,
+	    other->conf->plugins[b->plugin].name) == 0;
+}
+
+static int
+has_route(const struct route_list *list, const struct route_list *other,
+    size_t row)
+{
+	for (size_t i = 0; i < list->count; i++)
+		if (is_same_route(list, i, other, row))
 			return 1;
 	return 0;
 }
 
+static void
+compare_routes(struct compare *compare, const char *key,
+    const struct route_list *before, const struct route_list *after)
+{
+	for (size_t i = 0; i < after->count; i++)
+		if (!has_route(before, after, i))
+			add_row(compare, APPLIES_RELOAD, key, NULL,
+			    route_text(compare, after->conf, &after->rows[i]));
+	for (size_t i = 0; i < before->count; i++)
+		if (!has_route(after, before, i))
+			add_row(compare, APPLIES_RELOAD, key,
+			    route_text(compare, before->conf,
+			    &before->rows[i]), NULL);
+}
+
+/* All filters that match see a request, in their order: that is a change, too. */
+static void
+compare_order(struct compare *compare, const struct route_list *before,
+    const struct route_list *after)
+{
+	for (size_t i = 0; i < after->count; i++) {
+		if (is_same_route(after, i, before, i))
+			continue;
+		add_row(compare, APPLIES_RELOAD, "filter",
+		    route_text(compare, before->conf, &before->rows[i]),
+		    route_text(compare, after->conf, &after->rows[i]));
+	}
+}
+
 static int
-compare_routes(struct compare *compare, const struct conf_pool *before,
+compare_plugins_named(struct compare *compare, const struct conf_pool *before,
+    const struct conf_pool *after)
+{
+	struct route_list old = { compare->before, before->routes,
+	    before->route_count };
+	struct route_list new = { compare->after, after->routes,
+	    after->route_count };
+	struct route_list old_filters = { compare->before, before->filters,
+	    before->filter_count };
+	struct route_list new_filters = { compare->after, after->filters,
+	    after->filter_count };
+	size_t rows = compare->diff->count, filters;
+
+	compare_routes(compare, "route", &old, &new);
+	filters = compare->diff->count;
+	compare_routes(compare, "filter", &old_filters, &new_filters);
+	if (compare->diff->count == filters)
+		compare_order(compare, &old_filters, &new_filters);
+	return compare->diff->count > rows;
+}
+
+static const struct conf_page *
+find_page(const struct conf_pool *pool, const char *text)
+{
+	for (size_t i = 0; i < pool->page_count; i++)
+		if (strcmp(pool->pages[i].text, text) == 0)
+			return &pool->pages[i];
+	return NULL;
+}
+
+/* Which bytes they are, of a file that has changed. */
+static const char *
+page_text(struct compare *compare, const struct conf_page *page)
+{
+	char text[4096 + 32], hex[SHA256_HEX];
+	uint8_t digest[SHA256_SIZE];
+	struct sha256 sha;
+
+	sha256_init(&sha);
+	sha256_add(&sha, page->data, page->len);
+	sha256_end(&sha, digest);
+	sha256_hex(digest, hex);
+	snprintf(text, sizeof(text), "%s (%.12s)", page->text, hex);
+	return keep_text(compare, text);
+}
+
+static int
+compare_pages(struct compare *compare, const struct conf_pool *before,
     const struct conf_pool *after)
 {
 	size_t rows = compare->diff->count;
 
-	for (size_t i = 0; i < after->route_count; i++)
-		if (!has_route(compare->before, before, compare->after,
-		    &after->routes[i]))
-			add_row(compare, APPLIES_RELOAD, "route", NULL,
-			    route_text(compare, compare->after,
-			    &after->routes[i]));
-	for (size_t i = 0; i < before->route_count; i++)
-		if (!has_route(compare->after, after, compare->before,
-		    &before->routes[i]))
-			add_row(compare, APPLIES_RELOAD, "route",
-			    route_text(compare, compare->before,
-			    &before->routes[i]), NULL);
+	for (size_t i = 0; i < after->page_count; i++) {
+		const struct conf_page *new = &after->pages[i];
+		const struct conf_page *old = find_page(before, new->text);
+
+		if (old == NULL)
+			add_row(compare, APPLIES_RELOAD, "error_page", NULL,
+			    new->text);
+		else if (old->len != new->len ||
+		    memcmp(old->data, new->data, new->len) != 0)
+			add_row(compare, APPLIES_RELOAD, "error_page",
+			    page_text(compare, old), page_text(compare, new));
+	}
+	for (size_t i = 0; i < before->page_count; i++)
+		if (find_page(after, before->pages[i].text) == NULL)
+			add_row(compare, APPLIES_RELOAD, "error_page",
+			    before->pages[i].text, NULL);
 	return compare->diff->count > rows;
 }
 
@@ -266,9 +367,8 @@ roll_users(struct compare *compare, size_t plugin)
 	const struct conf *conf = compare->after;
 
 	for (size_t p = 0; p < conf->pool_count; p++)
-		for (size_t i = 0; i < conf->pools[p].route_count; i++)
-			if (conf->pools[p].routes[i].plugin == plugin)
-				compare->diff->roll[p] = 1;
+		if (conf_pool_names(&conf->pools[p], plugin))
+			compare->diff->roll[p] = 1;
 }
 
 static void
@@ -317,7 +417,8 @@ compare_pool(struct compare *compare, const struct conf_pool *before,
 	int roll = compare_rows(compare, SCOPE_POOL, before, after);
 
 	compare_listens(compare, before, after);
-	roll |= compare_routes(compare, before, after);
+	roll |= compare_plugins_named(compare, before, after);
+	roll |= compare_pages(compare, before, after);
 	roll |= compare_env(compare, before, after);
 	if (roll)
 		compare->diff->roll[index] = 1;
@@ -353,6 +454,25 @@ compare_pools(struct compare *compare)
 
 /* Workers name a route by its place, a plugin by its place among the pool's. */
 static int
+names_same_plugins(const struct conf *before, const struct conf_pool *old,
+    const struct conf *after, const struct conf_pool *new)
+{
+	size_t at = 0;
+
+	for (size_t i = 0; i < after->plugin_count; i++) {
+		if (!conf_pool_names(new, i))
+			continue;
+		while (at < before->plugin_count && !conf_pool_names(old, at))
+			at++;
+		if (at == before->plugin_count ||
+		    strcmp(before->plugins[at++].name,
+		    after->plugins[i].name) != 0)
+			return 0;
+	}
+	return 1;
+}
+
+static int
 has_same_numbers(const struct compare *compare,
     const struct conf_pool *before, const struct conf_pool *after)
 {
@@ -360,17 +480,13 @@ has_same_numbers(const struct compare *compare,
 
 	if (before->route_count != after->route_count)
 		return 0;
-	for (size_t i = 0; i < after->route_count; i++) {
+	for (size_t i = 0; i < after->route_count; i++)
 		if (strcmp(old[i].pattern, new[i].pattern) != 0 ||
 		    strcmp(compare->before->plugins[old[i].plugin].name,
 		    compare->after->plugins[new[i].plugin].name) != 0)
 			return 0;
-		for (size_t n = 0; n < i; n++)
-			if ((old[i].plugin < old[n].plugin) !=
-			    (new[i].plugin < new[n].plugin))
-				return 0;
-	}
-	return 1;
+	return names_same_plugins(compare->before, before, compare->after,
+	    after);
 }
 
 static void

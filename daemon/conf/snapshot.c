@@ -113,6 +113,15 @@ write_listen(struct writer *writer, const struct conf_listen *listen)
 	    listen->text);
 }
 
+static void
+write_route(struct writer *writer, enum snapshot_kind kind,
+    const struct conf_route *route, const uint32_t *places)
+{
+	struct snapshot_route head = { .plugin = places[route->plugin] };
+
+	write_text(writer, kind, 0, &head, sizeof(head), route->pattern);
+}
+
 /* places: what each plugin of conf is in the snapshot. */
 static void
 write_pool(struct writer *writer, const struct conf_pool *pool,
@@ -128,27 +137,26 @@ write_pool(struct writer *writer, const struct conf_pool *pool,
 		    NULL, 0, pool->env[i]);
 	for (size_t i = 0; i < pool->listen_count; i++)
 		write_listen(writer, &pool->listens[i]);
-	for (size_t i = 0; i < pool->route_count; i++) {
-		struct snapshot_route head = {
-			.plugin = places[pool->routes[i].plugin],
-		};
-
-		write_text(writer, SNAPSHOT_ROUTE, 0, &head, sizeof(head),
-		    pool->routes[i].pattern);
-	}
+	for (size_t i = 0; i < pool->route_count; i++)
+		write_route(writer, SNAPSHOT_ROUTE, &pool->routes[i], places);
+	for (size_t i = 0; i < pool->filter_count; i++)
+		write_route(writer, SNAPSHOT_FILTER, &pool->filters[i],
+		    places);
+	for (size_t i = 0; i < pool->page_count; i++)
+		write_record(writer, SNAPSHOT_PAGE, 0, pool->pages[i].text,
+		    strlen(pool->pages[i].text) + 1, pool->pages[i].data,
+		    pool->pages[i].len);
 }
 
 /* Which plugins go in, numbered in their order. */
 static void
 choose_plugins(const struct conf *conf, int pool, uint32_t *places)
 {
-	uint8_t wanted[CONF_PLUGINS_MAX] = { 0 };
 	uint32_t next = 0;
 
-	for (size_t i = 0; pool >= 0 && i < conf->pools[pool].route_count; i++)
-		wanted[conf->pools[pool].routes[i].plugin] = 1;
 	for (size_t i = 0; i < conf->plugin_count; i++)
-		places[i] = pool < 0 || wanted[i] ? next++ : UINT32_MAX;
+		places[i] = pool < 0 || conf_pool_names(&conf->pools[pool],
+		    i) ? next++ : UINT32_MAX;
 }
 
 int

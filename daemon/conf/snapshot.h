@@ -18,7 +18,8 @@ enum { SNAPSHOT_ALL = -1 };
 /*
  * Append a snapshot to out (which must be empty).  pool: SNAPSHOT_ALL, or an
  * index into pools: what a worker of that pool gets, which is the daemon's keys
- * it needs, its pool and the plugins that its routes name.
+ * it needs, its pool and the plugins that its routes and filters
+ * name.
  * 0 or ERR_MEMORY, ERR_TOO_LARGE.
  */
 int snapshot_encode(const struct conf *conf, int pool, struct buf *out);

@@ -2,9 +2,9 @@
  * Copyright (c) 2026 the clusterd authors */
 
 /*
- * call.c: one command while it runs; verdicts; who waits for whose.  Ends every
- * call exactly once: the client hears it, the audit keeps it, and a verdict of
- * a change is remembered so that asking twice runs it once.
+ * call.c: one command while it runs, and who waits for whose.  Ends every call
+ * exactly once: the client hears it, the audit keeps it, and the verdict of a
+ * change is remembered (verdicts.c), so that asking twice runs it once.
  */
 #include "daemon/control/call.h"
 
@@ -16,13 +16,13 @@
 
 #include "common/base/check.h"
 #include "common/base/clock.h"
-#include "common/base/heap.h"
 #include "common/base/log.h"
 #include "common/base/memory.h"
 #include "daemon/control/ask.h"
 #include "daemon/control/audit.h"
 #include "daemon/control/client.h"
 #include "daemon/control/server.h"
+#include "daemon/control/verdicts.h"
 #include "daemon/journal/journal.h"
 #include "daemon/store/store.h"
 
@@ -100,10 +100,7 @@ call_free_all(struct control *control)
 {
 	while (control->calls != NULL)
 		call_free(control->calls);
-	for (size_t i = 0; i < VERDICTS; i++) {
-		free(control->verdicts[i].body);
-		control->verdicts[i].body = NULL;
-	}
+	verdicts_free_all(control);
 }
 
 /* ---- answering ---------------------------------------------------------------- */
@@ -129,6 +126,12 @@ call_send(struct control_call *call, enum control_said said, const char *json,
 	else
 		client_write(call->client, buf_at(&buf), buf_len(&buf));
 	buf_done(&buf);
+}
+
+void
+call_progress(struct control_call *call, const char *json, size_t len)
+{
+	call_send(call, CONTROL_PROGRESS, json, len);
 }
 
 void
@@ -209,22 +212,6 @@ call_write_error(const struct control_call *call, const struct errmsg *err,
 }
 
 static void
-call_remember(struct control_call *call, const char *body)
-{
-	struct control *control = call->control;
-	struct verdict *verdict = &control->verdicts[control->verdict_next];
-
-	control->verdict_next = (control->verdict_next + 1) % VERDICTS;
-	control->forgot |= verdict->body != NULL;
-	free(verdict->body);
-	verdict->body = strdup(strlen(body) <= VERDICT_MAX ? body :
-	    "\"ok\":true,\"result\":null");
-	control->forgot |= verdict->body == NULL;	/* the database knows */
-	verdict->command = call->command;
-	memcpy(verdict->id, call->id, sizeof(verdict->id));
-}
-
-static void
 call_send_body(struct control_call *call, const char *body)
 {
 	struct control_reader *reader = call->reader;
@@ -285,7 +272,7 @@ call_finish(struct control_call *call, struct buf *buf)
 	    "{\"code\":\"internal\",\"text\":\"out of memory\"}";
 	memcpy(id, call->id, sizeof(id));
 	if (id[0] != '\0')
-		call_remember(call, body);
+		verdicts_remember(control, call->id, call->command, body);
 	call_end(call, body);
 	/* Each end may change the list: look from its head again. */
 	while (id[0] != '\0' &&
@@ -534,7 +521,7 @@ call_tell_id(struct control_call *call, const char *id)
 	writer_add_text(&w, "command_id", id);
 	writer_close(&w, '}');
 	if (!buf.failed)
-		call_send(call, CONTROL_PROGRESS, buf_at(&buf), buf_len(&buf));
+		call_progress(call, buf_at(&buf), buf_len(&buf));
 	buf_done(&buf);
 }
 
@@ -565,39 +552,11 @@ call_running(const struct control *control, const char *id)
 	return call;
 }
 
-static const struct verdict *
-call_remembered(const struct control *control, const char *id)
-{
-	for (size_t i = 0; i < VERDICTS; i++) {
-		const struct verdict *verdict = &control->verdicts[i];
-
-		if (verdict->body != NULL && strcmp(verdict->id, id) == 0)
-			return verdict;
-	}
-	return NULL;
-}
-
-bool
-call_may_have_forgotten(const struct control *control)
-{
-	return control->forgot || control->verdict_job != 0;
-}
-
-size_t
-call_verdicts_memory(const struct control *control)
-{
-	size_t sum = 0;
-
-	for (size_t i = 0; i < VERDICTS; i++)
-		sum += heap_size_of(control->verdicts[i].body);
-	return sum;
-}
-
 const struct command *
 call_command_of(const struct control *control, const char *id)
 {
 	const struct control_call *call = call_running(control, id);
-	const struct verdict *verdict = call_remembered(control, id);
+	const struct verdict *verdict = verdicts_find(control, id);
 
 	return call != NULL ? call->command :
 	    verdict != NULL ? verdict->command : NULL;
@@ -606,7 +565,7 @@ call_command_of(const struct control *control, const char *id)
 bool
 call_join(struct control_call *call, const char *id)
 {
-	const struct verdict *verdict = call_remembered(call->control, id);
+	const struct verdict *verdict = verdicts_find(call->control, id);
 
 	if (verdict != NULL) {
 		/* The end of a call frees nothing but itself. */
@@ -619,87 +578,4 @@ call_join(struct control_call *call, const char *id)
 		call_tell_id(call, id);
 	snprintf(call->waits_for, sizeof(call->waits_for), "%s", id);
 	return true;
-}
-
-/* ---- what the master calls (host.h) --------------------------------------------------- */
-
-/* Its text goes between our brackets: one that is not JSON would break the
- * stream for the client. */
-static bool
-call_is_json(const struct control_call *call, const char *json)
-{
-	json_t *value = json_loads(json, JSON_DECODE_ANY, NULL);
-
-	if (value == NULL) {
-		log_error("control: bug.answer: that of `%s' is not JSON",
-		    call->command->name);
-		return false;
-	}
-	json_decref(value);
-	return true;
-}
-
-const char *
-control_call_id(const struct control_call *call)
-{
-	return call->id;
-}
-
-void
-control_progress(struct control_call *call, const char *json)
-{
-	if (!call_is_json(call, json))
-		return;
-	call_send(call, CONTROL_PROGRESS, json, strlen(json));
-	for (struct control_call *other = call->control->calls, *next;
-	    other != NULL; other = next) {
-		next = other->next;
-		if (other->joins == call || (call->id[0] != '\0' &&
-		    strcmp(other->waits_for, call->id) == 0))
-			call_send(other, CONTROL_PROGRESS, json, strlen(json));
-	}
-}
-
-void
-control_join(struct control_call *call, struct control_call *other)
-{
-	call->joins = other;
-}
-
-int64_t
-control_asked_ms(const struct control_call *call)
-{
-	return call->time_ms;
-}
-
-void
-control_waits(struct control_call *call, bool waits)
-{
-	if (call->recorded)
-		audit_waits(call, waits);
-}
-
-void
-control_row(struct control_call *call, const char *json)
-{
-	if (call_is_json(call, json))
-		call_row(call, json, strlen(json));
-}
-
-void
-control_done(struct control_call *call, const char *result)
-{
-	if (result != NULL && !call_is_json(call, result))
-		call_fail_with(call, ERR_INTERNAL, "the answer is not JSON");
-	else
-		call_done(call, result);
-}
-
-void
-control_fail(struct control_call *call, const struct errmsg *err,
-    const char *result)
-{
-	if (result != NULL && !call_is_json(call, result))
-		result = NULL;
-	call_fail(call, err, result);
 }

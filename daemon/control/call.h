@@ -2,9 +2,9 @@
  * Copyright (c) 2026 the clusterd authors */
 
 /*
- * call.h: one command while it runs, and the verdicts of those that have ended.
- * Handlers answer through it; the master does so through host.h.  A call
- * outlives its client; what is written then goes nowhere.
+ * call.h: one command while it runs.  Handlers answer through it; the
+ * master does so through host.h.  A call outlives its client; what is written
+ * then goes nowhere.
  */
 #ifndef CLUSTERD_CONTROL_CALL_H
 #define CLUSTERD_CONTROL_CALL_H
@@ -25,8 +25,6 @@ enum {
 	CALLS_KEPT = 64,	/* of them not for changes that clients ask for:
 				 * what is read, and `stop', find room */
 	CALLS_PLUGINS = 64,	/* of them for plugins at the most */
-	VERDICTS = 256,		/* remembered */
-	VERDICT_MAX = 64 * 1024, /* bytes of one; a longer one keeps no result */
 };
 
 struct client;
@@ -81,6 +79,7 @@ void call_hand_over(struct control_call *call, struct control_call *other);
 /* ---- answering ------------------------------------------------------------- */
 
 /* JSON made by ourselves; taken as it is. */
+void call_progress(struct control_call *call, const char *json, size_t len);
 void call_row(struct control_call *call, const char *json, size_t len);
 /* The last answer; the call is freed.  result: JSON text, or NULL for null. */
 void call_done(struct control_call *call, const char *result);
@@ -109,23 +108,12 @@ bool call_is_full(const struct control_call *call);
 
 /* ---- command ids and verdicts -------------------------------------------------- */
 
-struct verdict {
-	char id[COMMAND_ID_MAX + 1];
-	const struct command *command;
-	char *body;		/* "\"ok\":…" up to the closing brace */
-};
-
 /* Give call the id that was wanted, or a random one, record it as running and
  * tell the client. */
 void call_begin_change(struct control_call *call);
 /* Answer call with the verdict of a command: now if it is remembered, later if
  * it runs.  false: neither, nothing was done. */
 bool call_join(struct control_call *call, const char *id);
-/* There were verdicts that are not remembered, too many or for want of memory, or
- * they are not here yet. */
-bool call_may_have_forgotten(const struct control *control);
-/* Bytes of the heap that they take. */
-size_t call_verdicts_memory(const struct control *control);
 /* The command that an id belonged to, or NULL. */
 const struct command *call_command_of(const struct control *control,
     const char *id);

@@ -12,6 +12,7 @@
 #include "daemon/control/dispatch.h"
 #include "daemon/control/metrics.h"
 #include "daemon/control/server.h"
+#include "daemon/control/verdicts.h"
 #include "daemon/journal/journal.h"
 
 void
@@ -125,7 +126,7 @@ command_metrics(struct control_call *call, const struct arguments *arguments)
 	buf_init(&text, 0);
 	metrics_add_view(&text, server_view(call->control));
 	metrics_add_memory(&text, journal_memory(call->control->journal),
-	    call_verdicts_memory(call->control));
+	    verdicts_memory(call->control));
 	if (host->metrics != NULL &&
 	    host->metrics(host->context, &text, &err) != 0) {
 		buf_done(&text);

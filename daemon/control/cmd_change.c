@@ -17,6 +17,7 @@
 #include "daemon/control/cmd_verdict.h"
 #include "daemon/control/dispatch.h"
 #include "daemon/control/server.h"
+#include "daemon/control/verdicts.h"
 #include "daemon/store/store.h"
 
 static void
@@ -139,7 +140,7 @@ change_look_up(struct control_call *call, const struct change *change,
 	int job;
 
 	if (call->wanted_id[0] == '\0' || !call_is_heard(call) ||
-	    !call_may_have_forgotten(control))
+	    !verdicts_may_lack(control))
 		return false;
 	looked_up = calloc(1, sizeof(*looked_up));
 	job = looked_up != NULL ? verdict_look_up(call, on_looked_up) :

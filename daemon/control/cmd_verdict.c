@@ -15,6 +15,7 @@
 #include "common/base/memory.h"
 #include "daemon/control/dispatch.h"
 #include "daemon/control/server.h"
+#include "daemon/control/verdicts.h"
 #include "daemon/store/store.h"
 
 /* A row of `commands' as an answer: ok and result, or error. */

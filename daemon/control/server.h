@@ -13,6 +13,7 @@
 #include "daemon/control/call.h"
 #include "daemon/control/client.h"
 #include "daemon/control/control.h"
+#include "daemon/control/verdicts.h"
 
 enum {
 	SERVER_CLIENTS = 32,

@@ -20,51 +20,62 @@ enum conn_state {
 	CONN_LINGER,		/* answered and shut; what comes is thrown away */
 };
 
+/* Each byte counts: an idle connection is little else.  What a request does not
+ * touch, or once, is a bit. */
 struct conn {
-	TAILQ_ENTRY(conn) all_link, idle_link;
+	TAILQ_ENTRY(conn) idle_link;
+	union {				/* by its place among those who wait */
+		TAILQ_ENTRY(conn) due_link;
+		uint32_t heap_at;
+	};
 	struct http *http;
 	struct exchange *exchange;	/* NULL while idle */
-	struct event read_event, timer;
+	struct shelf *shelf;		/* HEAD, and no exchange: what came */
+	struct event read_event;
 	struct event *write_event;	/* only after EAGAIN */
 	uint64_t request;		/* number of the open one; 0: none */
-	int64_t own_ms;			/* deadline of the open request: HTTP_OFF
-					 * the usual, 0 none */
 	uint64_t since_ns;		/* state IDLE: since; HANDLE: asked at */
+	uint64_t due_ns;		/* of the deadline; not before */
 	uint32_t row;			/* in http->table */
 	int fd;
 	uint32_t discarded;		/* LINGER */
 	uint8_t state;			/* enum conn_state */
 	uint8_t deadline;		/* enum deadline */
-	uint64_t due_ns;		/* of the deadline; not before */
+	uint8_t place;			/* enum waiting_place */
 	uint8_t doing;			/* entry of the page, 0: none */
 	bool reading;			/* read_event is added */
-	bool peeked;			/* HANDLE: what comes next is there */
+	bool writing;			/* write_event is added */
 	bool in_turn;			/* its own callback runs: do not close */
 	bool in_handler;		/* the handler itself runs: do not finish */
 	bool again;			/* go on with what is in the buffer */
-	bool scarce;			/* it has one of the last descriptors: told so */
 	bool close_after;		/* the answer is the last */
-	bool linger;			/* the client may still be sending */
 	bool dead;			/* to be closed at the end of the turn */
-	bool served;			/* at least one request */
-	bool reset;			/* closing is a reset */
 	bool listed;			/* in http->idle */
-	bool writing;			/* write_event is added */
-	bool goodbye;			/* LINGER at the end of a drain */
-	bool until_close;		/* its end ends the answer: a reset until
+	bool peeked : 1;		/* HANDLE: what comes next is there */
+	bool scarce : 1;		/* it has one of the last descriptors:
+					 * told so */
+	bool linger : 1;		/* the client may still be sending */
+	bool last : 1;			/* it has said that it sends no more, and
+					 * had no time to, since */
+	bool served : 1;		/* at least one request */
+	bool reset : 1;			/* closing is a reset */
+	bool goodbye : 1;		/* LINGER at the end of a drain */
+	bool until_close : 1;		/* its end ends the answer: a reset until
 					 * all of it is sent */
-	bool watched;			/* the upper layer's: it wants to hear
+	bool watched : 1;		/* the upper layer's: it wants to hear
 					 * that the open request was answered */
-
-	bool bound;			/* also the upper layer's: what is bound
+	bool bound : 1;			/* also the upper layer's: what is bound
 					 * to the open request ends with it */
-	bool left;			/* the client has said its last */
+	bool left : 1;			/* the client has said its last */
+	bool wants_proxy : 1;		/* the PROXY header is still to come */
 
-	/* the peer, as it was passed */
+	/* the peer, as it was passed; or as the PROXY header says */
 	uint16_t family, port;
 	uint16_t listener;
 	uint16_t handler, route;	/* who has the open request: the upper
 					 * layer's */
+	uint16_t probed;		/* also that: the route that `watched'
+					 * is about */
 	uint8_t address[16];
 };
 
@@ -82,6 +93,9 @@ void conn_abort(struct conn *conn, bool reset);
  * the end of the connection ends the body. */
 void conn_set_reset(struct conn *conn, bool on);
 
+/* From the loop: go on with what was held back. */
+void conn_wake(struct conn *conn);
+
 /* The last answer is out and the client may still be sending, or (goodbye) none
  * is wanted: shut, and throw away what comes. */
 void conn_linger(struct conn *conn, bool goodbye);
@@ -92,12 +106,14 @@ void conn_refuse(struct conn *conn, int status);
 /* In http.c, for want of memory to build one: a prepared answer 503. */
 void http_refuse_for_memory(struct http *http, int fd);
 
-/* For http.c: a new one and its first turn; end it at once. */
+/* For http.c: a new one; end it at once. */
 struct conn *conn_new(struct http *http, int fd,
     const struct connection_passed *passed);
-void conn_start(struct conn *conn, int64_t header_ms);
 void conn_close(struct conn *conn);
-/* An idle one, drain: goodbye in ms. */
-void conn_say_goodbye(struct conn *conn, int64_t ms);
+/* For turn.c: its end, and what next?  Closes the connection if it is at its end. */
+void conn_settle(struct conn *conn);
+void conn_watch_read(struct conn *conn, bool on);
+/* An idle one, drain: goodbye at a random time. */
+void conn_say_goodbye(struct conn *conn);
 
 #endif

@@ -40,18 +40,20 @@ arena_reset(struct exchange *exchange)
 	exchange->allocated = 0;
 }
 
+static size_t
+aligned(size_t size)
+{
+	return (size + alignof(max_align_t) - 1) & ~(alignof(max_align_t) - 1);
+}
+
 void *
-exchange_alloc(struct exchange *exchange, size_t size)
+exchange_take(struct exchange *exchange, size_t size)
 {
 	struct arena_block *block = exchange->blocks;
 	size_t fresh;
 	void *memory;
 
-	if (size > EXCHANGE_ALLOC_MAX)
-		return NULL;
-	size = (size + alignof(max_align_t) - 1) & ~(alignof(max_align_t) - 1);
-	if (exchange->allocated + size > EXCHANGE_ALLOC_MAX)
-		return NULL;
+	size = aligned(size);
 	if (block == NULL || block->size - block->used < size) {
 		fresh = size > BLOCK_SIZE ? size : BLOCK_SIZE;
 		block = malloc(sizeof(*block) + fresh);
@@ -64,7 +66,20 @@ exchange_alloc(struct exchange *exchange, size_t size)
 	}
 	memory = block->bytes + block->used;
 	block->used += size;
-	exchange->allocated += size;
+	return memory;
+}
+
+void *
+exchange_alloc(struct exchange *exchange, size_t size)
+{
+	void *memory;
+
+	if (size > EXCHANGE_ALLOC_MAX ||
+	    exchange->allocated + aligned(size) > EXCHANGE_ALLOC_MAX)
+		return NULL;
+	memory = exchange_take(exchange, size);
+	if (memory != NULL)
+		exchange->allocated += aligned(size);
 	return memory;
 }
 
@@ -72,27 +87,36 @@ void
 exchange_reset(struct exchange *exchange, const struct http *http)
 {
 	head_init(&exchange->head, &http->config.head, exchange->fields);
-	exchange->body_left = 0;
+	if (exchange->body.kind != BODY_NONE)
+		body_done(&exchange->body);
 	exchange->body_at = exchange->body_len = exchange->raw_at = 0;
-	exchange->path = exchange->query = NULL;
-	if (exchange->allocated > 0)
+	exchange->path = exchange->query = exchange->authority = NULL;
+	exchange->said = NULL;
+	exchange->own_ms = HTTP_OFF;
+	if (exchange->blocks != NULL)
 		arena_reset(exchange);
 	buf_clear(&exchange->headers);
 	exchange->left = exchange->body_bytes = 0;
 	exchange->answer = ANSWER_NONE;
 	exchange->chunked = exchange->until_close = false;
 	exchange->head_only = exchange->was_full = false;
+	exchange->gone.call = NULL;
 	exchange->status = 0;
+	exchange->filters = 0;
+	exchange->draft = NULL;
+	exchange->stages = exchange->stage = NULL;
+	exchange->ending = false;
 }
 
 static void
 exchange_free(struct exchange *exchange)
 {
-	exchange->allocated = 1;
+	body_done(&exchange->body);
 	arena_reset(exchange);
 	free(exchange->blocks);
 	buf_done(&exchange->in);
-	buf_done(&exchange->out);
+	outq_done(&exchange->out);
+	outq_done(&exchange->unfiltered);
 	buf_done(&exchange->headers);
 	free(exchange);
 }
@@ -117,18 +141,27 @@ exchange_get(struct http *http)
 }
 
 void
-exchange_put(struct http *http, struct exchange *exchange)
+exchange_put_unused(struct http *http, struct exchange *exchange)
 {
 	if (http->spare_count >= EXCHANGE_SPARE ||
 	    exchange->in.size > EXCHANGE_KEEP ||
-	    exchange->out.size > EXCHANGE_KEEP) {
+	    exchange->out.bytes.size > EXCHANGE_KEEP ||
+	    exchange->unfiltered.bytes.size > EXCHANGE_KEEP) {
 		exchange_free(exchange);
 		return;
 	}
 	buf_clear(&exchange->in);
-	buf_clear(&exchange->out);
-	exchange_reset(exchange, http);
+	buf_clear(&exchange->out.bytes);
+	buf_clear(&exchange->unfiltered.bytes);
+	exchange->spent = 0;
 	exchange->next = http->spare;
 	http->spare = exchange;
 	http->spare_count++;
+}
+
+void
+exchange_put(struct http *http, struct exchange *exchange)
+{
+	exchange_reset(exchange, http);
+	exchange_put_unused(http, exchange);
 }

@@ -139,7 +139,8 @@ head_read_line(struct head *head, const char *buf, const char *end)
 		if (*p != ' ' || p == start)
 			return head_refuse(head, p - buf, 400,
 			    p == start ? "no target" :
-			    *p == '\r' ? "no version" : "bad byte in target");
+			    *p == '\r' || *p == '\n' ? "no version" :
+			    "bad byte in target");
 		head->target.len = (uint32_t)(p++ - start);
 		/* FALLTHROUGH */
 	case LINE_VERSION:

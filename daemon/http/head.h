@@ -48,6 +48,7 @@ enum {
 	HEAD_KEEP_ALIVE = 1,		/* the client keeps the connection */
 	HEAD_EXPECT_CONTINUE = 2,	/* it waits for 100 before its body */
 	HEAD_UPGRADE = 4,		/* it asks for another protocol */
+	HEAD_HTTPS = 64,		/* its absolute target is of https */
 };
 
 /* content_length where there is none. */

@@ -13,23 +13,20 @@
 #include "common/base/errmsg.h"
 #include "daemon/http/conn.h"
 #include "daemon/http/deadline.h"
+#include "daemon/http/turn.h"
 
 enum {
 	RESERVE = 16,			/* rows over max_connections */
 	LINGER_MS = 5000,		/* without data */
 	CLOSABLE_MS = 1000,		/* idle for so long */
-	GOODBYE_MIN_MS = 2500, GOODBYE_MAX_MS = 5000,
 	FIRST_IN_DRAIN_MS = 5000,
+	TICK_MS = 500,			/* two beats: else we were away */
 };
 
 static void
 set_time(struct http *http, enum deadline deadline, int64_t ms)
 {
-	struct timeval time = { ms / 1000, ms % 1000 * 1000 };
-
 	http->times_ms[deadline] = ms < 0 ? HTTP_OFF : ms;
-	http->times[deadline] = ms < 0 ? NULL :
-	    event_base_init_common_timeout(http->base, &time);
 }
 
 static int
@@ -45,7 +42,7 @@ make_tables(struct http *http)
 	for (uint32_t i = 0; i < size; i++)
 		http->free_rows[i] = size - 1 - i;
 	http->free_count = size;
-	return 0;
+	return waiting_init(&http->waiting, http->base, size, turn_on_time);
 }
 
 int
@@ -59,7 +56,9 @@ http_init(struct http *http, struct event_base *base, struct board *board,
 	http->ops = ops;
 	http->ctx = ctx;
 	http->doing_free = ~1u;
-	TAILQ_INIT(&http->all);
+	http->tick_ns = clock_now_ns();
+	ids_init(&http->ids);
+	dues_init(&http->dues, base, ops->on_due, ctx);
 	TAILQ_INIT(&http->idle);
 	set_time(http, DEADLINE_HEADER, config->header_ms);
 	set_time(http, DEADLINE_BODY, config->body_ms);
@@ -93,6 +92,7 @@ http_take(struct http *http, int fd, const struct connection_passed *passed,
 	struct conn *conn = conn_new(http, fd, passed);
 	uint64_t now_ns = clock_now_ns(), waited_ms = 0;
 	int64_t left_ms = HTTP_OFF;
+	int64_t least_ms = (int64_t)clock_scaled_ms(CLOCK_EXCUSE_MS);
 
 	if (conn == NULL) {
 		http_refuse_for_memory(http, fd);
@@ -103,13 +103,14 @@ http_take(struct http *http, int fd, const struct connection_passed *passed,
 	if (passed->accepted_ns != 0 && passed->accepted_ns < now_ns)
 		waited_ms = (now_ns - passed->accepted_ns) / NS_PER_MS;
 	/* what it has waited counts; the common queue is for those that have
-	 * not waited to speak of */
+	 * not waited to speak of; it was for us, so a while is left */
 	if (waited_ms > 10 && http->config.header_ms >= 0) {
 		left_ms = http->config.header_ms - (int64_t)waited_ms;
-		if (left_ms < 1)
-			left_ms = 1;
+		if (left_ms < least_ms)
+			left_ms = least_ms < http->config.header_ms ?
+			    least_ms : http->config.header_ms;
 	}
-	conn_start(conn, left_ms);
+	turn_first(conn, left_ms);
 	return 0;
 }
 
@@ -143,8 +144,6 @@ http_make_room(struct http *http)
 void
 http_drain(struct http *http)
 {
-	unsigned min_ms = clock_scaled_ms(GOODBYE_MIN_MS);
-	unsigned max_ms = clock_scaled_ms(GOODBYE_MAX_MS);
 	struct conn *conn;
 
 	if (http->draining)
@@ -152,8 +151,7 @@ http_drain(struct http *http)
 	http->draining = true;
 	TAILQ_FOREACH(conn, &http->idle, idle_link) {
 		if (conn->served)
-			conn_say_goodbye(conn, min_ms +
-			    (unsigned)random() % (max_ms - min_ms + 1));
+			conn_say_goodbye(conn);
 		else
 			deadline_arm(conn, DEADLINE_HEADER,
 			    (int64_t)clock_scaled_ms(FIRST_IN_DRAIN_MS));
@@ -164,10 +162,12 @@ unsigned
 http_abort_all(struct http *http)
 {
 	unsigned count = 0;
-	struct conn *conn, *next;
 
-	for (conn = TAILQ_FIRST(&http->all); conn != NULL; conn = next) {
-		next = TAILQ_NEXT(conn, all_link);
+	for (uint32_t i = 0; i < http->table_size; i++) {
+		struct conn *conn = http->table[i];
+
+		if (conn == NULL)
+			continue;
 		if (conn->state != CONN_IDLE && conn->state != CONN_LINGER) {
 			conn->reset = true;
 			count++;
@@ -175,6 +175,7 @@ http_abort_all(struct http *http)
 		conn_close(conn);
 	}
 	board_add(http->board, METRIC_DRAIN_ABORTED, count);
+	dues_run(&http->dues);
 	return count;
 }
 
@@ -194,11 +195,28 @@ count_closable(const struct http *http, uint64_t now_ns)
 	return idle;
 }
 
+/* Since the last tick. */
+static uint64_t
+away_ns(const struct http *http, uint64_t now_ns)
+{
+	uint64_t most_ns = http->tick_ns + clock_scaled_ms(TICK_MS) * NS_PER_MS;
+
+	return now_ns > most_ns ? now_ns - most_ns : 0;
+}
+
+uint64_t
+http_present_ns(const struct http *http, uint64_t now_ns)
+{
+	return now_ns - http->away_ns - away_ns(http, now_ns);
+}
+
 void
 http_tick(struct http *http, uint64_t now_ns)
 {
 	struct page_gauges *gauges = &http->board->page->gauges;
 
+	http->away_ns += away_ns(http, now_ns);
+	http->tick_ns = now_ns;
 	WORD_SET(gauges->connections, http->connections);
 	WORD_SET(gauges->closable, count_closable(http, now_ns));
 	WORD_SET(gauges->requests_open, http->open);

@@ -5,32 +5,37 @@
 #include "daemon/http/receiving.h"
 
 #include <errno.h>
+#include <stdlib.h>
+#include <string.h>
 #include <sys/socket.h>
 
 #include "common/base/clock.h"
 #include "daemon/http/deadline.h"
+#include "daemon/http/delivery.h"
 #include "daemon/http/sending.h"
 
 enum {
-	READ_MAX = 262144,		/* one read of a body */
 	RATE_GRACE_MS = 10000,
 	LINGER_ALL_MS = 30000, LINGER_BYTES = 1 << 20,
+	SHELF_MAX = 4096,
 };
 
-static size_t
-wanted(const struct conn *conn)
-{
-	const struct exchange *exchange = conn->exchange;
-	uint64_t missing;
+/* The begin of a head, no longer than it is. */
+struct shelf {
+	size_t len;
+	char bytes[];
+};
 
-	if (conn->state != CONN_BODY ||
-	    exchange->head.content_length == HEAD_CHUNKED)
-		return EXCHANGE_READ;
-	missing = exchange->body_at + exchange->head.content_length -
-	    buf_len(&exchange->in);
-	if (missing < EXCHANGE_READ)
-		return EXCHANGE_READ;
-	return missing < READ_MAX ? (size_t)missing : READ_MAX;
+/* Room for the next read, in bytes; 0: no memory. */
+static size_t
+make_room(struct conn *conn)
+{
+	struct buf *in = &conn->exchange->in;
+
+	if (receiving_is_in_body(conn))
+		return body_read_room(conn);
+	return buf_reserve(in, EXCHANGE_READ) == NULL ? 0 :
+	    in->size - in->end;
 }
 
 /* A prepared answer, as nothing can be built; or the end, where others are not
@@ -49,13 +54,68 @@ is_too_slow(const struct conn *conn)
 {
 	const struct http_config *config = &conn->http->config;
 	const struct exchange *exchange = conn->exchange;
-	uint64_t ms = (conn->http->now_ns - exchange->body_since_ns) /
-	    NS_PER_MS;
+	uint64_t ms;
 
-	if (config->min_rate <= 0 || ms < clock_scaled_ms(RATE_GRACE_MS))
+	if (config->min_rate <= 0)
 		return false;
-	return (buf_len(&exchange->in) - exchange->body_at) * 1000 / ms <
-	    (uint64_t)config->min_rate;
+	/* a pause of this turn counts, so it is not the turn's time */
+	ms = (http_present_ns(conn->http, clock_now_ns()) -
+	    exchange->body.since_ns) / NS_PER_MS;
+	if (ms < clock_scaled_ms(RATE_GRACE_MS))
+		return false;
+	return body_received(exchange) * 1000 / ms < (uint64_t)config->min_rate;
+}
+
+void
+receiving_check_pace(struct conn *conn)
+{
+	if (conn->state == CONN_HANDLE && !body_is_read(conn->exchange))
+		return;			/* whole, or nobody's */
+	if (!is_too_slow(conn))
+		return;
+	board_add(conn->http->board, METRIC_BODY_TIMEOUTS, 1);
+	if (conn->state == CONN_BODY)
+		conn_refuse(conn, 408);
+	else
+		delivery_fail(conn, -ETIMEDOUT, 408);
+}
+
+void
+receiving_shelve(struct conn *conn)
+{
+	const struct buf *in;
+	struct shelf *shelf;
+	size_t len;
+
+	if (conn->exchange == NULL)
+		return;
+	in = &conn->exchange->in;
+	len = buf_len(in);
+	/* what is read again from its first byte is short */
+	if (len > SHELF_MAX || (shelf = malloc(sizeof(*shelf) + len)) == NULL)
+		return;
+	shelf->len = len;
+	memcpy(shelf->bytes, buf_at(in), len);
+	conn->shelf = shelf;
+	exchange_put(conn->http, conn->exchange);
+	conn->exchange = NULL;
+}
+
+bool
+receiving_unshelve(struct conn *conn)
+{
+	struct shelf *shelf = conn->shelf;
+
+	if (conn->exchange == NULL &&
+	    (conn->exchange = exchange_get(conn->http)) == NULL)
+		return false;
+	if (shelf == NULL)
+		return true;
+	if (buf_add(&conn->exchange->in, shelf->bytes, shelf->len) != 0)
+		return false;
+	conn->shelf = NULL;
+	free(shelf);
+	return true;
 }
 
 void
@@ -63,40 +123,41 @@ receiving_read(struct conn *conn)
 {
 	struct http *http = conn->http;
 	struct buf *in;
+	size_t room;
 	ssize_t got;
 
-	if (conn->exchange == NULL &&
-	    (conn->exchange = exchange_get(http)) == NULL) {
+	if (!receiving_unshelve(conn)) {
 		refuse_for_memory(conn);
 		return;
 	}
 	in = &conn->exchange->in;
-	if (buf_reserve(in, wanted(conn)) == NULL) {
+	if ((room = make_room(conn)) == 0) {
 		refuse_for_memory(conn);
 		return;
 	}
 	do {
-		got = recv(conn->fd, in->data + in->end, in->size - in->end,
-		    MSG_DONTWAIT);
+		got = recv(conn->fd, in->data + in->end, room, MSG_DONTWAIT);
 	} while (got < 0 && errno == EINTR);
 	if (got < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
 		return;
 	if (got <= 0) {
-		if (conn->state == CONN_HEAD || conn->state == CONN_BODY)
+		if (conn->state == CONN_HEAD || receiving_is_in_body(conn))
 			board_add(http->board, METRIC_CLIENTS_GONE, 1);
 		conn->dead = true;
 		return;
 	}
 	buf_extend(in, (size_t)got);
 	board_add(http->board, METRIC_BYTES_IN, (uint64_t)got);
-	if (conn->state == CONN_BODY) {
-		if (is_too_slow(conn)) {
-			board_add(http->board, METRIC_BODY_TIMEOUTS, 1);
-			conn_refuse(conn, 408);
-		} else {
-			deadline_arm(conn, DEADLINE_BODY, HTTP_OFF);
-		}
-	}
+	if (receiving_is_in_body(conn) && sending_left(conn) == 0)
+		deadline_arm_body(conn);
+}
+
+bool
+receiving_waits(const struct conn *conn)
+{
+	char byte;
+
+	return recv(conn->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) > 0;
 }
 
 /* Throw away what comes, within bounds. */

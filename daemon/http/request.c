@@ -7,9 +7,11 @@
 #include <errno.h>
 #include <string.h>
 
-#include "common/base/clock.h"
+#include "daemon/http/client.h"
 #include "daemon/http/deadline.h"
+#include "daemon/http/delivery.h"
 #include "daemon/http/response.h"
+#include "daemon/http/scan.h"
 
 enum { ROW_BITS = 21 };
 
@@ -115,11 +117,41 @@ request_query(struct conn *conn)
 	return conn->exchange->query;
 }
 
+/* What an absolute target names counts, and no Host (RFC 9112 3.2.2): nobody
+ * shall route by the one and answer by the other.  A copy: the byte behind it
+ * may be that of the path.  NULL: no memory. */
+static const char *
+authority(struct conn *conn)
+{
+	struct exchange *exchange = conn->exchange;
+	struct slice host = exchange->head.host;
+	char *copy;
+
+	if (exchange->authority != NULL)
+		return exchange->authority;
+	copy = exchange_alloc(exchange, host.len + 1);
+	if (copy == NULL)
+		return NULL;
+	memcpy(copy, first_byte(conn) + host.at, host.len);
+	copy[host.len] = '\0';
+	exchange->authority = copy;
+	return copy;
+}
+
+static bool
+is_host(const char *name, size_t len)
+{
+	return len == 4 && scan_equal(name, "host", 4);
+}
+
 const char *
 request_header(struct conn *conn, const char *name)
 {
 	const struct head_field *field;
 
+	if (conn->exchange->head.form == HEAD_ABSOLUTE &&
+	    is_host(name, strlen(name)))
+		return authority(conn);
 	field = head_find(&conn->exchange->head, first_byte(conn), name);
 	return field == NULL ? NULL : terminated(conn, field->value);
 }
@@ -133,28 +165,21 @@ request_header_at(struct conn *conn, unsigned index, const char **name,
 	if (index >= head->field_count)
 		return -ENOENT;
 	*name = terminated(conn, head->fields[index].name);
-	*value = terminated(conn, head->fields[index].value);
-	return 0;
+	if (head->form == HEAD_ABSOLUTE &&
+	    is_host(*name, head->fields[index].name.len))
+		*value = authority(conn);
+	else
+		*value = terminated(conn, head->fields[index].value);
+	return *value == NULL ? -ENOMEM : 0;
 }
 
 const char *
 request_body(struct conn *conn, size_t *len)
 {
-	*len = conn->exchange->body_len;
-	return first_byte(conn) + conn->exchange->body_at;
+	return body_show(conn->exchange, len);
 }
 
 /* ---- reading ---------------------------------------------------------------- */
-
-static uint64_t
-max_body(const struct http *http)
-{
-	/* kept in memory, so that `off' has an end too */
-	enum { BODY_MAX = 1 << 30 };
-
-	return http->config.max_body < 0 || http->config.max_body > BODY_MAX ?
-	    BODY_MAX : (uint64_t)http->config.max_body;
-}
 
 static enum step
 refuse(struct conn *conn, int status)
@@ -163,47 +188,49 @@ refuse(struct conn *conn, int status)
 	return STEP_NEXT;
 }
 
-/* All of it is there: hand it up. */
-static enum step
-hand_over(struct conn *conn)
+void
+request_open(struct conn *conn)
 {
 	struct exchange *exchange = conn->exchange;
 	struct http *http = conn->http;
 
 	conn->state = CONN_HANDLE;
 	conn->request = ++http->requests;
-	conn->since_ns = clock_now_ns();
+	conn->since_ns = http->now_ns;
 	http->open++;
 	exchange->head_only = exchange->head.method_id == METHOD_HEAD;
-	if ((exchange->head.flags & HEAD_KEEP_ALIVE) == 0 ||
-	    http->draining || http->config.idle_ms == 0)
+	if ((exchange->head.flags & HEAD_KEEP_ALIVE) == 0) {
 		conn->close_after = true;
+		/* behind a body some send an empty line */
+		conn->last = exchange->body.kind == BODY_NONE;
+	} else if (http->draining || http->config.idle_ms == 0) {
+		conn->close_after = true;
+	}
+}
+
+enum step
+request_call(struct conn *conn)
+{
+	struct exchange *exchange = conn->exchange;
+	struct http *http = conn->http;
+
 	conn->in_handler = true;
-	http->ops->on_request(conn, http->ctx);
+	if (exchange->head.form == HEAD_ASTERISK)
+		response_options(conn);		/* of the server, not of a route */
+	else
+		http->ops->on_request(conn, http->ctx);
 	conn->in_handler = false;
 	if (exchange->answer == ANSWER_COMPLETE)
 		conn_finish_request(conn);
 	return conn->state == CONN_HANDLE ? STEP_OPEN : STEP_NEXT;
 }
 
-static enum step
-begin_body(struct conn *conn)
+/* All of it is there: hand it up. */
+enum step
+request_hand_over(struct conn *conn)
 {
-	struct exchange *exchange = conn->exchange;
-	const struct head *head = &exchange->head;
-
-	exchange->body_at = exchange->raw_at = head->offset;
-	exchange->body_since_ns = conn->http->now_ns;
-	conn->state = CONN_BODY;
-	deadline_arm(conn, DEADLINE_BODY, HTTP_OFF);
-	if (head->content_length == HEAD_CHUNKED)
-		chunk_init(&exchange->chunk, max_body(conn->http));
-	else
-		exchange->body_left = head->content_length;
-	if ((head->flags & HEAD_EXPECT_CONTINUE) != 0 &&
-	    buf_len(&exchange->in) == head->offset)
-		response_continue(conn);
-	return STEP_NEXT;
+	request_open(conn);
+	return request_call(conn);
 }
 
 static enum step
@@ -222,87 +249,17 @@ step_head(struct conn *conn)
 	}
 	if (conn->scarce)
 		return refuse(conn, 503);
-	if (head_limit_body(head, max_body(conn->http)) == HEAD_REFUSED)
+	/* No certificate says that we are who is meant (RFC 9110 7.4), but that of
+	 * a proxy that we trust. */
+	if ((head->flags & HEAD_HTTPS) != 0 && !client_has_proxy(conn))
+		return refuse(conn, 421);
+	if (conn->http->config.max_body >= 0 && head_limit_body(head,
+	    (uint64_t)conn->http->config.max_body) == HEAD_REFUSED)
 		return refuse(conn, head->status);
 	exchange->body_at = exchange->raw_at = head->offset;
 	if (head->content_length == HEAD_NO_BODY || head->content_length == 0)
-		return hand_over(conn);
-	return begin_body(conn);
-}
-
-static enum step
-step_length(struct conn *conn)
-{
-	struct exchange *exchange = conn->exchange;
-	uint64_t whole = exchange->head.content_length;
-
-	if (buf_len(&exchange->in) - exchange->body_at < whole)
-		return STEP_MORE;
-	exchange->body_len = (size_t)whole;
-	exchange->raw_at = exchange->body_at + (size_t)whole;
-	return hand_over(conn);
-}
-
-/* Trailers are read by a head of their own and thrown away. */
-static enum step
-step_trailers(struct conn *conn)
-{
-	struct exchange *exchange = conn->exchange;
-	struct head_field fields[16];
-	struct head_limits limits = exchange->head.limits;
-	struct head trailers;
-
-	if (limits.fields > 16)
-		limits.fields = 16;
-	head_init(&trailers, &limits, fields);
-	switch (head_parse_trailers(&trailers,
-	    first_byte(conn) + exchange->raw_at,
-	    buf_len(&exchange->in) - exchange->raw_at)) {
-	case HEAD_MORE:
-		return STEP_MORE;
-	case HEAD_REFUSED:
-		return refuse(conn, trailers.status);
-	case HEAD_DONE:
-		break;
-	}
-	exchange->raw_at += trailers.offset;
-	return hand_over(conn);
-}
-
-/* Decoded in place: the pieces move together behind the head. */
-static enum step
-step_chunks(struct conn *conn)
-{
-	struct exchange *exchange = conn->exchange;
-	char *first = first_byte(conn);
-
-	for (;;) {
-		struct slice data;
-		size_t used = 0;
-		const char *raw = first + exchange->raw_at;
-		size_t len = buf_len(&exchange->in) - exchange->raw_at;
-
-		switch (chunk_parse(&exchange->chunk, raw, len, &used, &data)) {
-		case CHUNK_MORE:
-			/* All of it was read: what framing took is free again,
-			 * else a body costs what a client says around it. */
-			exchange->raw_at = exchange->body_at +
-			    exchange->body_len;
-			buf_cut(&exchange->in, exchange->raw_at);
-			return STEP_MORE;
-		case CHUNK_DATA:
-			memmove(first + exchange->body_at + exchange->body_len,
-			    raw + data.at, data.len);
-			exchange->body_len += data.len;
-			exchange->raw_at += used;
-			break;
-		case CHUNK_LAST:
-			exchange->raw_at += used;
-			return step_trailers(conn);
-		case CHUNK_REFUSED:
-			return refuse(conn, exchange->chunk.status);
-		}
-	}
+		return request_hand_over(conn);
+	return delivery_begin(conn);
 }
 
 enum step
@@ -313,10 +270,8 @@ request_step(struct conn *conn)
 	case CONN_HEAD:
 		return step_head(conn);
 	case CONN_BODY:
-		return conn->exchange->head.content_length == HEAD_CHUNKED ?
-		    step_chunks(conn) : step_length(conn);
 	case CONN_HANDLE:
-		return STEP_OPEN;
+		return delivery_step(conn);
 	case CONN_LINGER:
 		break;
 	}

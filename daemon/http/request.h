@@ -18,6 +18,12 @@ enum step { STEP_MORE, STEP_NEXT, STEP_OPEN };
  */
 enum step request_step(struct conn *conn);
 
+/* Its parts, for delivery.c: the request gets its handle; who answers is called;
+ * both. */
+void request_open(struct conn *conn);
+enum step request_call(struct conn *conn);
+enum step request_hand_over(struct conn *conn);
+
 const char *request_method(struct conn *conn);
 const char *request_path(struct conn *conn);
 const char *request_query(struct conn *conn);

@@ -60,8 +60,7 @@ rules_is_escape(const char *p, const char *end)
 	    scan_is(p[2], SCAN_HEX) && !(p[1] == '0' && p[2] == '0');
 }
 
-/* A name or an address, with or without a port; never empty. */
-static bool
+bool
 rules_is_host(const char *p, const char *end)
 {
 	const char *start = p;
@@ -265,9 +264,10 @@ rules_take_authority(struct head *head, const char *target, const char *end)
 
 	if (end - p > 7 && scan_equal_lower(p, "http://", 7))
 		p += 7;
-	else if (end - p > 8 && scan_equal_lower(p, "https://", 8))
+	else if (end - p > 8 && scan_equal_lower(p, "https://", 8)) {
 		p += 8;
-	else
+		head->flags |= HEAD_HTTPS;
+	} else
 		return false;
 	head->form = HEAD_ABSOLUTE;
 	head->host.at = head->target.at + (uint32_t)(p - target);
@@ -299,16 +299,29 @@ rules_check_target(struct head *head, const char *buf)
 		    "fragment in target" : "bad escape in target");
 }
 
+/* Methods whose meaning is their body.  Where HTTP/1.0 knows no other way to say
+ * where it ends (RFC 1945 8.3), there may be one all the same. */
+static bool
+rules_want_length(const struct head *head)
+{
+	return head->content_length == HEAD_NO_BODY &&
+	    (head->method_id == METHOD_POST || head->method_id == METHOD_PUT ||
+	    head->method_id == METHOD_PATCH);
+}
+
 bool
 rules_check_end(struct head *head, const char *buf)
 {
 	const uint8_t upgrade = RULES_ASKS_UPGRADE | RULES_UPGRADE_TO;
-	uint8_t flags = head->flags;
+	uint8_t flags = 0;
 
 	if (head->minor == 1 && head->host.at == 0)
 		rules_note_breach(head, 400, "no Host");
 	rules_check_target(head, buf);
+	if (head->minor == 0 && rules_want_length(head))
+		rules_note_breach(head, 411, "no length in HTTP/1.0");
 
+	flags |= head->flags;
 	if (head->minor == 1)
 		flags |= HEAD_KEEP_ALIVE;
 	if (flags & RULES_CLOSE)

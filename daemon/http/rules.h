@@ -40,6 +40,9 @@ void rules_take_field(struct head *head, const char *buf,
  * is to be refused. */
 bool rules_check_end(struct head *head, const char *buf);
 
+/* A name or an address, with or without a port; never empty. */
+bool rules_is_host(const char *p, const char *end);
+
 /* True if a field may not stand in trailers: it would frame or route. */
 bool rules_forbid_trailer(const char *buf, const struct head_field *field);
 

@@ -4,10 +4,8 @@
 /* sending.c: see sending.h. */
 #include "daemon/http/sending.h"
 
-#include <errno.h>
 #include <linux/sockios.h>
 #include <sys/ioctl.h>
-#include <sys/socket.h>
 
 #include "common/base/clock.h"
 #include "daemon/http/deadline.h"
@@ -17,34 +15,34 @@ enum {
 	RATE_GRACE_MS = 10000,
 };
 
-size_t
-sending_left(const struct conn *conn)
-{
-	return conn->exchange == NULL ? 0 : buf_len(&conn->exchange->out);
-}
-
 void
 sending_write(struct conn *conn)
 {
+	struct exchange *exchange = conn->exchange;
 	struct http *http = conn->http;
+	enum outq_state state;
+	size_t sent;
 
-	while (sending_left(conn) > 0) {
-		struct buf *out = &conn->exchange->out;
-		ssize_t sent = send(conn->fd, buf_at(out), buf_len(out),
-		    MSG_DONTWAIT | MSG_NOSIGNAL);
-
-		if (sent < 0 && errno == EINTR)
-			continue;
-		if (sent < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
-			return;
-		if (sent < 0) {
-			board_add(http->board, METRIC_CLIENTS_GONE, 1);
-			conn->dead = true;
-			return;
-		}
-		buf_consume(out, (size_t)sent);
-		conn->exchange->given += sent;
-		board_add(http->board, METRIC_BYTES_OUT, (uint64_t)sent);
+	if (sending_left(conn) == 0 || exchange->spent >= EXCHANGE_TURN_MAX)
+		return;
+	state = outq_send(&exchange->out, &http->dues, conn->fd,
+	    EXCHANGE_TURN_MAX - exchange->spent, &sent);
+	exchange->spent += sent;
+	exchange->given += (int64_t)sent;
+	board_add(http->board, METRIC_BYTES_OUT, (uint64_t)sent);
+	switch (state) {
+	case OUTQ_EMPTY:
+	case OUTQ_FULL:
+	case OUTQ_ENOUGH:
+		break;
+	case OUTQ_GONE:
+		board_add(http->board, METRIC_CLIENTS_GONE, 1);
+		conn->dead = true;
+		break;
+	case OUTQ_BROKEN:
+		board_add(http->board, METRIC_FILES_BROKEN, 1);
+		conn->dead = conn->reset = true;
+		break;
 	}
 }
 
@@ -74,7 +72,8 @@ sending_wait(struct conn *conn)
 
 	exchange->given = under_way(conn);
 	exchange->taken = 0;
-	exchange->waits_since_ns = exchange->took_ns = clock_now_ns();
+	exchange->waits_since_ns = exchange->took_ns =
+	    http_present_ns(conn->http, clock_now_ns());
 	arm(conn, 0);
 }
 
@@ -93,7 +92,7 @@ bool
 sending_look(struct conn *conn)
 {
 	struct exchange *exchange = conn->exchange;
-	uint64_t now_ns = clock_now_ns();
+	uint64_t now_ns = http_present_ns(conn->http, clock_now_ns());
 	int64_t taken = exchange->given - under_way(conn), idle_ms;
 
 	if (taken > exchange->taken) {

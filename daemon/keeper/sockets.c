@@ -147,6 +147,7 @@ is_one_of_several(const struct keeper *k, const struct listener *listener)
 		const struct listener *other = &k->listeners[i];
 
 		if (other->fd >= 0 && other->id != listener->id &&
+		    other->type == listener->type &&
 		    other->flags & BIND_REUSEPORT &&
 		    other->address_len == listener->address_len &&
 		    memcmp(other->address, listener->address,
@@ -156,13 +157,30 @@ is_one_of_several(const struct keeper *k, const struct listener *listener)
 	return 0;
 }
 
+/*
+ * Of datagrams SO_REUSEADDR would let anybody share the address with us.  Where
+ * one of ours is there, which is broken and open elsewhere, the new one is bound
+ * beside it: what comes from then on is the new one's.
+ */
+static int
+allow_reuse(int fd, const struct listener *listener)
+{
+	int rc = 0;
+
+	if (listener->type == BIND_DGRAM && listener->fd < 0)
+		return 0;
+	if (listener->type == BIND_DGRAM)
+		rc = set_option(listener->fd, SOL_SOCKET, SO_REUSEADDR, 1);
+	return rc == 0 ? set_option(fd, SOL_SOCKET, SO_REUSEADDR, 1) : rc;
+}
+
 /* With SO_REUSEPORT whoever has our uid may join an address, and may have been
  * there before us: the first one binds without, so that it is refused then. */
 static int
 bind_inet(const struct keeper *k, int fd, union address *address,
     struct listener *listener)
 {
-	int rc = set_option(fd, SOL_SOCKET, SO_REUSEADDR, 1);
+	int rc = allow_reuse(fd, listener);
 	int joins = is_one_of_several(k, listener);
 
 	if (rc == 0 && listener->flags & BIND_REUSEPORT && joins)
@@ -173,6 +191,8 @@ bind_inet(const struct keeper *k, int fd, union address *address,
 		rc = socket_tune(fd);
 	if (rc == 0 && bind(fd, &address->any, listener->address_len) < 0)
 		rc = -errno;
+	if (rc == 0 && listener->type == BIND_DGRAM)
+		rc = set_option(fd, SOL_SOCKET, SO_REUSEADDR, 0);
 	if (rc == 0 && listener->flags & BIND_REUSEPORT && !joins)
 		rc = socket_share(fd);
 	if (rc == 0 && listener->type == BIND_STREAM &&

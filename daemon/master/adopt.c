@@ -200,6 +200,8 @@ adopt_begin(struct master *m)
 	take_found(m);
 	hear_found(m);
 	miss_processes(m);
+	tick_wake(m);
+	life_spare(m);
 	listeners_tell_untold(m);
 	actions_repeat(m);
 	quarantine_adopt(m);

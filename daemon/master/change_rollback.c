@@ -16,6 +16,7 @@
 #include "daemon/master/change.h"
 #include "daemon/master/generations.h"
 #include "daemon/master/master.h"
+#include "daemon/master/tick.h"
 #include "daemon/master/turn.h"
 #include "daemon/supervisor/policy.h"
 
@@ -81,11 +82,12 @@ static bool
 pool_fails(struct master *m, uint16_t pool)
 {
 	const struct memo_copy *copy = turn_look(m);
-	uint64_t now = clock_now_ns(), empty = m->pool[pool].empty_since_ns;
+	uint64_t empty = m->pool[pool].empty_since_ns;
 
 	return empty != 0 && copy->globals.committed_ns != 0 &&
-	    policy_takes_back(&copy->pool[pool], (now - empty) / NS_PER_MS,
-	    (now - copy->globals.committed_ns) / NS_PER_MS,
+	    policy_takes_back(&copy->pool[pool],
+	    (tick_awake_ns(m) - empty) / NS_PER_MS,
+	    (clock_now_ns() - copy->globals.committed_ns) / NS_PER_MS,
 	    m->conf->daemon.auto_rollback_ms);
 }
 

@@ -32,6 +32,7 @@
 #include "daemon/master/disk.h"
 #include "daemon/master/life.h"
 #include "daemon/master/master.h"
+#include "daemon/master/tick.h"
 #include "daemon/master/turn.h"
 #include "daemon/proto/snapshot.h"
 #include "daemon/proto/verdict.h"
@@ -397,10 +398,8 @@ on_output(evutil_socket_t fd, short what, void *arg)
 static void
 limit_after(struct check *check, uint64_t ms)
 {
-	const struct timeval time = { (time_t)(ms / 1000),
-		(suseconds_t)(ms % 1000 * 1000) };
-
-	event_add(check->limit, &time);
+	check->limit_ns = tick_awake_ns(check->master) + ms * NS_PER_MS;
+	(void)tick_not_yet(check->master, check->limit, check->limit_ns);
 }
 
 static void
@@ -410,6 +409,8 @@ on_limit(evutil_socket_t fd, short what, void *arg)
 
 	(void)fd;
 	(void)what;
+	if (tick_not_yet(check->master, check->limit, check->limit_ns))
+		return;
 	/* Nobody else has a turn before this one is over. */
 	if (check->timed_out && check->master->inventory) {
 		conclude(check);

@@ -35,6 +35,7 @@ struct check {
 	uint64_t id;
 	int pid_fd, verdict_fd, output_fd;
 	struct event *readable, *output, *limit;
+	uint64_t limit_ns;		/* by tick_awake_ns() */
 	bool heard;			/* it said something */
 	unsigned messages;		/* so many */
 	bool closed, exited, timed_out, complete;

@@ -104,15 +104,6 @@ struct rights {
 	uint64_t grants;
 };
 
-static bool
-is_routed(const struct conf_pool *pool, uint32_t plugin)
-{
-	for (size_t i = 0; i < pool->route_count; i++)
-		if (pool->routes[i].plugin == plugin)
-			return true;
-	return false;
-}
-
 /* By the configuration that its snapshot was made of, in the order of that.  False:
  * it has no such plugin. */
 static bool
@@ -134,7 +125,7 @@ find_rights(struct process *process, uint32_t instance, struct rights *rights)
 	if ((size_t)pool->account < conf->account_count)
 		rights->account = &conf->accounts[pool->account];
 	for (uint32_t i = 0; i < conf->plugin_count; i++) {
-		if (!is_routed(pool, i))
+		if (!conf_pool_names(pool, i))
 			continue;
 		if (place++ == instance)
 			rights->plugin = conf->plugins[i].name;

@@ -32,6 +32,7 @@
 #include "common/base/memory.h"
 #include "daemon/master/master.h"
 #include "daemon/master/sweep.h"
+#include "daemon/master/tick.h"
 
 enum { LIMIT_MS = 10000 };
 
@@ -60,6 +61,7 @@ struct disk {
 	struct master *m;
 	struct disk_job *awaited;	/* its result is wanted; NULL: none */
 	struct event *readable, *limit;
+	uint64_t limit_ns;		/* by tick_awake_ns() */
 	int wake_fd;
 	bool has_thread;
 	pthread_mutex_t lock;
@@ -349,8 +351,9 @@ on_limit(evutil_socket_t fd, short what, void *arg)
 
 	(void)fd;
 	(void)what;
-	if (take_finished(disk))
-		return;		/* both in the same turn */
+	if (take_finished(disk) ||	/* both in the same turn */
+	    tick_not_yet(disk->m, disk->limit, disk->limit_ns))
+		return;
 	explain_limit(disk, &err);
 	disk->awaited->late = true;
 	disk_cancel(disk);
@@ -402,8 +405,6 @@ int
 disk_start(struct disk *disk, struct disk_job *job, disk_done done,
     struct errmsg *err)
 {
-	unsigned ms = clock_scaled_ms(LIMIT_MS);
-	struct timeval limit = { ms / 1000, ms % 1000 * 1000 };
 	int rc = start_thread(disk, err);
 
 	if (rc != 0) {
@@ -414,7 +415,9 @@ disk_start(struct disk *disk, struct disk_job *job, disk_done done,
 	job->done = done;
 	job->began_ms = clock_now_ms();
 	disk->awaited = job;
-	event_add(disk->limit, &limit);
+	disk->limit_ns = tick_awake_ns(disk->m) +
+	    clock_scaled_ms(LIMIT_MS) * NS_PER_MS;
+	(void)tick_not_yet(disk->m, disk->limit, disk->limit_ns);
 	pthread_mutex_lock(&disk->lock);
 	disk->next = job;
 	pthread_cond_signal(&disk->work);

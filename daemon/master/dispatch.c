@@ -42,12 +42,9 @@ on_room(evutil_socket_t fd, short what, void *arg)
 
 	(void)fd;
 	(void)what;
-	/* Where the kernel does not count, the socket is writable while its one
-	 * message waits: to watch it anew would be told at once, for ever. */
-	if (process->master->window_unit != 0)
-		event_del(process->room);
+	process->awaited = false;
 	if (process->pool != MEMO_NONE)
-		dispatch_kick(process->master, process->pool);
+		process->master->pool[process->pool].has_room = true;
 }
 
 void
@@ -65,22 +62,44 @@ dispatch_watch(struct process *process)
 }
 
 /* Nobody has room: wait for a message to be taken.  Where a worker takes none for
- * another reason its socket is writable, which would be told at once, and again;
- * such a one is looked at with each tick. */
+ * another reason its socket is writable, which would be told at once; such a one is
+ * looked at with each tick. */
 static void
 await_room(struct master *m, uint16_t pool)
 {
 	const struct memo_copy *copy = turn_look(m);
 
 	listeners_arm(m, pool, false);
-	m->pool[pool].waiting = true;
 	for (uint16_t i = 0; i < copy->workers; i++) {
 		struct process *process = m->process[i];
 
 		if (dispatch_lacks_room_only(m, process, pool) &&
 		    process->room != NULL)
-			event_add(process->room, NULL);
+			process->awaited = event_add(process->room, NULL) == 0;
 	}
+}
+
+/* Whatever they tell: each is asked. */
+static void
+distrust(struct master *m, uint16_t pool)
+{
+	for (uint16_t i = 0; i < turn_look(m)->workers; i++)
+		if (m->process[i] != NULL && m->process[i]->pool == pool)
+			m->process[i]->awaited = false;
+}
+
+/* Somebody has room.  Where the kernel does not count, a socket is writable while
+ * its one message waits: to watch it anew would be told at once, for ever. */
+static void
+stop_awaiting(struct master *m, uint16_t pool)
+{
+	uint16_t count = m->window_unit != 0 ? turn_look(m)->workers : 0;
+
+	distrust(m, pool);
+	for (uint16_t i = 0; i < count; i++)
+		if (m->process[i] != NULL && m->process[i]->pool == pool &&
+		    m->process[i]->room != NULL)
+			event_del(m->process[i]->room);
 }
 
 /* -- pausing ----------------------------------------------------------------------- */
@@ -142,7 +161,6 @@ pause_pool(struct master *m, uint16_t pool, const char *what, int code)
 	    run->retry_ms * 2 < RETRY_LAST_MS ? run->retry_ms * 2 :
 	    RETRY_LAST_MS;
 	run->retry_at_ns = now + clock_scaled_ms(run->retry_ms) * NS_PER_MS;
-	run->waiting = true;
 	listeners_arm(m, pool, false);
 	arm_retry(m);
 	if (run->retry_said_ns != 0 && now - run->retry_said_ns <
@@ -185,6 +203,22 @@ describe_peer(const struct sockaddr_storage *from, struct connection_passed *to)
 	}
 }
 
+/* The number that is kept for what is taken back will do, as it is free again at
+ * once: clients of the control socket may have all others. */
+static int
+accept_next(struct listener *listener, struct sockaddr_storage *from)
+{
+	socklen_t len = sizeof(*from);
+	int fd = accept4(listener->fd, (struct sockaddr *)from, &len,
+	    SOCK_NONBLOCK | SOCK_CLOEXEC);
+
+	if (fd >= 0 || errno != EMFILE || !dispatch_lend_number(listener->master))
+		return fd;
+	len = sizeof(*from);
+	return accept4(listener->fd, (struct sockaddr *)from, &len,
+	    SOCK_NONBLOCK | SOCK_CLOEXEC);
+}
+
 /* 1: one more was passed; 0: nothing waits there; -1: stop for now. */
 static int
 accept_one(struct listener *listener, uint16_t pool)
@@ -193,13 +227,12 @@ accept_one(struct listener *listener, uint16_t pool)
 	struct connection_passed message = { .version = CONNECTION_VERSION,
 		.listener = (uint16_t)listener->id };
 	struct sockaddr_storage from = { 0 };
-	socklen_t len = sizeof(from);
-	int fd = accept4(listener->fd, (struct sockaddr *)&from, &len,
-	    SOCK_NONBLOCK | SOCK_CLOEXEC);
+	int fd = accept_next(listener, &from);
 
 	if (fd < 0) {
 		int code = errno;
 
+		(void)dispatch_hold_number(m);
 		if (code == EAGAIN)
 			return 0;
 		if (code == EINVAL)
@@ -209,7 +242,7 @@ accept_one(struct listener *listener, uint16_t pool)
 			pause_pool(m, pool, "accept", code);
 			return -1;
 		}
-		return code == EINVAL ? -1 : 1;
+		return code == EINVAL ? 0 : 1;
 	}
 	m->pool[pool].retry_ms = 0;
 	m->pool[pool].retry_at_ns = 0;
@@ -225,6 +258,7 @@ accept_one(struct listener *listener, uint16_t pool)
 	}
 	(void)FP("dispatch.after_send");
 	close(fd);
+	(void)dispatch_hold_number(m);
 	return 1;
 }
 
@@ -247,6 +281,43 @@ dispatch_is_balanced(struct master *m, uint16_t pool)
 	    conf->protocol != PROTOCOL_UDP;
 }
 
+/* What comes before what is new.  False: it could not be passed, and the pool
+ * waits. */
+static bool
+pass_old(struct master *m, uint16_t pool)
+{
+	if (dispatch_send_hand(m, pool) && dispatch_take_back(m, pool))
+		return true;
+	wait_to_pass(m, pool);
+	return false;
+}
+
+/* Some of those at that listener to those collected.  False: no more for now, and
+ * the pool waits. */
+static bool
+accept_some(struct listener *listener, uint16_t pool)
+{
+	struct master *m = listener->master;
+
+	for (int i = 0; i < ACCEPTS_A_TURN; i++) {
+		int rc;
+
+		if (dispatch_choose(m, pool) < 0) {
+			await_room(m, pool);
+			return false;
+		}
+		rc = accept_one(listener, pool);
+		if (rc == 0)
+			return true;
+		if (rc < 0) {
+			if (m->pool[pool].hand_fd >= 0)
+				wait_to_pass(m, pool);
+			return false;
+		}
+	}
+	return true;
+}
+
 void
 dispatch_accept(struct listener *listener)
 {
@@ -258,47 +329,74 @@ dispatch_accept(struct listener *listener)
 		listener->armed = false;
 		return;
 	}
-	if (!dispatch_send_hand(m, pool) || !dispatch_take_back(m, pool)) {
-		wait_to_pass(m, pool);
+	if (!pass_old(m, pool))
 		return;
-	}
 	dispatch_collect(m, pool, NULL);
-	for (int i = 0; i < ACCEPTS_A_TURN; i++) {
-		int rc;
+	(void)accept_some(listener, pool);
+}
 
-		if (dispatch_choose(m, pool) < 0) {
-			await_room(m, pool);
+/* May new ones be accepted in this pool? */
+static bool
+may_accept(struct master *m, uint16_t pool)
+{
+	if (m->ending || is_paused(&m->pool[pool]) || !pass_old(m, pool))
+		return false;
+	dispatch_release_empty(m);
+	if (!dispatch_is_balanced(m, pool))
+		return false;
+	dispatch_collect(m, pool, NULL);
+	if (dispatch_choose(m, pool) >= 0)
+		return true;
+	await_room(m, pool);
+	return false;
+}
+
+/* Under load the queue of the listener is as full as those of the workers: to poll
+ * for the one and the other in turn is four calls more than to look into it. */
+static void
+refill(struct master *m, uint16_t pool)
+{
+	const char *name = turn_look(m)->pool[pool].name;
+	uint32_t *served = &m->pool[pool].served_listener;
+	struct listener *last = listeners_find(m, *served), *l;
+
+	if (m->listeners == NULL || !may_accept(m, pool))
+		return;
+	if (last == NULL)
+		last = m->listeners;
+	l = last;
+	do {				/* the others first */
+		l = l->next != NULL ? l->next : m->listeners;
+		if (l->readable == NULL || l->remaking || l->broken ||
+		    strcmp(l->pool, name) != 0)
+			continue;
+		*served = l->id;
+		if (!accept_some(l, pool))
 			return;
+	} while (l != last);
+	stop_awaiting(m, pool);
+	listeners_arm(m, pool, true);
+}
+
+void
+dispatch_refill(struct master *m)
+{
+	for (uint16_t i = 0; i < turn_look(m)->pools; i++)
+		if (m->pool[i].has_room) {
+			m->pool[i].has_room = false;
+			refill(m, i);
 		}
-		rc = accept_one(listener, pool);
-		if (rc == 0)
-			return;
-		if (rc < 0) {
-			if (m->pool[pool].hand_fd >= 0)
-				wait_to_pass(m, pool);
-			return;
-		}
-	}
 }
 
 void
 dispatch_kick(struct master *m, uint16_t pool)
 {
-	if (pool == MEMO_NONE || m->ending || is_paused(&m->pool[pool]))
+	if (pool == MEMO_NONE)
 		return;
-	if (!dispatch_send_hand(m, pool) || !dispatch_take_back(m, pool)) {
-		wait_to_pass(m, pool);
+	distrust(m, pool);
+	if (!may_accept(m, pool))
 		return;
-	}
-	dispatch_release_empty(m);
-	if (!dispatch_is_balanced(m, pool))
-		return;
-	dispatch_collect(m, pool, NULL);
-	if (dispatch_choose(m, pool) < 0) {
-		await_room(m, pool);
-		return;
-	}
-	m->pool[pool].waiting = false;
+	stop_awaiting(m, pool);
 	listeners_arm(m, pool, true);
 }
 

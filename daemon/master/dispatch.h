@@ -30,6 +30,9 @@ void dispatch_off(struct master *m, uint16_t row);
 
 /* A listener has connections. */
 void dispatch_accept(struct listener *listener);
+/* At the end of a pass of the loop: all that were awaited and have room have said
+ * so, and get what waits in turn. */
+void dispatch_refill(struct master *m);
 /* Something has changed for the better: serve what waits, then accept. */
 void dispatch_kick(struct master *m, uint16_t pool);
 /* Every pool; also lets go of queues that are empty. */
@@ -45,6 +48,6 @@ void dispatch_forget_pool(struct master *m, uint16_t pool);
 /* Its connections are passed; else its workers accept for themselves. */
 bool dispatch_is_balanced(struct master *m, uint16_t pool);
 /* Connections that were passed to it and not taken yet. */
-uint64_t dispatch_waiting(struct master *m, const struct process *process);
+uint64_t dispatch_waiting(struct master *m, struct process *process);
 
 #endif

@@ -125,6 +125,16 @@ dispatch_hold_number(struct master *m)
 	return m->back_fd != 0;
 }
 
+bool
+dispatch_lend_number(struct master *m)
+{
+	if (m->back_fd == 0)
+		return false;
+	close(m->back_fd);
+	m->back_fd = 0;
+	return true;
+}
+
 /* One connection from the queue of `from' to another worker.  1: moved; 0: its
  * queue is empty; -1: nobody has room, or we have no number to take it with: the
  * descriptor of what is received without one is lost. */
@@ -138,8 +148,7 @@ take_back_one(struct master *m, struct process *from)
 	dispatch_collect(m, from->pool, from);
 	if (dispatch_choose(m, from->pool) < 0 || !dispatch_hold_number(m))
 		return -1;
-	close(m->back_fd);
-	m->back_fd = 0;
+	(void)dispatch_lend_number(m);
 	rc = from->exited ? give_away_one(m, from) : read_back_one(m, from);
 	(void)dispatch_hold_number(m);
 	return rc;

@@ -69,7 +69,9 @@ consider(struct master *m, struct process *process, const struct conf_pool *conf
 	/* A slot that is being replaced may have two in service. */
 	c->slot = 2u * process->slot +
 	    turn_look(m)->worker[process->row].is_other;
-	waiting = dispatch_waiting(m, process);
+	waiting = conf != NULL && conf->schedule == SCHEDULE_LEAST_CONNECTIONS ?
+	    dispatch_waiting(m, process) :
+	    dispatch_waiting_most(m, process, window);
 	c->room = waiting < window;
 	if (page != NULL) {
 		callback = __atomic_load_n(&page->beat.callback_since_ns,
@@ -155,6 +157,15 @@ send_connection(const struct process *process,
 	    sizeof(*message), &fd, 1);
 }
 
+/* Where it is one of several the turn is fair only if the kernel is asked; where it
+ * is the only one, it will tell. */
+static bool
+has_room_still(struct master *m, struct process *process, unsigned window)
+{
+	return (candidates.count > 1 ? dispatch_waiting_most(m, process,
+	    window) : process->waiting_most) < window;
+}
+
 bool
 dispatch_pass(struct master *m, uint16_t pool,
     const struct connection_passed *message, int fd)
@@ -171,8 +182,9 @@ dispatch_pass(struct master *m, uint16_t pool,
 			process->passed++;
 			m->pool[pool].passed++;
 			candidates.choice[i].load++;
-			candidates.choice[i].room = dispatch_waiting(m,
-			    process) < dispatch_window(m, pool);
+			process->waiting_most++;
+			candidates.choice[i].room = has_room_still(m, process,
+			    dispatch_window(m, pool));
 			return true;
 		}
 		candidates.choice[i].room = 0;

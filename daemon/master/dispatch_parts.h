@@ -18,6 +18,9 @@ void dispatch_measure(struct master *m);
 unsigned dispatch_window(struct master *m, uint16_t pool);
 void dispatch_set_window(struct master *m, struct process *process,
     unsigned window);
+/* At most so many wait there; as a rule without a system call. */
+uint64_t dispatch_waiting_most(struct master *m, struct process *process,
+    unsigned window);
 
 /* dispatch_choose.c: look at the workers of a pool, all but one; then, until
  * somebody else is looked at, who is next (-1: nobody has room). */
@@ -37,8 +40,10 @@ bool dispatch_pass(struct master *m, uint16_t pool,
  * nothing in hand. */
 bool dispatch_take_back(struct master *m, uint16_t pool);
 bool dispatch_send_hand(struct master *m, uint16_t pool);
-/* Keep a number for what is taken back; false: there is none. */
+/* Keep a number for a connection that passes through; false: there is none.  Let go
+ * of it for one; false: there was none. */
 bool dispatch_hold_number(struct master *m);
+bool dispatch_lend_number(struct master *m);
 /* Let go of the dead whose queues are empty. */
 void dispatch_release_empty(struct master *m);
 

@@ -54,8 +54,8 @@ dispatch_measure(struct master *m)
 	    "dispatch_window is 1");
 }
 
-uint64_t
-dispatch_waiting(struct master *m, const struct process *process)
+static uint64_t
+ask_waiting(struct master *m, const struct process *process)
 {
 	struct pollfd end = { .fd = process->fd[PFD_CONNECTIONS_END],
 		.events = POLLIN };
@@ -68,7 +68,26 @@ dispatch_waiting(struct master *m, const struct process *process)
 	bytes = queue_bytes(process->fd[PFD_CONNECTIONS]);
 	/* Without an answer now: as if it were full. */
 	return bytes == UINT64_MAX ? 64 :
-	    (bytes + m->window_unit - 1) / m->window_unit;
+	    (bytes + m->window_unit / 2) / m->window_unit;
+}
+
+uint64_t
+dispatch_waiting(struct master *m, struct process *process)
+{
+	process->waiting_most = ask_waiting(m, process);
+	return process->waiting_most;
+}
+
+/* Only we put connections there: what the kernel said last and what was sent since
+ * is the most there can be.  It is asked anew once that is a whole window, unless
+ * it tells by itself when there is room. */
+uint64_t
+dispatch_waiting_most(struct master *m, struct process *process,
+    unsigned window)
+{
+	if (process->waiting_most >= window && !process->awaited)
+		return dispatch_waiting(m, process);
+	return process->waiting_most;
 }
 
 unsigned

@@ -175,7 +175,7 @@ said_busy(const struct process *process, uint64_t now, uint64_t limit)
 
 /* Connections that this one should take. */
 static bool
-somebody_waits(const struct process *process)
+somebody_waits(struct process *process)
 {
 	struct master *m = process->master;
 	const char *pool = turn_look(m)->pool[process->pool].name;

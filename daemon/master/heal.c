@@ -6,6 +6,9 @@
  * with everybody.  On the same socket where that is possible, else the keeper
  * makes another one for the same address, which is handed round.
  */
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE
+#endif
 #include <event2/event.h>
 #include <fcntl.h>
 #include <netinet/in.h>
@@ -104,12 +107,36 @@ is_shut(const struct listener *l)
 	    (one.revents & POLLHUP) != 0);
 }
 
+/* One of datagrams takes none, or those of one peer alone. */
+static bool
+is_deaf(const struct listener *l, bool *is_tied)
+{
+	struct pollfd one = { .fd = l->fd, .events = POLLRDHUP };
+	struct sockaddr_storage peer;
+	socklen_t len = sizeof(peer);
+
+	*is_tied = getpeername(l->fd, (struct sockaddr *)&peer, &len) == 0;
+	return *is_tied || (poll(&one, 1, 0) > 0 &&
+	    (one.revents & (POLLHUP | POLLRDHUP)) != 0);
+}
+
+/* A port that the kernel had chosen goes when it is untied. */
+static bool
+untie(const struct listener *l)
+{
+	const struct sockaddr nobody = { .sa_family = AF_UNSPEC };
+	bool is_tied;
+
+	return connect(l->fd, &nobody, sizeof(nobody)) == 0 && !has_moved(l) &&
+	    !is_deaf(l, &is_tied);
+}
+
 void
 listeners_heal(struct listener *l)
 {
 	socklen_t len = sizeof(int);
 	int type = 0, flags = fcntl(l->fd, F_GETFL);
-	bool healed = false;
+	bool healed = false, is_tied = false;
 
 	if (l->remaking)
 		return;
@@ -121,6 +148,13 @@ listeners_heal(struct listener *l)
 	if (type == SOCK_STREAM && is_shut(l)) {
 		if (strncmp(l->address, "unix:", 5) == 0 ||
 		    listen(l->fd, (int)l->backlog) != 0 || has_moved(l)) {
+			remake(l);
+			return;
+		}
+		healed = true;
+	}
+	if (type == SOCK_DGRAM && is_deaf(l, &is_tied)) {
+		if (!is_tied || !untie(l)) {
 			remake(l);
 			return;
 		}

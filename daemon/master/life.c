@@ -19,6 +19,7 @@
 #include "daemon/master/master.h"
 #include "daemon/master/process.h"
 #include "daemon/master/sample.h"
+#include "daemon/master/tick.h"
 #include "daemon/master/turn.h"
 #include "daemon/store/store.h"
 
@@ -161,6 +162,7 @@ static const struct supervisor_host host = {
 struct supervisor
 life_now(struct master *m)
 {
+	tick_wake(m);		/* before a new deadline is set */
 	return (struct supervisor){
 		.copy = turn_change(m), .host = &host, .arg = m,
 		.now_ns = clock_now_ns(), .boot_ms = clock_boot_ms(),
@@ -272,14 +274,36 @@ awaits_core(struct master *m, uint16_t row, uint64_t now)
 }
 
 void
+life_excuse(struct master *m, uint64_t from_ns, uint64_t now_ns)
+{
+	for (uint16_t i = 0; i < turn_look(m)->workers; i++)
+		if (slots_is_awaited(&turn_look(m)->worker[i]))
+			worker_excuse(&turn_change(m)->worker[i], from_ns,
+			    now_ns);
+}
+
+void
+life_spare(struct master *m)
+{
+	uint64_t now = clock_now_ns();
+
+	for (uint16_t i = 0; i < turn_look(m)->workers; i++)
+		if (slots_is_awaited(&turn_look(m)->worker[i]))
+			worker_spare(&turn_change(m)->worker[i], now);
+}
+
+void
 life_on_deadline(int fd, short what, void *arg)
 {
 	struct master *m = arg;
-	const struct memo_copy *copy = turn_look(m);
-	uint64_t now = clock_now_ns();
+	const struct memo_copy *copy;
+	uint64_t now;
 
 	(void)fd;
 	(void)what;
+	tick_wake(m);
+	copy = turn_look(m);
+	now = clock_now_ns();
 	for (uint16_t i = 0; i < copy->workers; i++) {
 		const struct memo_worker *row = &turn_look(m)->worker[i];
 

@@ -80,6 +80,10 @@ void life_release(struct master *m, uint64_t id);
 void life_follow(struct master *m);
 /* Set the one timer to the earliest deadline. */
 void life_arm_deadline(struct master *m);
+/* We stood still from then to now: whoever is awaited has that time again.  At
+ * adoption, where that is not known: whoever is, has a moment. */
+void life_excuse(struct master *m, uint64_t from_ns, uint64_t now_ns);
+void life_spare(struct master *m);
 void life_on_deadline(int fd, short what, void *arg);
 
 /* A new worker id, never used before. */

@@ -10,6 +10,7 @@
 #include <arpa/inet.h>
 #include <event2/event.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -126,7 +127,19 @@ listener_new_socket(const struct listener *first, uint32_t number)
 	l->gid = first->gid;
 	l->adding = first->adding;
 	l->reuseport = true;
+	l->awaits_data = first->awaits_data;
 	return l;
+}
+
+void
+listener_await_data(struct listener *l, bool on)
+{
+	int seconds = on;
+
+	l->awaits_data = on;
+	if (l->fd >= 0)
+		(void)setsockopt(l->fd, IPPROTO_TCP, TCP_DEFER_ACCEPT, &seconds,
+		    sizeof(seconds));
 }
 
 void
@@ -280,6 +293,7 @@ listeners_own(struct listener *l, const struct link_packet *packet,
 	packet->fds[0] = -1;
 	l->armed = false;
 	l->owner = 0;
+	listener_await_data(l, l->awaits_data);
 	address_text(address, len, l->address, sizeof(l->address));
 	l->readable = event_new(l->master->base, l->fd, EV_READ | EV_PERSIST,
 	    on_readable, l);

@@ -46,6 +46,8 @@ struct listener {
 	bool revived;			/* and comes back with that change */
 	bool remaking;			/* the keeper is asked for another socket */
 	bool broken;			/* and could not make it: said once */
+	bool awaits_data;		/* listener_await_data() */
+	/* by tick_awake_ns() */
 	uint64_t empty_since_ns;	/* leaving: queue empty since then */
 	uint64_t leave_by_ns;
 	uint64_t accepted, healed;

@@ -38,6 +38,7 @@ take(struct listener *l, const struct conf_pool *pool,
 	snprintf(l->configured, sizeof(l->configured), "%s", at->text);
 	l->backlog = pool->backlog;
 	l->adopted = true;
+	listener_await_data(l, pool->protocol == PROTOCOL_HTTP);
 }
 
 /* What the inventory has of this address; the first socket of it, or NULL. */

@@ -16,6 +16,7 @@
 #include "daemon/master/listeners.h"
 #include "daemon/master/listeners_parts.h"
 #include "daemon/master/master.h"
+#include "daemon/master/tick.h"
 
 enum { LEAVE_MS = 5000 };
 
@@ -90,6 +91,7 @@ fill_bind(struct keeper_packet *packet, struct listener *l,
 	bind->backlog = (uint32_t)l->backlog;
 	bind->mode = l->mode;
 	bind->gid = l->gid;
+	l->awaits_data = pool->protocol == PROTOCOL_HTTP;
 	l->reuseport = pool->schedule == SCHEDULE_REUSEPORT;
 	if (l->reuseport)
 		bind->flags |= BIND_REUSEPORT;
@@ -141,11 +143,23 @@ change(struct master *m, struct listener *l, const struct conf_pool *pool,
 	struct keeper_packet packet;
 
 	fill_bind(&packet, l, pool, listen);
+	listener_await_data(l, l->awaits_data);
 	if (!before.adopted && before.backlog == l->backlog &&
 	    before.mode == l->mode && before.gid == l->gid)
 		return;
 	l->adopted = false;
 	link_request(m->link, &packet, NULL, 0, on_changed, l->id);
+}
+
+/* One number of TCP and one of UDP are two addresses. */
+static bool
+is_of_type(const struct listener *l, int type)
+{
+	int has = 0;
+	socklen_t len = sizeof(has);
+
+	return getsockopt(l->fd, SOL_SOCKET, SO_TYPE, &has, &len) != 0 ||
+	    has == type;
 }
 
 /* The pool that has this address already, or NULL.  Any port is one that nobody
@@ -160,7 +174,9 @@ owner_of(struct master *m, const char *pool, const struct conf_listen *at)
 		return NULL;
 	for (const struct listener *l = m->listeners; l != NULL; l = l->next)
 		if (l->fd >= 0 && strcmp(l->pool, pool) != 0 &&
-		    strcmp(l->configured, at->text) == 0)
+		    strcmp(l->configured, at->text) == 0 &&
+		    is_of_type(l, at->type == LISTEN_DGRAM ?
+		    SOCK_DGRAM : SOCK_STREAM))
 			return l->pool;
 	return NULL;
 }
@@ -204,12 +220,15 @@ has_too_many(struct master *m, const struct conf_pool *pool)
 void
 listener_leave(struct listener *first)
 {
-	uint64_t by_ns = clock_now_ns() + clock_scaled_ms(LEAVE_MS) * NS_PER_MS;
+	uint64_t by_ns = tick_awake_ns(first->master) +
+	    clock_scaled_ms(LEAVE_MS) * NS_PER_MS;
 
 	for (struct listener *l = first->master->listeners; l != NULL;
 	    l = l->next) {
 		if (!listener_has_address_of(l, first))
 			continue;
+		/* what the kernel keeps back cannot be waited for */
+		listener_await_data(l, false);
 		l->leaving = true;
 		l->revived = false;
 		l->empty_since_ns = 0;

@@ -12,6 +12,7 @@
 #include "daemon/master/listeners_parts.h"
 #include "daemon/master/master.h"
 #include "daemon/master/owners.h"
+#include "daemon/master/tick.h"
 #include "daemon/master/turn.h"
 
 enum { LEAVE_EMPTY_MS = 1000 };
@@ -102,7 +103,7 @@ drop_address(struct master *m, uint32_t id)
 void
 listeners_check(struct master *m)
 {
-	uint64_t now = clock_now_ns();
+	uint64_t now = tick_awake_ns(m);
 	uint32_t left;
 
 	for (struct listener *l = m->listeners; l != NULL; l = l->next) {

@@ -35,6 +35,9 @@ void listener_unbind(struct master *m, struct listener *listener);
  * they hold when there is no master. */
 void listener_bound(struct listener *listener,
     const struct link_packet *answer);
+/* Clients speak first there (HTTP): the kernel keeps a connection until they have,
+ * for a second at most.  No call is wasted on one that has nothing to read yet. */
+void listener_await_data(struct listener *listener, bool on);
 /* Words for an answer that is not BOUND. */
 const char *listener_why_not(const struct keeper_packet *answer);
 

@@ -74,6 +74,23 @@ answer(const struct waiting *one, const struct logthread_status *status)
 		control_done(one->call, "{}");
 }
 
+/* For the first, who waits longest.  libevent counts from the begin of its pass: a
+ * timer may come before its time, and is set again then. */
+static void
+arm_limit(struct logs *logs)
+{
+	uint64_t now = clock_now_ms(), left = 1;
+	struct timeval limit;
+
+	if (logs->count == 0)
+		return;
+	if (logs->waiting[0].until_ms > now)
+		left += logs->waiting[0].until_ms - now;
+	limit.tv_sec = (time_t)(left / 1000);
+	limit.tv_usec = (suseconds_t)(left % 1000 * 1000);
+	event_add(logs->limit, &limit);
+}
+
 static void
 settle(struct logs *logs)
 {
@@ -91,6 +108,7 @@ settle(struct logs *logs)
 			logs->waiting[left++] = one;
 	}
 	logs->count = left;
+	arm_limit(logs);
 	files_settle(logs->m);
 	/* what was refused is tried again: said anew where it has other words */
 	if (status.answered == logs->said &&
@@ -169,9 +187,8 @@ logs_apply(struct master *m)
 void
 logs_reopen(struct master *m, struct control_call *call)
 {
-	struct timeval limit = { 0, 0 };
-	unsigned ms = clock_scaled_ms(REOPEN_MS), files;
 	struct logs *logs;
+	unsigned files;
 
 	/* A signal may come before the first check is over. */
 	if (m->conf == NULL || !ask(m, m->conf->daemon.log)) {
@@ -187,10 +204,10 @@ logs_reopen(struct master *m, struct control_call *call)
 		return;
 	}
 	logs->waiting[logs->count++] = (struct waiting){ .call = call,
-	    .number = logs->asked, .files = files, .until_ms = clock_now_ms() + ms };
-	limit.tv_sec = ms / 1000;
-	limit.tv_usec = (ms % 1000 + 1) * 1000;
-	event_add(logs->limit, &limit);
+	    .number = logs->asked, .files = files,
+	    .until_ms = clock_now_ms() + clock_scaled_ms(REOPEN_MS) };
+	if (logs->count == 1)
+		arm_limit(logs);
 }
 
 void

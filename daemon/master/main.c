@@ -203,6 +203,7 @@ main(int argc, char *argv[])
 		if (event_base_loop(master.base, EVLOOP_ONCE) < 0)
 			_exit(1);
 		(void)FP("master.loop");
+		dispatch_refill(&master);
 		turn_end(&master);
 	}
 }

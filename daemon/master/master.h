@@ -52,12 +52,14 @@ struct pool_run {
 	uint64_t retry_said_ns;		/* when the log was told of it */
 	int pass_error;			/* why sending failed; 0: no room */
 	uint32_t last_slot;		/* round robin: the last used */
-	bool waiting;			/* nobody has room: listeners are off */
+	bool has_room;			/* somebody who was awaited has */
+	uint32_t served_listener;	/* the last one that was looked into */
 	int hand_fd;			/* the connection that nobody could take */
 	struct connection_passed hand;
 	/* since this master began */
 	uint64_t passed, taken_back, lost;	/* connections */
 	uint64_t lines_dropped;		/* of what its workers said */
+	/* by tick_awake_ns() */
 	uint64_t short_since_ns;	/* ready < wanted since then; 0: not */
 	uint64_t empty_since_ns;	/* ready = 0 since then; 0: not */
 	uint64_t started_ns;		/* its first start; 0: adopted */
@@ -135,11 +137,14 @@ struct master {
 	struct event *tick, *beat, *deadline, *wake;
 	struct event *retry;		/* the first end of a pause (dispatch) */
 	uint64_t last_tick_ns;
+	uint64_t awake_ns;		/* the loop turned then; see tick.h */
+	uint64_t away_ns;		/* it stood still so long, in all */
 	uint64_t ticks;
 	int store_wake_fd;
 	size_t window_unit;		/* c: bytes a message counts; 0: unknown */
 	uint64_t connection_number;	/* of the next one passed */
-	int back_fd;			/* a number for what is taken back; 0: none */
+	int back_fd;			/* the number that is kept for one connection,
+					 * taken back or new; 0: none */
 	uint64_t id_mark;		/* ids below may be used without asking */
 
 	int verdict;			/* enum view_state, last shown */

@@ -14,6 +14,7 @@
 #include "daemon/master/change.h"
 #include "daemon/master/life.h"
 #include "daemon/master/master.h"
+#include "daemon/master/tick.h"
 #include "daemon/master/turn.h"
 #include "daemon/store/store.h"
 #include "daemon/supervisor/autoscale.h"
@@ -197,7 +198,7 @@ pools_add(struct master *m, const struct conf_pool *conf,
 	/* The memo that is gone may have held it from now on at the latest. */
 	if (m->adopted)
 		copy->pool[pool].hold_from_ns = clock_now_ns();
-	m->pool[pool].started_ns = clock_now_ns();
+	m->pool[pool].started_ns = tick_awake_ns(m);
 	pool_remember(m, pool, conf);
 	pool_salvage(m, pool, conf);
 	if (life_resize(m, pool, copy->pool[pool].desired, "scale") != 0)

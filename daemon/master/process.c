@@ -87,6 +87,7 @@ process_new(struct master *master, uint64_t id, int pid, const char *name,
 	process->id = id;
 	process->row = process->pool = MEMO_NONE;
 	process->pid = pid;
+	process->waiting_most = UINT64_MAX;	/* by a master before us */
 	process->clock_from_ns = clock_now_ns();
 	record_put_text(process->name, sizeof(process->name), name);
 	for (size_t i = 0; i < PFD__COUNT; i++)

@@ -82,6 +82,8 @@ struct process {
 	bool on;			/* READY and takes connections */
 	bool stalled, deaf;		/* its queue is being taken back */
 	unsigned window;		/* W it was set up for */
+	uint64_t waiting_most;		/* connections in its queue, at most */
+	bool awaited;			/* it tells when its queue has room */
 	uint64_t passed, taken_back;	/* by this master */
 
 	/* hang detection, by the tick */

@@ -46,12 +46,25 @@ conf_of(struct master *m, uint64_t generation, uint16_t pool,
 	return conf_pool_by_name(row->conf, turn_look(m)->pool[pool].name);
 }
 
-static uint64_t
-key_of(const struct conf *conf, const struct conf_pool *pool, size_t route)
+/* How many numbers there are: filters are counted behind the routes. */
+static unsigned
+numbers_of(const struct conf_pool *pool)
 {
-	const struct conf_route *row = &pool->routes[route];
+	return (unsigned)(pool->route_count + pool->filter_count);
+}
 
-	return poison_key(conf->plugins[row->plugin].name, row->pattern);
+/* A filter is not the route of its plugin with the same pattern. */
+static uint64_t
+key_of(const struct conf *conf, const struct conf_pool *pool, unsigned number)
+{
+	const struct conf_route *row = conf_pool_route(pool, number);
+	const char *plugin = conf->plugins[row->plugin].name;
+	char name[CONF_NAME_MAX + 8];
+
+	if (number <= pool->route_count)
+		return poison_key(plugin, row->pattern);
+	snprintf(name, sizeof(name), "filter %.31s", plugin);
+	return poison_key(name, row->pattern);
 }
 
 /* By its number in a worker of that generation; 0: it has none. */
@@ -62,8 +75,8 @@ key_of_number(struct master *m, uint64_t generation, uint16_t pool,
 	const struct conf *conf = NULL;
 	const struct conf_pool *row = conf_of(m, generation, pool, &conf);
 
-	return row == NULL || number == 0 || number > row->route_count ? 0 :
-	    key_of(conf, row, number - 1);
+	return row == NULL || conf_pool_route(row, number) == NULL ? 0 :
+	    key_of(conf, row, number);
 }
 
 static const struct conf_route *
@@ -73,11 +86,14 @@ route_in(struct master *m, uint64_t generation, uint16_t pool, uint64_t key,
 	const struct conf *conf = NULL;
 	const struct conf_pool *row = conf_of(m, generation, pool, &conf);
 
-	for (size_t i = 0; row != NULL && i < row->route_count; i++)
-		if (key_of(conf, row, i) == key) {
-			*plugin = conf->plugins[row->routes[i].plugin].name;
-			return &row->routes[i];
-		}
+	for (unsigned i = 1; row != NULL && i <= numbers_of(row); i++) {
+		const struct conf_route *route = conf_pool_route(row, i);
+
+		if (key_of(conf, row, i) != key)
+			continue;
+		*plugin = conf->plugins[route->plugin].name;
+		return route;
+	}
 	return NULL;
 }
 
@@ -129,9 +145,9 @@ say_row(struct process *process, const struct memo_poison *row,
 		return;
 	pool = conf_of(m, turn_look(m)->worker[process->row].generation,
 	    process->pool, &conf);
-	for (size_t i = 0; pool != NULL && i < pool->route_count; i++)
+	for (unsigned i = 1; pool != NULL && i <= numbers_of(pool); i++)
 		if (key_of(conf, pool, i) == row->key)
-			say_gate(process, (unsigned)i + 1, op, until_ns);
+			say_gate(process, i, op, until_ns);
 }
 
 static void

@@ -44,7 +44,7 @@ void relay_send(struct master *m, struct control_call *call,
     const struct change *change);
 /* Each tick: those of them who were not heard of in time; and what a worker
  * could not be told for want of memory. */
-void relay_look(void);
+void relay_look(struct master *m);
 void relay_tick(struct process *process);
 
 /* It has read its last one: who waits for one of the others is told. */

@@ -16,6 +16,7 @@
 #include "daemon/master/change.h"
 #include "daemon/master/master.h"
 #include "daemon/master/relay_parts.h"
+#include "daemon/master/tick.h"
 
 enum { SENDS = 16, SEND_MS = 5000 };
 
@@ -23,7 +24,7 @@ enum { SENDS = 16, SEND_MS = 5000 };
 static struct send {
 	uint64_t ref;			/* 0: free */
 	struct control_call *call;
-	uint64_t deadline_ns;
+	uint64_t deadline_ns;		/* of tick_awake_ns() */
 	bool meant_known;
 	unsigned meant, taken, failed;
 	int error;			/* of one that failed */
@@ -99,9 +100,9 @@ relay_tell_operator(struct master *m, const struct mail_report *report)
 }
 
 void
-relay_look(void)
+relay_look(struct master *m)
 {
-	uint64_t now_ns = clock_now_ns();
+	uint64_t now_ns = tick_awake_ns(m);
 
 	for (size_t i = 0; i < SENDS; i++)
 		if (sends[i].ref != 0 && sends[i].deadline_ns < now_ns)
@@ -139,7 +140,7 @@ relay_send(struct master *m, struct control_call *call,
 	CHECK(call != NULL);		/* no signal sends one */
 	*send = (struct send){ .ref = ++last_ref, .call = call,
 	    .meant_known = !several, .meant = several ? 0 : 1,
-	    .deadline_ns = clock_now_ns() +
+	    .deadline_ns = tick_awake_ns(m) +
 	    clock_scaled_ms(SEND_MS) * NS_PER_MS };
 	onward.letter = (struct letter){ .name = "operator",
 	    .flags = change->json ? LETTER_JSON : 0,

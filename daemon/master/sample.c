@@ -82,20 +82,15 @@ sample_fold(struct master *m, uint16_t row)
 
 /* -- what it does ---------------------------------------------------------------- */
 
-/* Plugins of a worker's snapshot are those that its routes name, in order. */
+/* Plugins of a worker's snapshot are those that its pool names, in order. */
 static const char *
 plugin_of(const struct conf *conf, const struct conf_pool *pool, unsigned index)
 {
 	unsigned seen = 0;
 
-	for (size_t i = 0; i < conf->plugin_count; i++) {
-		bool named = false;
-
-		for (size_t r = 0; r < pool->route_count; r++)
-			named = named || pool->routes[r].plugin == i;
-		if (named && seen++ == index)
+	for (size_t i = 0; i < conf->plugin_count; i++)
+		if (conf_pool_names(pool, i) && seen++ == index)
 			return conf->plugins[i].name;
-	}
 	return NULL;
 }
 
@@ -108,7 +103,12 @@ route_of(const struct conf *conf, const struct conf_pool *pool,
 
 	for (size_t r = 0; r < pool->route_count; r++) {
 		const char *pattern = pool->routes[r].pattern;
-		size_t len = strlen(pattern);
+		const char *blank = strchr(pattern, ' ');
+		size_t len;
+
+		if (blank != NULL)	/* behind its methods */
+			pattern = blank + 1;
+		len = strlen(pattern);
 
 		if (strcmp(conf->plugins[pool->routes[r].plugin].name,
 		    plugin) != 0)
@@ -122,18 +122,16 @@ route_of(const struct conf *conf, const struct conf_pool *pool,
 	return best;
 }
 
-/* Its number may be anything; of an older release it is 0. */
+/* Its number may be anything; of an older release it is 0.  Filters follow the
+ * routes. */
 static const struct conf_route *
 numbered_route(const struct conf *conf, const struct conf_pool *pool,
     const char *plugin, unsigned number)
 {
-	const struct conf_route *route;
+	const struct conf_route *route = conf_pool_route(pool, number);
 
-	if (number == 0 || number > pool->route_count)
-		return NULL;
-	route = &pool->routes[number - 1];
-	return strcmp(conf->plugins[route->plugin].name, plugin) == 0 ? route :
-	    NULL;
+	return route != NULL && strcmp(conf->plugins[route->plugin].name,
+	    plugin) == 0 ? route : NULL;
 }
 
 static void
@@ -180,6 +178,20 @@ name_plugin(const struct process *process, unsigned index, unsigned route,
 		name_route(generation->conf, pool, route, doing);
 }
 
+/* What it is for: a request, or whose bytes. */
+static void
+name_what(const struct page_doing *raw, struct sample_doing *doing)
+{
+	const char *method = doing->is_request ? method_name(raw->method) :
+	    raw->kind == DOING_STREAM ? "TCP" :
+	    raw->kind == DOING_DATAGRAM ? "UDP" : NULL;
+
+	if (method == NULL)
+		return;
+	snprintf(doing->method, sizeof(doing->method), "%s", method);
+	snprintf(doing->path, sizeof(doing->path), "%s", raw->path);
+}
+
 bool
 sample_doing(const struct process *process, unsigned entry, bool dead,
     struct sample_doing *doing)
@@ -199,11 +211,7 @@ sample_doing(const struct process *process, unsigned entry, bool dead,
 	doing->since_ns = raw.since_ns;
 	doing->request = raw.request;
 	doing->is_request = raw.kind == DOING_REQUEST;
-	if (doing->is_request) {
-		snprintf(doing->method, sizeof(doing->method), "%s",
-		    method_name(raw.method));
-		snprintf(doing->path, sizeof(doing->path), "%s", raw.path);
-	}
+	name_what(&raw, doing);
 	name_plugin(process, raw.plugin, route, doing);
 	return true;
 }

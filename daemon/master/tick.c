@@ -55,12 +55,57 @@ tick_beat(struct master *m)
 		    __ATOMIC_RELAXED);
 }
 
+/* As late as that a beat may be, and nobody is excused. */
+static uint64_t
+awake_until_ns(const struct master *m)
+{
+	return m->awake_ns + (clock_scaled_ms(BEAT_MS) +
+	    clock_scaled_ms(CLOCK_AWAY_MS)) * NS_PER_MS;
+}
+
+uint64_t
+tick_awake_ns(const struct master *m)
+{
+	uint64_t now = clock_now_ns(), until = awake_until_ns(m);
+
+	return (now < until ? now : until) - m->away_ns;
+}
+
+bool
+tick_not_yet(const struct master *m, struct event *timer, uint64_t end_ns)
+{
+	uint64_t now = tick_awake_ns(m), left_us;
+	struct timeval left;
+
+	if (now >= end_ns)
+		return false;
+	left_us = (end_ns - now) / 1000 + 1;
+	left.tv_sec = (time_t)(left_us / 1000000);
+	left.tv_usec = (suseconds_t)(left_us % 1000000);
+	event_add(timer, &left);
+	return true;
+}
+
+void
+tick_wake(struct master *m)
+{
+	uint64_t now = clock_now_ns(), until = awake_until_ns(m);
+
+	m->awake_ns = now;
+	if (now <= until)
+		return;
+	m->away_ns += now - until;
+	if (m->attached)
+		life_excuse(m, until, now);
+}
+
 static void
 on_beat(evutil_socket_t fd, short what, void *arg)
 {
 	(void)fd;
 	(void)what;
 	tick_beat(arg);
+	tick_wake(arg);
 }
 
 static void
@@ -137,6 +182,7 @@ on_tick(evutil_socket_t fd, short what, void *arg)
 	(void)fd;
 	(void)what;
 	m->last_tick_ns = now;
+	tick_wake(m);
 	m->ticks++;
 	(void)FP("master.tick");
 	if (m->store != NULL)
@@ -145,7 +191,7 @@ on_tick(evutil_socket_t fd, short what, void *arg)
 	listeners_check(m);
 	recycle_look(m);
 	quarantine_look(m);
-	relay_look();
+	relay_look(m);
 	dispatch_kick_all(m);
 	if (m->ticks % PROC_TICKS == 0) {
 		start_look_at_control(m);
@@ -181,6 +227,7 @@ every(struct master *m, unsigned ms, event_callback_fn call)
 void
 tick_init(struct master *m)
 {
+	m->awake_ns = clock_now_ns();
 	m->beat = every(m, clock_scaled_ms(BEAT_MS), on_beat);
 }
 

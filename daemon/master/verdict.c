@@ -22,6 +22,7 @@
 #include "daemon/master/process.h"
 #include "daemon/master/quarantine.h"
 #include "daemon/master/sources.h"
+#include "daemon/master/tick.h"
 #include "daemon/master/turn.h"
 #include "daemon/store/store.h"
 #include "daemon/supervisor/policy.h"
@@ -68,9 +69,9 @@ add(enum view_state state, enum reason_id id, const char *pool,
 }
 
 static bool
-since(uint64_t *mark, bool holds, unsigned ms)
+since(const struct master *m, uint64_t *mark, bool holds, unsigned ms)
 {
-	uint64_t t = clock_now_ns();
+	uint64_t t = tick_awake_ns(m);
 
 	if (!holds) {
 		*mark = 0;
@@ -141,12 +142,12 @@ look_at_pool(struct master *m, uint16_t index)
 	uint32_t ready = state_count_ready(copy, index);
 	enum view_state before = now.state, worst;
 	bool first = run->started_ns != 0 && !run->was_ready &&
-	    clock_now_ns() - run->started_ns <
+	    tick_awake_ns(m) - run->started_ns <
 	    start_timeout_ms(m, pool->name) * NS_PER_MS &&
 	    state_sum_restarts(copy, index) == run->restarts_at_start;
-	bool empty = since(&run->empty_since_ns, wanted > 0 &&
+	bool empty = since(m, &run->empty_since_ns, wanted > 0 &&
 	    !has_capacity(copy, index), EMPTY_MS);
-	bool few = since(&run->short_since_ns, ready < wanted, SHORT_MS);
+	bool few = since(m, &run->short_since_ns, ready < wanted, SHORT_MS);
 
 	now.state = VIEW_OK;
 	if (ready > 0 && ready >= wanted)
@@ -375,7 +376,7 @@ is_ready(struct master *m)
 			continue;
 		limit = (start_timeout_ms(m, copy->pool[i].name) +
 		    clock_scaled_ms(2000)) * NS_PER_MS;
-		if (clock_now_ns() - m->began_ns < limit)
+		if (tick_awake_ns(m) - m->began_ns < limit)
 			return false;
 	}
 	return true;

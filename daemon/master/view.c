@@ -402,15 +402,6 @@ fill_listeners(struct master *m)
 	view.listener_count = count;
 }
 
-static bool
-names_plugin(const struct conf_pool *pool, size_t plugin)
-{
-	for (size_t r = 0; r < pool->route_count; r++)
-		if (pool->routes[r].plugin == plugin)
-			return true;
-	return false;
-}
-
 static void
 fill_plugin(struct master *m, size_t index, struct view_plugin *row)
 {
@@ -424,7 +415,7 @@ fill_plugin(struct master *m, size_t index, struct view_plugin *row)
 	row->sha256 = text(plugin->sha256);
 	row->source_changed = sources_is_changed(m->sources, m->conf, index);
 	for (size_t i = 0; i < m->conf->pool_count; i++)
-		if (names_plugin(&m->conf->pools[i], index))
+		if (conf_pool_names(&m->conf->pools[i], index))
 			pools[row->pool_count++] = m->conf->pools[i].name;
 	row->pools = pools;
 }

@@ -105,7 +105,7 @@ tell_closed(struct child *child, void *ctx)
 		host_leave(host, frame);
 	}
 	/* a drain may have waited for it; looked at from the loop */
-	host->ops->closed();
+	host->ops->closed(-1);
 }
 
 static void

@@ -1,28 +1,25 @@
 /* SPDX-License-Identifier: MIT
  * Copyright (c) 2026 the clusterd authors */
 
-/* host.c: plugins at work: who answers, and how it is called; see host.h. */
+/* host.c: plugins at work: how they are called, and their life; see host.h. */
 #include "daemon/plugin/host.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <string.h>
 
-#include "common/base/check.h"
 #include "common/base/clock.h"
 #include "common/base/forked.h"
-#include "common/base/log.h"
-#include "daemon/http/request.h"
-#include "daemon/http/response.h"
+#include "daemon/http/exchange.h"
 #include "daemon/plugin/api.h"
 #include "daemon/plugin/children.h"
+#include "daemon/plugin/serve.h"
 
 enum { CHILDREN_GRACE_MS = 1000 };	/* to end by themselves, at the end */
 
 /* ---- callbacks: the page says which one runs, and since when ----------------- */
 
-static struct host_frame
-enter(struct host *host, unsigned plugin)
+struct host_frame
+host_enter_quietly(struct host *host, unsigned plugin)
 {
 	struct host_frame frame = { host->current, host->in_callback };
 
@@ -35,8 +32,8 @@ enter(struct host *host, unsigned plugin)
 
 /* A plugin that forks and comes back would have two processes serve the same
  * clients from one poll set: the child goes no step further. */
-static void
-leave(struct host *host, struct host_frame frame)
+void
+host_leave_quietly(struct host *host, struct host_frame frame)
 {
 	if (forked_is_copy())
 		host->ops->copied();
@@ -51,8 +48,8 @@ leave(struct host *host, struct host_frame frame)
 	}
 }
 
-static const char *
-name_of(const struct host *host, unsigned plugin)
+const char *
+host_name_of(const struct host *host, unsigned plugin)
 {
 	return plugin < host->plugin_count ?
 	    host->plugins[plugin].instance : "";
@@ -68,9 +65,21 @@ show_callback(struct host *host, enum page_doing_kind kind, unsigned plugin)
 struct host_frame
 host_enter(struct host *host, enum page_doing_kind kind, unsigned plugin)
 {
-	struct host_frame frame = enter(host, plugin);
+	struct host_frame frame = host_enter_quietly(host, plugin);
 
 	show_callback(host, kind, plugin);
+	return frame;
+}
+
+struct host_frame
+host_enter_for(struct host *host, enum page_doing_kind kind, unsigned plugin,
+    const char *whom)
+{
+	struct host_frame frame = host_enter_quietly(host, plugin);
+
+	board_do(host->board, 0, &(struct board_work){ .kind = kind,
+	    .plugin = plugin, .since_ns = clock_now_ns(), .path = whom,
+	    .path_len = strlen(whom) });
 	return frame;
 }
 
@@ -78,7 +87,7 @@ void
 host_leave(struct host *host, struct host_frame frame)
 {
 	board_do_nothing(host->board, 0);
-	leave(host, frame);
+	host_leave_quietly(host, frame);
 }
 
 /* Whether it leads is asked inside of the callback: see self_leads(). */
@@ -105,235 +114,6 @@ run_ready(unsigned plugin, cluster_ready_fn *fn, int fd, unsigned flags,
 
 	fn(fd, flags, arg);
 	host_leave(host, frame);
-}
-
-/* ---- requests ------------------------------------------------------------------- */
-
-static void
-show_request(struct host *host, struct conn *conn, unsigned entry)
-{
-	size_t len;
-	const char *path = request_raw_path(conn, &len);
-
-	if (host->http.config.record_query && conn->exchange->path == NULL) {
-		struct slice target = head_path(&conn->exchange->head);
-
-		if (target.len > len)
-			len = target.len;
-	}
-	board_do(host->board, entry, &(struct board_work){
-	    .kind = DOING_REQUEST, .plugin = conn->handler,
-	    .route = conn->route, .method = conn->exchange->head.method_id,
-	    .since_ns = conn->since_ns, .request = conn->request,
-	    .path = path, .path_len = len });
-}
-
-static enum cluster_verdict
-call_handle(struct host *host, unsigned index, struct conn *conn)
-{
-	struct plugin *plugin = &host->plugins[index];
-	enum cluster_verdict verdict;
-	struct host_frame frame;
-
-	if (plugin->desc.handle == NULL)
-		return CLUSTER_PASS;
-	conn->handler = (uint16_t)index;
-	frame = enter(host, index);
-	show_request(host, conn, 0);
-	verdict = plugin->desc.handle(
-	    (struct cluster_request *)(uintptr_t)request_handle(conn),
-	    plugin->self);
-	board_do_nothing(host->board, 0);
-	leave(host, frame);
-	return verdict;
-}
-
-/* The handler broke its word: nobody gets a guess for an answer. */
-static void
-fail_request(struct host *host, struct conn *conn, const char *why)
-{
-	char text[256], path[128];
-	size_t len;
-	const char *raw;
-
-	board_add(host->board, METRIC_FAILED, 1);
-	raw = request_raw_path(conn, &len);
-	snprintf(path, sizeof(path), "%.*s", (int)(len < 100 ? len : 100), raw);
-	snprintf(text, sizeof(text), "%s %s: %s", request_method(conn), path,
-	    why);
-	host->ops->log(LL_ERROR, name_of(host, conn->handler), text);
-	if (conn->exchange->answer == ANSWER_NONE)
-		response_error(conn, 500, false);
-	else if (conn->exchange->answer == ANSWER_STREAM)
-		conn_abort(conn, true);
-}
-
-/* True: the request needs no other route. */
-static bool
-take_verdict(struct host *host, struct conn *conn, enum cluster_verdict verdict)
-{
-	enum answer_state answer = (enum answer_state)conn->exchange->answer;
-
-	if (conn->dead)
-		return true;		/* aborted on the way */
-	switch (verdict) {
-	case CLUSTER_DONE:
-		if (answer == ANSWER_COMPLETE)
-			return true;
-		if (answer == ANSWER_NONE)
-			fail_request(host, conn, "done, and nothing answered");
-		else
-			fail_request(host, conn, "done, and not ended");
-		return true;
-	case CLUSTER_PASS:
-		if (answer == ANSWER_NONE)
-			return false;
-		fail_request(host, conn, "passed on, and answered");
-		return true;
-	case CLUSTER_LATER:
-		if (answer == ANSWER_COMPLETE)
-			return true;
-		conn->doing = (uint8_t)http_begin_doing(&host->http);
-		if (conn->doing != 0)
-			show_request(host, conn, conn->doing);
-		return true;
-	case CLUSTER_FAIL:
-		fail_request(host, conn, "failed");
-		return true;
-	}
-	fail_request(host, conn, "a verdict that is none");
-	return true;
-}
-
-/* ---- routes that are shut -------------------------------------------------------- */
-
-static void
-refuse_route(struct host *host, struct conn *conn)
-{
-	static const char text[] = "503 Service Unavailable\n";
-
-	board_add(host->board, METRIC_QUARANTINED, 1);
-	response_set_header(conn, "Retry-After", "30");
-	if (response_reply(conn, 503, "text/plain; charset=utf-8", text,
-	    sizeof(text) - 1) != 0)
-		conn_abort(conn, true);
-}
-
-/* False: it was answered here. */
-static bool
-pass_gate(struct host *host, struct conn *conn)
-{
-	switch (gates_look(&host->gates, conn->route, clock_now_ns())) {
-	case GATE_PASS:
-		return true;
-	case GATE_PASS_AS_PROBE:
-		conn->watched = true;
-		return true;
-	case GATE_REFUSE_AND_ASK:
-		host->ops->probe(conn->route, PROBE_ASK);
-		break;
-	case GATE_REFUSE:
-		break;
-	}
-	refuse_route(host, conn);
-	return false;
-}
-
-static void
-end_probe(struct host *host, struct conn *conn, enum probe_word word)
-{
-	conn->watched = false;
-	gates_end_probe(&host->gates, conn->route);
-	host->ops->probe(conn->route, word);
-}
-
-static void
-on_answered(struct conn *conn, void *ctx)
-{
-	if (conn->watched)
-		end_probe(ctx, conn, PROBE_LIVED);
-	host_end_children_of(ctx, conn);
-}
-
-void
-host_tick(struct host *host, uint64_t now_ns)
-{
-	unsigned route;
-
-	while ((route = gates_take_back(&host->gates, now_ns)) != 0)
-		host->ops->probe(route, PROBE_UNUSED);
-	WORD_SET(host->board->page->gauges.holds, host_count_holds(host));
-	watches_look(&host->watches);
-	if (host->timers.waiting > 0 && self_leads(host))
-		timers_try_waiting(&host->timers);
-	children_tick(&host->children, now_ns);
-}
-
-/* ---- the next request -------------------------------------------------------------- */
-
-static void
-on_request(struct conn *conn, void *ctx)
-{
-	struct host *host = ctx;
-	size_t path_len, host_len;
-	int at = -1;
-
-	for (;;) {
-		const char *path = request_raw_path(conn, &path_len);
-		const char *name = request_raw_host(conn, &host_len);
-		unsigned plugin;
-
-		at = routes_next(&host->routes, (size_t)(at + 1), name,
-		    host_len, path, path_len);
-		if (at < 0)
-			break;
-		plugin = host->routes.rows[at].plugin;
-		conn->route = (uint16_t)(host->routes.rows[at].order + 1);
-		if (host->gates.count > 0 && !pass_gate(host, conn))
-			return;
-		if (take_verdict(host, conn, call_handle(host, plugin, conn)))
-			return;
-		if (conn->watched)	/* it lives, and wants none of it */
-			end_probe(host, conn, PROBE_LIVED);
-	}
-	conn->route = 0;
-	response_error(conn, 404, false);
-}
-
-static void
-on_room(struct conn *conn, void *ctx)
-{
-	struct host *host = ctx;
-	struct plugin *plugin = &host->plugins[conn->handler];
-	struct host_frame frame;
-
-	if (plugin->desc.on_room == NULL)
-		return;
-	frame = enter(host, conn->handler);
-	plugin->desc.on_room(
-	    (struct cluster_request *)(uintptr_t)request_handle(conn),
-	    plugin->self);
-	leave(host, frame);
-}
-
-static void
-on_stale(struct conn *conn, const char *why, void *ctx)
-{
-	struct host *host = ctx;
-	char text[256];
-
-	snprintf(text, sizeof(text), "request %llu: %s before its answer",
-	    (unsigned long long)conn->request, why);
-	host->ops->log(LL_DEBUG, name_of(host, conn->handler), text);
-	if (conn->watched)		/* its client left, or its time is over */
-		end_probe(host, conn, PROBE_UNUSED);
-	host_end_children_of(host, conn);
-}
-
-static void
-on_left(struct conn *conn, void *ctx)
-{
-	host_end_children_of(ctx, conn);
 }
 
 /* ---- messages -------------------------------------------------------------------- */
@@ -365,28 +145,6 @@ host_tell_room(struct host *host)
 
 /* ---- life ------------------------------------------------------------------------ */
 
-static void
-on_ended(struct conn *conn, uint64_t now_ns, bool cut, void *ctx)
-{
-	struct host *host = ctx;
-
-	host->ops->ended(conn, now_ns, cut);
-}
-
-static void
-on_closed(void *ctx)
-{
-	struct host *host = ctx;
-
-	host->ops->closed();
-}
-
-static const struct http_ops http_ops = {
-	.on_request = on_request, .on_room = on_room, .on_stale = on_stale,
-	.on_left = on_left, .on_answered = on_answered, .on_ended = on_ended,
-	.on_closed = on_closed,
-};
-
 void
 host_init(struct host *host, struct event_base *base, struct board *board,
     const struct host_ops *ops)
@@ -403,6 +161,8 @@ host_init(struct host *host, struct event_base *base, struct board *board,
 	host->watches.run = run_ready;
 	host->watches.ctx = host;
 	routes_init(&host->routes);
+	buf_init(&host->sse, EXCHANGE_OUT_MAX);
+	routes_init(&host->filters);
 	outbox_init(&host->outbox, host);
 	host_init_children(host);
 	api_set_host(host);
@@ -412,7 +172,7 @@ int
 host_init_http(struct host *host, const struct http_config *config)
 {
 	return http_init(&host->http, host->base, host->board, config,
-	    &http_ops, host);
+	    &serve_ops, host);
 }
 
 /* One that was made for an older host means a failure. */
@@ -442,6 +202,8 @@ host_start(struct host *host, size_t *failed)
 			*failed = i;
 			return ERR_FAILED;
 		}
+		if (plugin->desc.on_head != NULL)
+			host->http.wants_heads = true;
 		plugin->late = rc != 0 && !plugin->said_ready;
 		host->late += plugin->late;
 	}
@@ -462,6 +224,21 @@ host_say_ready(struct host *host)
 	plugin->late = false;
 	if (--host->late == 0)
 		host->ops->ready();
+}
+
+void
+host_tick(struct host *host, uint64_t now_ns)
+{
+	unsigned route;
+
+	while ((route = gates_take_back(&host->gates, now_ns)) != 0)
+		host->ops->probe(route, PROBE_UNUSED);
+	WORD_SET(host->board->page->gauges.holds, host_count_holds(host));
+	api_tick(now_ns);
+	watches_look(&host->watches);
+	if (host->timers.waiting > 0 && self_leads(host))
+		timers_try_waiting(&host->timers);
+	children_tick(&host->children, now_ns);
 }
 
 unsigned

@@ -12,6 +12,7 @@
 #include "daemon/child/children.h"
 #include "daemon/http/http.h"
 #include "daemon/plugin/control.h"
+#include "daemon/plugin/datagrams.h"
 #include "daemon/plugin/gate.h"
 #include "daemon/plugin/inbox.h"
 #include "daemon/plugin/loader.h"
@@ -19,6 +20,7 @@
 #include "daemon/plugin/outbox.h"
 #include "daemon/plugin/routes.h"
 #include "daemon/plugin/self.h"
+#include "daemon/plugin/streams.h"
 #include "daemon/plugin/timers.h"
 #include "daemon/plugin/watches.h"
 #include "daemon/plugin/workers.h"
@@ -33,8 +35,9 @@ struct host_ops {
 	void (*probe)(unsigned route, enum probe_word word);
 	/* A request is at its end (http.h), where http.tells_ends is set. */
 	void (*ended)(struct conn *conn, uint64_t now_ns, bool cut);
-	/* One connection, or one child, less. */
-	void (*closed)(void);
+	/* One connection less, whose descriptor is to be closed, or one child
+	 * (-1). */
+	void (*closed)(int fd);
 	/* Something waits in the control channel. */
 	void (*waits)(void);
 	/* All plugins that were late are ready.  A callback is above us. */
@@ -48,10 +51,13 @@ struct host_ops {
 struct host {
 	struct event_base *base;
 	struct board *board;
-	struct http http;
+	struct http http;		/* table NULL: not of this protocol */
+	struct streams streams;
+	struct datagrams datagrams;
 	struct plugin *plugins;		/* by index of the snapshot */
 	size_t plugin_count;
 	struct routes routes;
+	struct routes filters;		/* in the order of the file */
 	struct gates gates;		/* of those, what the master has shut */
 	struct timers timers;
 	struct watches watches;
@@ -71,10 +77,13 @@ struct host {
 
 	unsigned late;			/* plugins that are not ready yet */
 	int holds;			/* cluster_hold(), of all threads */
+	struct buf sse;			/* an event, while it is composed */
 	bool replaced;			/* a plugin has asked for it */
 	unsigned current;		/* plugin whose callback runs */
 	bool in_callback;
 	bool may_block;			/* none is served yet */
+	bool no_loop;			/* a task: nothing comes later */
+	uint64_t lost_ns;		/* when a body was lost, as was logged */
 	enum fatal_class fatal;		/* what a start callback said */
 	char fatal_text[512];
 };
@@ -121,7 +130,24 @@ struct host_frame {
 /* Around each callback: the page says which one runs, and since when. */
 struct host_frame host_enter(struct host *host, enum page_doing_kind kind,
     unsigned plugin);
+/* The same, and for whom: the address of a client. */
+struct host_frame host_enter_for(struct host *host, enum page_doing_kind kind,
+    unsigned plugin, const char *whom);
 void host_leave(struct host *host, struct host_frame frame);
+
+/* The same for who shows it himself. */
+struct host_frame host_enter_quietly(struct host *host, unsigned plugin);
+void host_leave_quietly(struct host *host, struct host_frame frame);
+
+/* Of the configuration; "": none. */
+const char *host_name_of(const struct host *host, unsigned plugin);
+
+/* Is conn->route open?  False: it is shut, and that was answered. */
+bool host_pass_gate(struct host *host, struct conn *conn);
+
+/* What a plugin has said about a request; true: nobody else is asked. */
+bool host_take_verdict(struct host *host, struct conn *conn,
+    enum cluster_verdict verdict);
 
 /* The plugin whose callback runs wants to hear of room for messages; they do. */
 void host_want_room(struct host *host);

@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 
 #include "common/base/fd.h"
+#include "daemon/plugin/pass.h"
 #include "daemon/plugin/host.h"
 
 static bool
@@ -48,6 +49,8 @@ int
 inbox_judge(struct host *host, const struct letter *letter, bool is_answer,
     const int *fds, bool lost)
 {
+	if (!is_answer && pass_is_one(letter))
+		return pass_judge(host, letter, lost);
 	if (!is_answer && !is_wanted(host, letter->instance))
 		return ESRCH;
 	if (lost && letter->fds > 0)
@@ -89,6 +92,10 @@ inbox_deliver(struct host *host, const struct letter *letter, bool is_answer,
 		.wants_answer = (letter->flags & LETTER_ASKS) != 0,
 	};
 
+	if (!is_answer && pass_is_one(letter)) {
+		pass_take(host, letter, fds);
+		return;
+	}
 	inbox->current = &m;
 	inbox->letter = letter;
 	inbox->fds = fds + large;

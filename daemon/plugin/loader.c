@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "common/base/fd.h"
+#include "common/table/keys.h"
 #include "daemon/plugin/elf_note.h"
 
 static enum fatal_class
@@ -83,6 +84,14 @@ take_descriptor(struct plugin *plugin, const struct cluster_plugin *desc,
 	return FATAL_NONE;
 }
 
+const void *
+plugin_base_of(const void *address)
+{
+	Dl_info info;
+
+	return dladdr(address, &info) != 0 ? info.dli_fbase : NULL;
+}
+
 enum fatal_class
 plugin_open(struct plugin *plugin, const char *instance, const char *path,
     const struct cluster_api *host, struct errmsg *err)
@@ -105,6 +114,7 @@ plugin_open(struct plugin *plugin, const char *instance, const char *path,
 	}
 	if ((class = take_descriptor(plugin, desc, err)) != FATAL_NONE)
 		return class;
+	plugin->base = plugin_base_of(desc);
 	if (host != NULL)
 		*plugin->desc.api = host;
 	return FATAL_NONE;
@@ -125,4 +135,35 @@ plugin_fill(struct plugin *plugin, const struct option_text *given,
 	    err) != 0)
 		return FATAL_CONFIG;
 	return FATAL_NONE;
+}
+
+static bool
+answers(const struct cluster_plugin *desc)
+{
+	return desc->handle != NULL || desc->on_head != NULL;
+}
+
+/* It works beside the requests: a route is how a pool gets it, and passes all. */
+static bool
+is_quiet(const struct cluster_plugin *desc)
+{
+	return desc->on_request == NULL && desc->on_response == NULL &&
+	    desc->on_stream == NULL && desc->on_datagram == NULL &&
+	    (desc->start != NULL || desc->on_message != NULL ||
+	    desc->tasks != NULL);
+}
+
+const char *
+plugin_lacks(const struct plugin *plugin, int64_t protocol)
+{
+	switch ((enum key_protocol)protocol) {
+	case PROTOCOL_HTTP:
+		return answers(&plugin->desc) || is_quiet(&plugin->desc) ? NULL :
+		    "handle";
+	case PROTOCOL_TCP:
+		return plugin->desc.on_stream == NULL ? "on_stream" : NULL;
+	case PROTOCOL_UDP:
+		return plugin->desc.on_datagram == NULL ? "on_datagram" : NULL;
+	}
+	return NULL;
 }

@@ -23,6 +23,7 @@ struct plugin {
 	struct cluster_plugin desc;	/* a copy; what the plugin lacks is NULL */
 	void *self;			/* NULL until plugin_fill() */
 	void *handle;			/* of dlopen */
+	const void *base;		/* where its module is */
 	int started;
 	bool late;			/* started, and to say that it is ready */
 	bool said_ready;
@@ -40,8 +41,17 @@ struct plugin {
 enum fatal_class plugin_open(struct plugin *plugin, const char *instance,
     const char *path, const struct cluster_api *host, struct errmsg *err);
 
+/* The name of the callback without which it cannot serve a pool of that protocol
+ * (common/table/words.def); NULL: it can.  One of http has handle or on_head; or
+ * it is no filter and serves no other protocol, but starts, gets messages or has
+ * tasks: such a one is in a pool by its route, and passes all requests. */
+const char *plugin_lacks(const struct plugin *plugin, int64_t protocol);
+
 /* Make self and fill the options.  FATAL_NONE or FATAL_CONFIG with words. */
 enum fatal_class plugin_fill(struct plugin *plugin,
     const struct option_text *given, size_t count, struct errmsg *err);
+
+/* Where the module is that has this address; NULL: none.  From any thread. */
+const void *plugin_base_of(const void *address);
 
 #endif

@@ -287,6 +287,27 @@ outbox_ask(struct outbox *outbox, const char *to, const void *data,
 }
 
 int
+outbox_pass(struct outbox *outbox, const char *to, const char *topic,
+    const void *data, size_t len, int fd,
+    void (*done)(void *arg, int error, unsigned taken), void *arg)
+{
+	const struct cluster_send given = { .size = sizeof(given),
+		.fds = { .fd = &fd, .count = 1, .mode = CLUSTER_FD_DUP } };
+	struct cluster_send how;
+	struct parcel parcel;
+	int rc = parcel_fill(&parcel, to, data, len, &given, &how);
+
+	if (rc == 0 && mail_target_is_broadcast(&parcel.target))
+		rc = -EINVAL;
+	if (rc != 0)
+		return rc;
+	parcel.letter.topic = topic;
+	return post_awaited(outbox, &parcel,
+	    &(struct sent_how){ .plugin = outbox->host->current,
+	    .done = done, .arg = arg });
+}
+
+int
 outbox_answer(struct outbox *outbox, uint64_t to, uint64_t ref,
     const void *data, size_t len, const struct cluster_fds *fds)
 {

@@ -57,6 +57,11 @@ int outbox_ask(struct outbox *outbox, const char *to, const void *data,
     size_t len, unsigned timeout_ms, cluster_answer_fn *answer, void *arg);
 int outbox_answer(struct outbox *outbox, uint64_t to, uint64_t ref,
     const void *data, size_t len, const struct cluster_fds *fds);
+/* A letter of the host's own with a descriptor, which stays open, to one worker;
+ * done is not of a plugin. */
+int outbox_pass(struct outbox *outbox, const char *to, const char *topic,
+    const void *data, size_t len, int fd,
+    void (*done)(void *arg, int error, unsigned taken), void *arg);
 size_t outbox_room(struct outbox *outbox);
 
 /* What is gathered leaves now, as far as it may. */

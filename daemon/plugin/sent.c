@@ -29,6 +29,7 @@ struct sent {
 	unsigned fd_count;
 	bool meant_known;
 	bool read;			/* a question: its answer is awaited */
+	bool excused;			/* its deadline was moved, once */
 	/* who may answer it: that process, or who serves there, "web/0" */
 	uint64_t asked_id;
 	char asked[MAIL_NAME_MAX + sizeof("/65535")];
@@ -258,6 +259,20 @@ wait_until(struct outbox *outbox, uint64_t when_ns, uint64_t now_ns)
 	event_add(&outbox->deadline_event, &time);
 }
 
+/* Where this process stood still, what ends it may have come unread: the loop runs
+ * timers first, and reads not all at once. */
+static void
+excuse(struct sent *sent, uint64_t now_ns)
+{
+	uint64_t away_ns = clock_scaled_ms(CLOCK_AWAY_MS) * NS_PER_MS;
+
+	if (sent->excused || now_ns < sent->deadline_ns + away_ns)
+		return;
+	sent->excused = true;
+	sent->deadline_ns = now_ns +
+	    clock_scaled_ms(CLOCK_EXCUSE_MS) * NS_PER_MS;
+}
+
 static void
 on_deadline(evutil_socket_t fd, short what, void *arg)
 {
@@ -272,6 +287,7 @@ on_deadline(evutil_socket_t fd, short what, void *arg)
 
 		if (!waits(sent) || sent->deadline_ns == 0)
 			continue;
+		excuse(sent, now_ns);
 		if (sent->deadline_ns <= now_ns)
 			finish(outbox, sent, -ETIMEDOUT, NULL);
 		else if (sent->deadline_ns < next_ns)

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 
 #include "common/base/clock.h"
+#include "common/base/handle.h"
 
 enum { ROW_BITS = 16 };
 
@@ -151,7 +152,7 @@ timers_add(struct timers *timers, const struct timer_plan *plan,
 		return -ENOMEM;
 	}
 	timer->plan = *plan;
-	timer->number = ++timers->number;
+	timer->number = handle_number(HANDLE_TIMER, ++timers->number);
 	timer->due_ns = now_ns + plan->ms * NS_PER_MS;
 	count(timer, 1);
 	arm(timer, now_ns);

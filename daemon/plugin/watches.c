@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "common/base/fd.h"
+#include "common/base/handle.h"
 
 enum { ROW_BITS = 16, ROWS_MAX = 1 << ROW_BITS };
 
@@ -141,7 +142,7 @@ watches_add(struct watches *watches, unsigned plugin, int fd, unsigned flags,
 	watch->own = own;
 	watch->dev = status.st_dev;
 	watch->ino = status.st_ino;
-	watch->number = ++watches->number;
+	watch->number = handle_number(HANDLE_WATCH, ++watches->number);
 	if (plugin < CONF_PLUGINS_MAX)
 		watches->of_plugin[plugin]++;
 	what |= flags & CLUSTER_WATCH_READ ? EV_READ : 0;

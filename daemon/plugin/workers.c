@@ -113,6 +113,14 @@ parse_which(const char *which, struct mail_target *target)
 	return rc;
 }
 
+bool
+workers_is_word(const char *which)
+{
+	struct mail_target target;
+
+	return parse_which(which, &target) == 0;
+}
+
 int
 workers_each(struct host *host, const char *which, cluster_each_fn *each,
     void *arg)

@@ -8,6 +8,8 @@
 #ifndef DAEMON_PLUGIN_WORKERS_H
 #define DAEMON_PLUGIN_WORKERS_H
 
+#include <stdbool.h>
+
 #include <clusterd/worker.h>
 
 #include "daemon/proto/roster.h"
@@ -21,6 +23,8 @@ struct workers {
 	const char *listen[ROSTER_LISTENS];
 };
 
+/* NULL, or a word that may be given to workers_each(). */
+bool workers_is_word(const char *which);
 /* As cluster_workers_each() and cluster_pool_info(). */
 int workers_each(struct host *host, const char *which, cluster_each_fn *each,
     void *arg);

@@ -16,7 +16,9 @@
 #include "daemon/proto/record.h"
 
 enum { CHANNEL_PROTOCOL = 1, CHANNEL_BODY_MAX = 65536,
-	GATES_MAX = 8 };	/* routes of a pool that can be shut at once */
+	GATES_MAX = 8,		/* routes of a pool that can be shut at once */
+	DRAIN_GRACE_MS = 2000 };	/* behind the end of a drain, to be scaled:
+				 * who has not left then is killed */
 
 enum channel_sender { CHANNEL_FROM_WORKER, CHANNEL_FROM_MASTER };
 /* Permanent failures before READY (POLICIES of restart): the worker's FATAL. */

@@ -62,7 +62,8 @@ struct page_gauges {
 };
 
 enum page_doing_kind { DOING_NOTHING, DOING_REQUEST, DOING_START, DOING_STOP,
-	DOING_TIMER, DOING_DRAIN, DOING_MESSAGE, DOING_CHILD, DOING_WATCH };
+	DOING_TIMER, DOING_DRAIN, DOING_MESSAGE, DOING_CHILD, DOING_WATCH,
+	DOING_STREAM, DOING_DATAGRAM };	/* these two: path is the peer */
 
 enum page_helper { HELPER_WRITTEN, HELPER_LOST };	/* lines */
 
@@ -99,7 +100,7 @@ struct page {
 	uint64_t helper[32];	/* the access log's thread: enum page_helper */
 	struct page_doing doing[PAGE_DOING];	/* [0]: now */
 	/* Number of the entry's route, under its seq: place in the pool's list
-	 * + 1; 0: not of a route. */
+	 * + 1, its filters behind its routes; 0: not of a route. */
 	uint16_t route[PAGE_DOING];
 	/* Last words of a crash: where it was.  Read after the end alone. */
 	char words[PAGE_WORDS];

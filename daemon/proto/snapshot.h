@@ -7,7 +7,7 @@
  * A sealed memfd (and a file of state_dir/snapshots): the header, then records,
  * each padded with zeros to 8 bytes.  Order: DAEMON rows · ACCOUNTs · groups of
  * PLUGIN (opener, rows, OPTIONs) · groups of POOL (opener, rows, LISTENs,
- * ROUTEs).  Rows ascend by the permanent number of keys.def, which is `key';
+ * ROUTEs, FILTERs, PAGEs).  Rows ascend by the permanent number of keys.def, which is `key';
  * one that is missing has its preset, one that is unknown is refused.
  * Equal configurations are equal bytes, but for the generation.
  */
@@ -30,6 +30,8 @@ enum snapshot_kind {
 	SNAPSHOT_PLUGIN,	/* as POOL */
 	SNAPSHOT_OPTION,	/* key: 1 for a secret; name NUL value NUL */
 	SNAPSHOT_ACCOUNT,	/* key: 0; snapshot_account */
+	SNAPSHOT_FILTER,	/* key: 0; snapshot_route */
+	SNAPSHOT_PAGE,		/* key: 0; "404,500 /FILE" NUL bytes */
 };
 
 /* A value is an int64_t, or a text with its NUL, as the row's kind says. */

@@ -120,6 +120,24 @@ board_do_nothing(struct board *board, unsigned entry)
 	__atomic_store_n(&doing->seq, seq + 1, __ATOMIC_RELEASE);
 }
 
+void
+board_keep(const struct board *board, struct board_kept *kept)
+{
+	kept->doing = board->page->doing[0];
+	kept->route = board->page->route[0];
+}
+
+void
+board_put_back(struct board *board, const struct board_kept *kept)
+{
+	board_do(board, 0, &(struct board_work){
+	    .kind = (enum page_doing_kind)kept->doing.kind,
+	    .plugin = kept->doing.plugin, .route = kept->route,
+	    .method = kept->doing.method, .since_ns = kept->doing.since_ns,
+	    .request = kept->doing.request, .path = kept->doing.path,
+	    .path_len = strnlen(kept->doing.path, PAGE_PATH) });
+}
+
 /* ---- children --------------------------------------------------------------------- */
 
 /* Says whether that is news. */

@@ -119,6 +119,14 @@ struct board_child {
 	const char *command;
 };
 
+/* What entry 0 says, kept while a callback runs inside of another. */
+struct board_kept {
+	struct page_doing doing;
+	uint16_t route;
+};
+void board_keep(const struct board *board, struct board_kept *kept);
+void board_put_back(struct board *board, const struct board_kept *kept);
+
 /*
  * A child process has begun, or what is said of it changes; it has ended.  Its
  * row, below BOARD_CHILDREN, is the caller's choice, the lowest that is free:

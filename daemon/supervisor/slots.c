@@ -575,6 +575,13 @@ slots_has_process(const struct memo_worker *row)
 }
 
 int
+slots_is_awaited(const struct memo_worker *row)
+{
+	return slots_has_process(row) && row->state != WS_READY &&
+	    row->deadline_ns != 0;
+}
+
+int
 slots_is_lost(const struct memo_worker *row)
 {
 	/* A SPAWN that was not answered is asked again. */

@@ -100,6 +100,8 @@ void slots_follow(struct supervisor *s);
 uint32_t slots_implied_actions(const struct memo_worker *row);
 /* True if there should be a process behind it; STARTING: or will be. */
 int slots_has_process(const struct memo_worker *row);
+/* True if it is to do something (start, leave, die) until its deadline. */
+int slots_is_awaited(const struct memo_worker *row);
 /* True if that is over when the keeper knows of no process of its id. */
 int slots_is_lost(const struct memo_worker *row);
 

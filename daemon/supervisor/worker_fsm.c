@@ -11,6 +11,7 @@
 
 #include "common/base/check.h"
 #include "common/base/clock.h"
+#include "daemon/proto/messages.h"
 
 #define GO(to, act)	{ EDGE_GO, WS_##to, act }
 #define IGNORE		{ EDGE_IGNORE, 0, 0 }
@@ -198,8 +199,11 @@ static const struct worker_edge edges[WS__COUNT][WE__COUNT] = {
 	},
 };
 
-/* Fixed times of the ladder and of a drain's grace, before scaling. */
-enum { K1_MS = 2000, CORE_MS = 10000, CORE_LOOK_MS = 250, K2_MS = 5000, DRAIN_GRACE_MS = 2000, HELD_MS = 60000 };
+/* Fixed times of the ladder, before scaling. */
+enum {
+	K1_MS = 2000, CORE_MS = 10000, CORE_LOOK_MS = 250, K2_MS = 5000,
+	HELD_MS = 60000,
+};
 
 const struct worker_edge *
 worker_edge(unsigned state, unsigned event)
@@ -282,6 +286,24 @@ ladder_step(const struct memo_worker *row, enum worker_event event)
 	return 1;
 }
 
+/* The deadline may be behind D + grace (worker_excuse): it is set anew where D
+ * changes alone. */
+static void
+enter_drain(struct memo_worker *row, enum worker_event event, int same,
+    const struct step_input *input)
+{
+	uint64_t drain_ns = input->drain_ns;
+
+	if (same && event != WE_DRAIN)
+		return;
+	if (same)
+		drain_ns = earlier(row->drain_ns, drain_ns);
+	if (same && drain_ns == row->drain_ns)
+		return;
+	row->drain_ns = drain_ns;
+	row->deadline_ns = drain_deadline(drain_ns);
+}
+
 static void
 enter(struct memo_worker *row, enum worker_event event, uint8_t to,
     const struct step_input *input)
@@ -303,12 +325,7 @@ enter(struct memo_worker *row, enum worker_event event, uint8_t to,
 		}
 		break;
 	case WS_DRAINING:
-		if (!same)
-			row->drain_ns = input->drain_ns;
-		else if (event == WE_DRAIN)
-			row->drain_ns = earlier(row->drain_ns,
-			    input->drain_ns);
-		row->deadline_ns = drain_deadline(row->drain_ns);
+		enter_drain(row, event, same, input);
 		break;
 	case WS_STOPPING:
 		if (!same)
@@ -371,4 +388,27 @@ worker_await_core(struct memo_worker *row, uint64_t now_ns)
 		return 0;
 	row->deadline_ns = look < last ? look : last;
 	return 1;
+}
+
+void
+worker_excuse(struct memo_worker *row, uint64_t from_ns, uint64_t now_ns)
+{
+	if (from_ns < row->since_ns)
+		from_ns = row->since_ns;
+	if (row->deadline_ns == 0 || from_ns >= now_ns)
+		return;
+	row->deadline_ns += now_ns - from_ns;
+	/* a core's time counts from there */
+	if (row->state == WS_KILLING && row->ladder == 1)
+		row->since_ns += now_ns - from_ns;
+}
+
+void
+worker_spare(struct memo_worker *row, uint64_t now_ns)
+{
+	uint64_t least = now_ns + clock_scaled_ms(2 * CLOCK_EXCUSE_MS) *
+	    NS_PER_MS;
+
+	if (row->deadline_ns != 0 && row->deadline_ns < least)
+		row->deadline_ns = least;
 }

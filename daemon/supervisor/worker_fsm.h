@@ -82,6 +82,18 @@ struct step_result worker_step(struct memo_worker *row,
  */
 int worker_await_core(struct memo_worker *row, uint64_t now_ns);
 
+/*
+ * The master did nothing from from_ns to now_ns, as it stood still: what it
+ * waits for has that time again.  Nothing is granted for what it was not in
+ * this state yet.
+ */
+void worker_excuse(struct memo_worker *row, uint64_t from_ns,
+    uint64_t now_ns);
+
+/* A master has just begun and knows nothing of that: no deadline is nearer than
+ * what a worker excuses itself for, twice. */
+void worker_spare(struct memo_worker *row, uint64_t now_ns);
+
 /* The cell of the table, for the test that walks it. */
 const struct worker_edge *worker_edge(unsigned state, unsigned event);
 

@@ -20,10 +20,11 @@
 #include "common/base/clock.h"
 #include "common/base/failpoint.h"
 #include "common/base/fd.h"
+#include "daemon/worker/clients.h"
 #include "daemon/worker/worker.h"
 
 enum {
-	A_TURN = 16,			/* connections taken in one turn */
+	A_TURN = 16,			/* connections accepted in one turn */
 	RETRY_MIN_MS = 100, RETRY_MAX_MS = 1000, SAY_AGAIN_MS = 10000,
 	PATIENCE_MS = 1000,		/* with one descriptor left */
 };
@@ -34,14 +35,13 @@ enum {
 static bool
 has_room(struct worker *worker)
 {
-	const struct http *http = &worker->host.http;
-	int64_t max = http->config.max_connections;
+	int64_t max = clients_max(worker), count = clients_count(worker);
 
-	if ((int64_t)http->connections >= max)
+	if (count >= max)
 		worker->full = true;
-	else if ((int64_t)http->connections * 10 <= max * 9)
+	else if (count * 10 <= max * 9)
 		worker->full = false;
-	return !worker->full || http_may_make_room(http);
+	return !worker->full || clients_may_make_room(worker);
 }
 
 /* As many as there may be; is there one at least? */
@@ -49,7 +49,7 @@ static bool
 hold_spares(struct worker *worker)
 {
 	while (worker->spare_count < WORKER_SPARES) {
-		int fd = fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 0);
+		int fd = fcntl(worker->null_fd, F_DUPFD_CLOEXEC, 0);
 
 		if (fd < 0 && errno == EBADF)	/* a plugin closed it */
 			fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
@@ -60,10 +60,29 @@ hold_spares(struct worker *worker)
 	return worker->spare_count > 0;
 }
 
+/* The number of a connection that ends is kept here: others are asked for only when
+ * there are fewer than there should be. */
+static bool
+has_spares(struct worker *worker)
+{
+	return worker->spare_count >= WORKER_SPARES_LEAST || hold_spares(worker);
+}
+
+/* One call closes it and keeps its number. */
+void
+accept_close(struct worker *worker, int fd)
+{
+	if (worker->spare_count == WORKER_SPARES ||
+	    dup3(worker->null_fd, fd, O_CLOEXEC) < 0)
+		close(fd);
+	else
+		worker->spares[worker->spare_count++] = fd;
+}
+
 void
 accept_let_go(struct worker *worker)
 {
-	if (hold_spares(worker))
+	if (has_spares(worker))
 		fd_close(&worker->spares[--worker->spare_count]);
 }
 
@@ -80,13 +99,15 @@ has_number(struct worker *worker)
 {
 	uint64_t now = clock_now_ns();
 
-	if (!hold_spares(worker))
+	if (!has_spares(worker))
 		return false;
 	if (worker->spare_count > 1)
 		worker->scarce_since_ns = 0;
 	else if (worker->scarce_since_ns == 0)
 		worker->scarce_since_ns = now;
-	return worker->scarce_since_ns == 0 || now - worker->scarce_since_ns >=
+	if (worker->scarce_since_ns == 0)
+		return true;
+	return clients_can_be_told(worker) && now - worker->scarce_since_ns >=
 	    clock_scaled_ms(PATIENCE_MS) * NS_PER_MS;
 }
 
@@ -94,19 +115,25 @@ has_number(struct worker *worker)
 static bool
 is_premature(const struct worker *worker, int fd)
 {
-	const struct http *http = &worker->host.http;
 	struct pollfd one = { .fd = fd, .events = POLLIN };
 
-	return http_is_full(http) && http_may_make_room(http) &&
+	return clients_are_full(worker) && clients_may_make_room(worker) &&
 	    poll(&one, 1, 0) == 0;
 }
 
-/* May one be taken now?  Then a number is free for it. */
+/* May one be taken now? */
+static bool
+may_take(struct worker *worker)
+{
+	return has_room(worker) && clients_make_room(worker) &&
+	    has_number(worker);
+}
+
+/* Then a number is free for it. */
 static bool
 prepare(struct worker *worker)
 {
-	if (!has_room(worker) || !http_make_room(&worker->host.http) ||
-	    !has_number(worker))
+	if (!may_take(worker))
 		return false;
 	fd_close(&worker->spares[--worker->spare_count]);
 	return true;
@@ -115,11 +142,11 @@ prepare(struct worker *worker)
 static void
 take(struct worker *worker, int fd, const struct connection_passed *passed)
 {
-	bool scarce = !hold_spares(worker);
+	bool scarce = !has_spares(worker);
 
 	if (scarce)
 		board_add(&worker->board, METRIC_ACCEPT_ERRORS, 1);
-	http_take(&worker->host.http, fd, passed, scarce);
+	clients_take(worker, fd, passed, scarce);
 }
 
 /* ---- passed by the master ----------------------------------------------------------- */
@@ -170,9 +197,8 @@ on_connections(evutil_socket_t fd, short what, void *arg)
 
 	(void)fd;
 	(void)what;
-	for (int i = 0; i < A_TURN; i++)
-		if (!take_one(worker))
-			break;
+	/* one a wake-up: to find the queue empty costs more than to be woken */
+	(void)take_one(worker);
 }
 
 bool
@@ -263,12 +289,19 @@ accept_one(struct worker *worker, struct listener *listener)
 
 	if (is_premature(worker, listener->fd))
 		return false;
-	if (!prepare(worker)) {
+	if (!may_take(worker)) {
 		disarm_all(worker);
 		return false;
 	}
 	fd = accept4(listener->fd, (struct sockaddr *)&from, &len,
 	    SOCK_NONBLOCK | SOCK_CLOEXEC);
+	if (fd < 0 && errno == EMFILE && worker->spare_count > 0) {
+		/* no connection is lost by asking first */
+		fd_close(&worker->spares[--worker->spare_count]);
+		len = sizeof(from);
+		fd = accept4(listener->fd, (struct sockaddr *)&from, &len,
+		    SOCK_NONBLOCK | SOCK_CLOEXEC);
+	}
 	if (fd >= 0) {
 		worker->retry_ms = 0;
 		board_add(&worker->board, METRIC_ACCEPTED, 1);
@@ -305,6 +338,11 @@ on_listener(evutil_socket_t fd, short what, void *arg)
 
 	(void)fd;
 	(void)what;
+	if (clients_are_datagrams(worker)) {
+		if (!clients_read_socket(worker, listener->id))
+			disarm(listener);	/* till it is healed */
+		return;
+	}
 	for (int i = 0; i < turn; i++)
 		if (!accept_one(worker, listener))
 			break;
@@ -332,7 +370,9 @@ is_due(const struct worker *worker, const struct listener *listener)
 void
 accept_update(struct worker *worker)
 {
-	bool room = has_room(worker), number = has_number(worker);
+	bool room = has_room(worker);
+	/* a datagram needs none */
+	bool number = clients_are_datagrams(worker) || has_number(worker);
 	bool take = room && !worker->keeper_lost && number &&
 	    (worker->phase == PHASE_SERVE || worker->phase == PHASE_DRAIN);
 
@@ -393,7 +433,8 @@ accept_add(struct worker *worker, uint32_t id, int fd)
 
 		if (listener->fd >= 0)
 			continue;
-		if (fstat(fd, &status) != 0 || !S_ISSOCK(status.st_mode))
+		if (fstat(fd, &status) != 0 || !S_ISSOCK(status.st_mode) ||
+		    clients_add_socket(worker, id, fd) != 0)
 			return -1;
 		listener->id = id;
 		listener->fd = fd;
@@ -414,6 +455,7 @@ accept_drop(struct worker *worker, uint32_t id)
 	if (listener == NULL)
 		return;
 	disarm(listener);
+	clients_drop_socket(worker, id);
 	fd_close(&listener->fd);
 }
 
@@ -444,5 +486,8 @@ accept_init(struct worker *worker)
 	    WORKER_FD_CONNECTIONS, EV_READ | EV_PERSIST, on_connections,
 	    worker);
 	evtimer_assign(&worker->retry_event, worker->base, on_retry, worker);
+	/* not 0 itself: where a plugin closes that, it is a client the next moment */
+	worker->null_fd = fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC,
+	    WORKER_FD_LISTENERS);
 	hold_spares(worker);
 }

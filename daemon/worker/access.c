@@ -10,7 +10,8 @@
 
 #include "common/base/clock.h"
 #include "common/base/errmsg.h"
-#include "daemon/http/conn.h"
+#include "daemon/http/client.h"
+#include "daemon/http/said.h"
 #include "daemon/worker/worker.h"
 
 enum {
@@ -85,6 +86,10 @@ access_init(struct worker *worker, struct errmsg *err)
 		.pool = text(pool->name), .worker_id = worker->id,
 		.pid = getpid(), .header = header_of,
 	};
+	access->has_id = access_format_has(&access->format,
+	    ACCESS_REQUEST_ID);
+	access->has_trace = access_format_has(&access->format,
+	    ACCESS_TRACE_ID);
 	access->sample = pool->access_log_sample;
 	access->line_max = ACCESS_LINE_PIPE;
 	access->time.second = -1;
@@ -134,19 +139,19 @@ put_byte(char *at, unsigned byte)
 
 /* IPv4 by hand: inet_ntop() is slower than the rest of the line. */
 static struct access_text
-peer_of(struct access *access, const struct conn *conn)
+peer_of(struct access *access, const struct client *client)
 {
 	char *at = access->address;
 
-	if (conn->family == AF_UNIX)
+	if (client->family == AF_UNIX)
 		return text("unix:");
-	if (conn->family == AF_INET6)
-		return text(inet_ntop(AF_INET6, conn->address, at,
+	if (client->family == AF_INET6)
+		return text(inet_ntop(AF_INET6, client->address, at,
 		    sizeof(access->address)));
-	if (conn->family != AF_INET)
+	if (client->family != AF_INET)
 		return text(NULL);
 	for (int i = 0; i < 4; i++) {
-		at = put_byte(at, conn->address[i]);
+		at = put_byte(at, client->address[i]);
 		*at++ = '.';
 	}
 	return (struct access_text){ access->address,
@@ -216,13 +221,40 @@ fill_route(struct access_entry *entry, const struct worker *worker,
     const struct conn *conn)
 {
 	const struct conf_pool *pool = worker->pool;
-	const struct conf_route *route;
+	const struct conf_route *route = conf_pool_route(pool, conn->route);
 
-	if (conn->route == 0 || conn->route > pool->route_count)
+	if (route == NULL)
 		return;
-	route = &pool->routes[conn->route - 1];
 	entry->route = text(route->pattern);
 	entry->plugin = text(worker->conf->plugins[route->plugin].name);
+}
+
+/* Nobody pays for them but who asks. */
+static void
+fill_ids(struct access_entry *entry, const struct access *access,
+    struct conn *conn)
+{
+	const struct said_trace *trace;
+
+	if (access->has_id)
+		entry->request_id = text(said_request_id(conn));
+	if (!access->has_trace || (trace = said_trace(conn)) == NULL)
+		return;
+	entry->trace_id = (struct access_text){ trace->trace.trace_id,
+	    TRACE_ID };
+}
+
+/* As it was before fill_target(): filters may still ask for the path. */
+static void
+hide_query(struct exchange *exchange)
+{
+	struct access_text whole = slice_of(exchange,
+	    head_path(&exchange->head));
+	char *query;
+
+	if (exchange->path != NULL && whole.at != NULL &&
+	    (query = memchr(whole.at, '?', whole.len)) != NULL)
+		*query = '\0';
 }
 
 static size_t
@@ -232,10 +264,13 @@ make_line(struct worker *worker, struct conn *conn, uint64_t now_ns, bool cut)
 	struct exchange *exchange = conn->exchange;
 	uint64_t wall_ns = now_ns + access->wall_offset_ns;
 	struct access_entry entry = access->same;
+	struct client client;
+	size_t size;
 
+	client_of(conn, &client);
 	entry.wall_ms = wall_ns / NS_PER_MS;
-	entry.remote_addr = peer_of(access, conn);
-	entry.remote_port = conn->port;
+	entry.remote_addr = peer_of(access, &client);
+	entry.remote_port = client.port;
 	entry.request = conn->request;
 	entry.status = exchange->status != 0 ? exchange->status : CLIENT_GONE;
 	entry.bytes = exchange->body_bytes;
@@ -245,8 +280,11 @@ make_line(struct worker *worker, struct conn *conn, uint64_t now_ns, bool cut)
 	access_time_set(&access->time, (time_t)(wall_ns / NS_PER_S));
 	fill_head(&entry, exchange);
 	fill_route(&entry, worker, conn);
-	return access_line_make(&access->format, &entry, access->line,
+	fill_ids(&entry, access, conn);
+	size = access_line_make(&access->format, &entry, access->line,
 	    access->line_max);
+	hide_query(exchange);
+	return size;
 }
 
 /* One of so many; what went wrong is always told. */

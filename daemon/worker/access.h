@@ -16,6 +16,7 @@ struct worker;
 
 struct access {
 	bool running;			/* there is a thread */
+	bool has_id, has_trace;		/* what the format asks for */
 	struct access_format format;
 	struct access_time time;
 	int64_t sample;			/* of so many requests one */

@@ -202,7 +202,7 @@ put_request(struct line *line, const struct access_entry *entry)
 }
 
 static void
-put_request_id(struct line *line, const struct access_entry *entry)
+put_request_number(struct line *line, const struct access_entry *entry)
 {
 	if (line->json)
 		put_byte(line, '"');
@@ -307,7 +307,9 @@ static const struct {
 	[ACCESS_BYTES] = { .put = put_bytes },
 	[ACCESS_REQUEST_TIME] = { .put = put_request_time },
 	[ACCESS_REQUEST_US] = { .put = put_request_us },
-	[ACCESS_REQUEST_ID] = { .put = put_request_id },
+	[ACCESS_REQUEST_ID] = { .ours = AT(request_id) },
+	[ACCESS_TRACE_ID] = { .ours = AT(trace_id) },
+	[ACCESS_REQUEST_NUMBER] = { .put = put_request_number },
 	[ACCESS_CUT] = { .put = put_cut },
 	[ACCESS_WORKER] = { .ours = AT(worker) },
 	[ACCESS_PID] = { .put = put_pid },

@@ -40,6 +40,7 @@ struct access_entry {
 	/* ours, or of harmless bytes alone: written as they are */
 	struct access_text remote_addr, method, protocol;
 	struct access_text worker, pool, plugin;
+	struct access_text request_id, trace_id;
 	/* a client's, or of any bytes */
 	struct access_text uri, path, query, host, route;
 	/* of what is no request: in place of method, uri and protocol */

@@ -14,6 +14,7 @@
 
 #include "common/base/clock.h"
 #include "daemon/scoreboard/read.h"
+#include "daemon/worker/clients.h"
 #include "daemon/worker/worker.h"
 
 enum {
@@ -116,8 +117,8 @@ beat_now(struct worker *worker)
 	board_wake(&worker->board, now_ns);
 	board_beat(&worker->board, now_ns, worker->loops);
 	worker->loops = 0;
-	if (worker->host.http.table != NULL)
-		http_tick(&worker->host.http, now_ns);
+	clients_tick(worker, now_ns);
+	lines_tick();
 	if (worker->beats++ % FDS_EVERY == 0)
 		WORD_SET(worker->board.page->gauges.fds, count_fds());
 }

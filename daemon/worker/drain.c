@@ -16,10 +16,14 @@
 #include "common/base/forked.h"
 #include "daemon/child/session.h"
 #include "daemon/plugin/children.h"
+#include "daemon/worker/clients.h"
 #include "daemon/worker/crash.h"
 #include "daemon/worker/worker.h"
 
-enum { PERSON_MS = 1000, FINISH_MS = 1000 };
+enum {
+	PERSON_MS = 1000, FINISH_MS = 1000,
+	LAST_MS = 250,			/* of an orphan's grace: to tidy up */
+};
 
 static int term_fd = -1;		/* SIGTERM came, for the loop */
 static unsigned orphan_s = 5;
@@ -30,8 +34,7 @@ drain_stop(struct worker *worker)
 	worker->phase = PHASE_STOP;
 	self_set_state(&worker->host, CLUSTER_STATE_STOPPING);
 	accept_update(worker);
-	if (worker->host.http.table != NULL)
-		worker->aborted += http_abort_all(&worker->host.http);
+	worker->aborted += clients_abort_all(worker);
 	host_stop(&worker->host);
 	if (worker->keeper_lost)
 		session_end_others();
@@ -65,7 +68,7 @@ drain_exit(struct worker *worker, const char *plugin, const char *reason)
 static _Noreturn void
 finish(struct worker *worker)
 {
-	worker->aborted += http_abort_all(&worker->host.http);
+	worker->aborted += clients_abort_all(worker);
 	if (worker->aborted > 0)
 		lines_say(LL_WARNING, "%u connections cut at the end of the drain",
 		    worker->aborted);
@@ -73,6 +76,13 @@ finish(struct worker *worker)
 	talk_say_drained(worker);
 	(void)FP("worker.drained");
 	drain_stop(worker);
+}
+
+static uint64_t
+end_of_drain(const struct worker *worker)
+{
+	return worker->drain_deadline_ns > worker->drain_excused_ns ?
+	    worker->drain_deadline_ns : worker->drain_excused_ns;
 }
 
 static void
@@ -83,22 +93,37 @@ arm_deadline(struct worker *worker)
 
 	if (worker->drain_deadline_ns == 0)
 		return;
-	if (worker->drain_deadline_ns > now_ns)
-		left_us = (worker->drain_deadline_ns - now_ns) / 1000 + 1;
+	if (end_of_drain(worker) > now_ns)
+		left_us = (end_of_drain(worker) - now_ns) / 1000 + 1;
 	time.tv_sec = (time_t)(left_us / 1000000);
 	time.tv_usec = (suseconds_t)(left_us % 1000000);
 	event_add(&worker->drain_event, &time);
+}
+
+/* A request may have come to a connection meanwhile, and is served yet.  Once; the
+ * master was away with us, or ends us as it has said. */
+static bool
+excuse(struct worker *worker, uint64_t now_ns)
+{
+	if (worker->drain_excused_ns > 0 || clients_count(worker) == 0 ||
+	    worker->keeper_lost || now_ns - worker->drain_deadline_ns <
+	    clock_scaled_ms(CLOCK_AWAY_MS) * NS_PER_MS)
+		return false;
+	worker->drain_excused_ns = now_ns +
+	    clock_scaled_ms(CLOCK_EXCUSE_MS) * NS_PER_MS;
+	return true;
 }
 
 static void
 on_deadline(evutil_socket_t fd, short what, void *arg)
 {
 	struct worker *worker = arg;
+	uint64_t now_ns = clock_now_ns();
 
 	(void)fd;
 	(void)what;
 	/* the clock of the loop moves in steps, and may be ahead */
-	if (clock_now_ns() < worker->drain_deadline_ns)
+	if (now_ns < end_of_drain(worker) || excuse(worker, now_ns))
 		arm_deadline(worker);
 	else
 		finish(worker);
@@ -119,7 +144,7 @@ drain_begin(struct worker *worker, uint64_t deadline_ns)
 	worker->phase = PHASE_DRAIN;
 	self_set_state(&worker->host, CLUSTER_STATE_DRAINING);
 	accept_update(worker);
-	http_drain(&worker->host.http);
+	clients_drain(worker);
 	host_drain(&worker->host);
 	/* looked at from the loop: a callback may be above us */
 	event_active(&worker->beat_event, EV_TIMEOUT, 0);
@@ -129,7 +154,7 @@ void
 drain_check(struct worker *worker)
 {
 	if (worker->phase != PHASE_DRAIN ||
-	    worker->host.http.connections > 0 ||
+	    clients_count(worker) > 0 ||
 	    host_count_holds(&worker->host) > 0 ||
 	    host_awaits_children(&worker->host) ||
 	    (!worker->keeper_lost && !accept_is_queue_empty(worker)))
@@ -179,8 +204,9 @@ drain_keeper_lost(struct worker *worker)
 	event_del(&worker->lifeline_event);
 	event_del(&worker->channel_event);
 	event_del(&worker->channel_write_event);
-	drain_begin(worker, clock_now_ns() +
-	    (uint64_t)worker->conf->daemon.orphan_grace_ms * NS_PER_MS);
+	/* an open request must not keep us until the alarm */
+	drain_begin(worker, clock_now_ns() + NS_PER_MS *
+	    ((uint64_t)worker->conf->daemon.orphan_grace_ms - LAST_MS));
 	accept_update(worker);
 }
 

@@ -4,6 +4,7 @@
 /*
  * lines.c: log lines of the worker and its plugins, as frames on the log pipe.
  * A full pipe drops the line and counts it: a slow reader never holds a client.
+ * Plugins say theirs from any thread; the board is written by one.
  */
 #include <errno.h>
 #include <stdarg.h>
@@ -11,10 +12,12 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "daemon/plugin/api.h"
 #include "daemon/proto/log_frame.h"
 #include "daemon/worker/worker.h"
 
 static struct worker *writer;
+static uint64_t dropped;		/* by other threads, since the last beat */
 
 static void
 write_frame(int level, const char *text, size_t len)
@@ -35,14 +38,27 @@ write_frame(int level, const char *text, size_t len)
 	do {
 		n = write(WORKER_FD_LOG, out.bytes, sizeof(out.frame) + len);
 	} while (n < 0 && errno == EINTR);
-	if (n < 0)
+	if (n >= 0)
+		return;
+	if (api_in_loop)
 		board_add(&writer->board, METRIC_LINES_DROPPED, 1);
+	else
+		__atomic_add_fetch(&dropped, 1, __ATOMIC_RELAXED);
 }
 
 void
 lines_init(struct worker *worker)
 {
 	writer = worker;
+}
+
+void
+lines_tick(void)
+{
+	uint64_t count = __atomic_exchange_n(&dropped, 0, __ATOMIC_RELAXED);
+
+	if (count > 0)
+		board_add(&writer->board, METRIC_LINES_DROPPED, count);
 }
 
 void

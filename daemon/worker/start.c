@@ -22,6 +22,8 @@
 #include "common/base/parse.h"
 #include "common/base/signals.h"
 #include "common/table/grants.h"
+#include "daemon/http/pages.h"
+#include "daemon/worker/clients.h"
 #include "daemon/worker/crash.h"
 #include "daemon/worker/guard.h"
 #include "daemon/worker/image.h"
@@ -260,12 +262,14 @@ plugin_disconnect(const char *plugin, const char *reason)
 /* Somebody may wait for room, or for the last one.  From the loop: callbacks
  * of that connection are above us. */
 static void
-connection_closed(void)
+connection_closed(int fd)
 {
 	struct worker *worker = &the_worker;
 
+	if (fd >= 0)
+		accept_close(worker, fd);
 	if (worker->full || worker->scarce_since_ns != 0 || (worker->phase == PHASE_DRAIN &&
-	    worker->host.http.connections == 0))
+	    clients_count(worker) == 0))
 		event_active(&worker->beat_event, EV_TIMEOUT, 0);
 }
 
@@ -365,6 +369,25 @@ module_of(const char *path)
 	return NULL;
 }
 
+/* Whom all connections or datagrams go to: a module may have been exchanged. */
+static void
+check_plugin(struct worker *worker)
+{
+	const struct conf_pool *pool = worker->pool;
+	const struct plugin *plugin;
+	const char *lacks;
+	char text[64];
+
+	if (pool->route_count != 1)
+		give_up(worker, FATAL_CONFIG, "", "not one route");
+	plugin = &worker->host.plugins[pool->routes[0].plugin];
+	lacks = plugin_lacks(plugin, pool->protocol);
+	if (lacks == NULL)
+		return;
+	snprintf(text, sizeof(text), "has no %s", lacks);
+	give_up(worker, FATAL_ABI, plugin->instance, text);
+}
+
 static void
 open_plugins(struct worker *worker)
 {
@@ -380,11 +403,20 @@ open_plugins(struct worker *worker)
 		open_plugin(worker, &host->plugins[i], &conf->plugins[i]);
 		host->plugin_count++;
 	}
+	if (worker->pool->protocol != PROTOCOL_HTTP) {
+		check_plugin(worker);
+		return;
+	}
 	for (size_t i = 0; i < worker->pool->route_count; i++)
 		if (routes_add(&host->routes, worker->pool->routes[i].pattern,
 		    worker->pool->routes[i].plugin, &err) != 0)
 			give_up(worker, FATAL_CONFIG, "", err.text);
-	routes_sort(&host->routes);
+	if (routes_sort(&host->routes) != 0)
+		die("routes");
+	for (size_t i = 0; i < worker->pool->filter_count; i++)
+		if (routes_add(&host->filters, worker->pool->filters[i].pattern,
+		    worker->pool->filters[i].plugin, &err) != 0)
+			give_up(worker, FATAL_CONFIG, "", err.text);
 }
 
 static void
@@ -401,10 +433,31 @@ start_plugins(struct worker *worker)
 	give_up(worker, host->fatal, host->plugins[failed].instance, text);
 }
 
-static void
-make_http_config(const struct conf_pool *pool, const struct conf *conf,
-    struct http_config *config)
+/* NULL: the pool has none. */
+static const struct pages *
+make_pages(const struct conf_pool *pool)
 {
+	static struct pages pages;
+
+	for (size_t i = 0; i < pool->page_count; i++) {
+		const struct conf_page *page = &pool->pages[i];
+		const char *at = page->text;
+		int status, file = pages_add(&pages, &(struct page_file){
+		    .type = conf_page_type(conf_page_path(page)),
+		    .data = page->data, .len = page->len });
+
+		while ((status = conf_page_status(&at)) != 0)
+			pages_set(&pages, status, file);
+	}
+	return pool->page_count == 0 ? NULL : &pages;
+}
+
+static void
+make_http_config(struct worker *worker, struct http_config *config)
+{
+	const struct conf_pool *pool = worker->pool;
+	struct errmsg err;
+
 	*config = (struct http_config){
 		.head = {
 			.head_size = (uint32_t)pool->max_header_size,
@@ -412,6 +465,7 @@ make_http_config(const struct conf_pool *pool, const struct conf *conf,
 			.fields = (uint32_t)pool->max_headers,
 		},
 		.max_body = pool->max_body_size,
+		.body_buffer = pool->body_buffer,
 		.max_connections = pool->max_connections,
 		.max_pipeline = pool->max_pipeline,
 		.min_rate = pool->min_rate,
@@ -420,8 +474,13 @@ make_http_config(const struct conf_pool *pool, const struct conf *conf,
 		.send_ms = pool->send_timeout_ms,
 		.idle_ms = pool->idle_timeout_ms,
 		.request_ms = pool->request_timeout_ms,
-		.record_query = conf->daemon.record_query != 0,
+		.record_query = worker->conf->daemon.record_query != 0,
+		.proxy_protocol = pool->proxy_protocol == PROXY_PROTOCOL_ON,
+		.pages = make_pages(pool),
 	};
+	if (networks_parse(&config->trusted, pool->trusted_proxies,
+	    &err) != 0)
+		give_up(worker, FATAL_CONFIG, "", err.text);
 }
 
 /* ---- listeners --------------------------------------------------------------------------------- */
@@ -432,6 +491,8 @@ check_listener(struct worker *worker, int fd)
 	int listening = 0;
 	socklen_t len = sizeof(listening);
 
+	if (clients_are_datagrams(worker))
+		return;
 	if (getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listening, &len) != 0)
 		give_up(worker, FATAL_BIND, "", "a listener is no socket");
 	if (!listening)
@@ -481,8 +542,10 @@ init_loop(struct worker *worker)
 	worker->host.roster = &worker->master_page->roster;
 	self_init(&worker->host, worker->name);
 	worker->host.children.limit = (uint32_t)worker->pool->max_children;
-	make_http_config(worker->pool, worker->conf, &config);
-	if (host_init_http(&worker->host, &config) != 0)
+	make_http_config(worker, &config);
+	if ((worker->pool->protocol == PROTOCOL_HTTP &&
+	    host_init_http(&worker->host, &config) != 0) ||
+	    clients_init(worker) != 0)
 		die("connections");
 	if (access_init(worker, &err) != 0)
 		give_up(worker, FATAL_CONFIG, "", err.text);

@@ -60,12 +60,13 @@ talk_finish(struct worker *worker, unsigned ms)
 	const struct outbox *outbox = &worker->host.outbox;
 	uint64_t end_ns = clock_now_ns() + ms * NS_PER_MS, now_ns;
 
-	while ((now_ns = clock_now_ns()) < end_ns) {
+	for (;;) {			/* once, however late it is */
 		int rc = channel_flush(&worker->channel, NULL);
 
 		outbox_flush(&worker->host.outbox);
 		if (rc == ERR_SYSTEM || (outbox->filled == 0 &&
-		    worker->channel.first == NULL))
+		    worker->channel.first == NULL) ||
+		    (now_ns = clock_now_ns()) >= end_ns)
 			return;
 		/* room in the channel is all that is lacking, or time is */
 		poll(&channel, rc == CHANNEL_WAIT && outbox->filled == 0,

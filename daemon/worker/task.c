@@ -19,6 +19,7 @@
 #include "common/base/log.h"
 #include "daemon/child/packet.h"
 #include "daemon/child/peer.h"
+#include "daemon/plugin/api.h"
 #include "daemon/plugin/child_task.h"
 #include "daemon/plugin/host.h"
 #include "daemon/plugin/parcel.h"
@@ -167,10 +168,12 @@ task_send(const char *to, const void *data, size_t len,
 	bool is_parent = to != NULL && strcmp(to, TASK_PARENT) == 0;
 	struct cluster_send how;
 	struct parcel parcel;
-	int rc = is_parent ?
-	    parcel_fill_child(&parcel, data, len, given, &how) :
-	    parcel_fill(&parcel, to, data, len, given, &how);
+	int rc;
 
+	if (api_is_elsewhere("send"))
+		return -EPERM;
+	rc = is_parent ? parcel_fill_child(&parcel, data, len, given, &how) :
+	    parcel_fill(&parcel, to, data, len, given, &how);
 	if (rc != 0)
 		return rc;
 	if (how.done != NULL)		/* nobody would call it */
@@ -193,13 +196,6 @@ say(int level, const char *plugin, const char *text)
 	    "", text);
 }
 
-static void
-refuse_disconnect(const char *plugin, const char *reason)
-{
-	(void)reason;
-	say(LL_WARNING, plugin, "a task is not replaced");
-}
-
 static _Noreturn void
 leave(int status)
 {
@@ -220,9 +216,16 @@ ignore(void)
 {
 }
 
+static void
+close_it(int fd)
+{
+	if (fd >= 0)
+		close(fd);
+}
+
 static const struct host_ops task_ops = {
-	.log = say, .disconnect = refuse_disconnect, .exit = leave_for,
-	.closed = ignore, .waits = ignore, .ready = ignore,
+	.log = say, .exit = leave_for, .closed = close_it, .waits = ignore,
+	.ready = ignore,
 };
 
 /* Of a worker without requests, children and channel: what needs these is
@@ -256,6 +259,7 @@ fill_host(struct task *task)
 	host->generation = task->conf->generation;
 	host->handler_ms = pool->handler_timeout_ms;
 	host->may_block = true;
+	host->no_loop = true;
 	host->children.limit = (uint32_t)pool->max_children;
 	host->children.shut = true;	/* but for those that are waited for */
 	self_init(host, task->worker);

@@ -27,7 +27,8 @@
 
 enum {
 	WORKER_LISTENERS_MAX = KEEPER_SPAWN_LISTENERS,
-	WORKER_SPARES = 8,		/* descriptors kept for bad times */
+	WORKER_SPARES = 12,		/* descriptors kept for bad times, */
+	WORKER_SPARES_LEAST = 8,	/* and never fewer while there are others */
 };
 
 struct listener {
@@ -67,6 +68,7 @@ struct worker {
 	/* taking connections */
 	struct event connections_event;
 	bool taking;			/* connections_event is added */
+	int null_fd;			/* what they are copies of */
 	int spares[WORKER_SPARES];
 	unsigned spare_count;
 	uint64_t scarce_since_ns;	/* only one of them is left; 0: more */
@@ -84,6 +86,7 @@ struct worker {
 
 	enum worker_phase phase;
 	uint64_t drain_deadline_ns;	/* 0: none */
+	uint64_t drain_excused_ns;	/* and not before, as we stood still; 0 */
 	unsigned aborted;
 	bool keeper_lost;
 	bool leaving;			/* LEAVING was said */
@@ -111,6 +114,8 @@ void accept_forget_wants(struct worker *worker);
  * that are kept for such times goes, before; after, it is taken again. */
 void accept_let_go(struct worker *worker);
 void accept_hold(struct worker *worker);
+/* The end of a connection: its number is kept where one is wanted. */
+void accept_close(struct worker *worker, int fd);
 /* Arm and disarm what should be, now. */
 void accept_update(struct worker *worker);
 unsigned accept_count_armed(const struct worker *worker);
@@ -183,6 +188,8 @@ void stdio_reopen(struct worker *worker, int number, int fd);
 /* ---- lines.c: the log pipe ---- */
 
 void lines_init(struct worker *worker);
+/* Counts what other threads had to drop. */
+void lines_tick(void);
 /* Of a plugin ("" is the worker's own); escaped by the reader. */
 void lines_add(int level, const char *plugin, const char *text);
 void lines_say(enum log_level level, const char *fmt, ...)

@@ -14,6 +14,11 @@
  * callbacks of the plugin only.  Numbers below zero are -errno.  A handle that
  * is no longer alive (answered, timed out, client gone) gives -ESTALE: never a
  * use after free.
+ *
+ * In another thread a function does nothing and gives -EPERM, or NULL or 0 where
+ * it returns no int.  What cluster_reply() and the functions of answer.h were given
+ * is released, in that thread; descriptors that were to move stay the caller's.
+ * Those of which it is said may be called from any thread.
  */
 #ifndef CLUSTERD_API_H
 #define CLUSTERD_API_H
@@ -26,7 +31,7 @@
 #include <string.h>
 
 #define CLUSTER_ABI_MAJOR 1
-#define CLUSTER_ABI_MINOR 2
+#define CLUSTER_ABI_MINOR 3
 
 struct cluster_request;			/* one request; a tagged handle */
 struct cluster_timer;			/* one timer; a tagged handle */
@@ -40,11 +45,25 @@ struct cluster_pool_info;
 struct cluster_event;
 struct cluster_observer;
 
+struct cluster_file;			/* these: answer.h */
+struct cluster_piece;
+struct cluster_sse;
+struct cluster_body_sink;		/* body.h */
+
+struct cluster_datagram;		/* these: datagram.h */
+struct cluster_datagram_peer;
+struct cluster_stream;			/* these: stream.h */
+struct cluster_stream_ops;
+
 struct cluster_cancel;			/* these: process.h */
 struct cluster_child;
 struct cluster_child_info;
 struct cluster_result;
 struct cluster_spawn;
+
+struct cluster_transform;		/* filter.h */
+struct cluster_field;			/* these: fields.h */
+struct cluster_trace;
 
 /* What a handler says about a request. */
 enum cluster_verdict {
@@ -179,6 +198,99 @@ struct cluster_api {
 	/* tasks */
 	int (*fork_task)(const char *name, const struct cluster_spawn *how,
 	    struct cluster_child **out);
+
+	/* since 1.3 */
+	/* what a request says: fields.h */
+	int (*percent_decode)(char *out, size_t size, const char *in,
+	    size_t len, unsigned flags);
+	const char *(*path_decoded)(struct cluster_request *req);
+	const char *(*header_next)(struct cluster_request *req,
+	    const char *name, unsigned *index);
+	const char *(*query_get)(struct cluster_request *req,
+	    const char *name);
+	int (*query_each)(struct cluster_request *req,
+	    int (*each)(const char *name, const char *value, void *arg),
+	    void *arg);
+	const char *(*cookie)(struct cluster_request *req, const char *name);
+	int (*cookie_each)(struct cluster_request *req,
+	    int (*each)(const char *name, const char *value, void *arg),
+	    void *arg);
+	const char *(*peer_direct)(struct cluster_request *req);
+	const char *(*scheme)(struct cluster_request *req);
+	const char *(*authority)(struct cluster_request *req);
+	const char *(*request_id)(struct cluster_request *req);
+	int (*trace)(struct cluster_request *req, struct cluster_trace *out);
+	const char *(*traceparent)(struct cluster_request *req);
+	const char *(*form_get)(struct cluster_request *req, const char *name);
+	int (*form_field)(struct cluster_request *req, const char *name,
+	    struct cluster_field *out);
+	int (*form_each)(struct cluster_request *req,
+	    int (*each)(const struct cluster_field *field, void *arg),
+	    void *arg);
+
+	/* its body: body.h */
+	int (*body_stream)(struct cluster_request *req,
+	    const struct cluster_body_sink *sink, void *arg);
+	int (*body_pause)(struct cluster_request *req);
+	int (*body_resume)(struct cluster_request *req);
+	int (*body_limit)(struct cluster_request *req, uint64_t bytes);
+	int (*body_fd)(struct cluster_request *req);
+
+	/* its answer: answer.h */
+	int (*reply_pieces)(struct cluster_request *req, int status,
+	    const char *type, const struct cluster_piece *pieces,
+	    unsigned count);
+	int (*reply_file)(struct cluster_request *req, int status,
+	    const char *type, const struct cluster_file *file);
+	int (*stream_write_pieces)(struct cluster_request *req,
+	    const struct cluster_piece *pieces, unsigned count);
+	int (*stream_write_file)(struct cluster_request *req,
+	    const struct cluster_file *file);
+	int (*on_drained)(struct cluster_request *req,
+	    void (*drained)(int error, void *arg), void *arg);
+	int (*on_gone)(struct cluster_request *req,
+	    void (*gone)(struct cluster_request *req, int why, void *arg),
+	    void *arg);
+	int (*sse_send)(struct cluster_request *req,
+	    const struct cluster_sse *event);
+
+	/* filters: filter.h */
+	int (*response_status)(struct cluster_request *req);
+	const char *(*response_type)(struct cluster_request *req);
+	int64_t (*response_length)(struct cluster_request *req);
+	const char *(*response_header)(struct cluster_request *req,
+	    const char *name);
+	int (*response_set_header)(struct cluster_request *req,
+	    const char *name, const char *value);
+	int (*response_remove_header)(struct cluster_request *req,
+	    const char *name);
+	int (*response_set_status)(struct cluster_request *req, int status);
+	int (*response_transform)(struct cluster_request *req,
+	    const struct cluster_transform *ops, void *arg);
+	int (*filter_write)(struct cluster_request *req, const void *data,
+	    size_t len);
+
+	/* connections that are not HTTP: stream.h */
+	int (*stream_on)(struct cluster_stream *stream,
+	    const struct cluster_stream_ops *ops, void *arg);
+	int (*stream_send)(struct cluster_stream *stream, const void *data,
+	    size_t len);
+	int (*stream_finish)(struct cluster_stream *stream);
+	int (*stream_close)(struct cluster_stream *stream);
+	int (*stream_abort)(struct cluster_stream *stream);
+	int (*stream_pause)(struct cluster_stream *stream, bool paused);
+	int (*stream_deadline)(struct cluster_stream *stream, unsigned ms);
+	const char *(*stream_peer)(struct cluster_stream *stream);
+	const char *(*stream_local)(struct cluster_stream *stream);
+	int (*stream_give)(struct cluster_stream *stream, const char *to,
+	    const void *note, size_t len);
+	const void *(*stream_note)(size_t *len);
+	/* datagram.h */
+	int (*datagram_send)(const struct cluster_datagram_peer *to,
+	    const void *data, size_t len);
+	int (*datagram_reply)(struct cluster_datagram *datagram,
+	    const void *data, size_t len);
+
 };
 
 /* How reply() takes its data. */
@@ -192,10 +304,11 @@ enum cluster_take {
 extern const struct cluster_api *cluster_host
     __attribute__((visibility("hidden")));
 
-/* True if the running host has the function: cluster_has(busy). */
+/* True if the running host has the function: cluster_has(busy).  There is no host
+ * yet in a constructor of the plugin: it has none of them there. */
 #define cluster_has(member)						\
-	(cluster_host->size >= offsetof(struct cluster_api, member) +	\
-	    sizeof(cluster_host->member))
+	(cluster_host != NULL && cluster_host->size >=			\
+	    offsetof(struct cluster_api, member) + sizeof(cluster_host->member))
 
 /* ---- request: texts are borrowed until the request is answered; NULL for a
  * handle that is no longer alive --------------------------------------------- */
@@ -237,15 +350,18 @@ cluster_header_at(struct cluster_request *req, unsigned index,
 	    cluster_host->header_at(req, index, name, value) : -ENOSYS;
 }
 
-/* The whole body; *len is 0 if there is none.  Not terminated. */
+/* The whole body; *len (if not NULL) is 0 if there is none.  Not terminated.  NULL:
+ * it is not there yet, is streamed, or its file cannot be mapped (body.h). */
 static inline const void *
 cluster_body(struct cluster_request *req, size_t *len)
 {
-	*len = 0;
+	if (len != NULL)
+		*len = 0;
 	return cluster_has(body) ? cluster_host->body(req, len) : NULL;
 }
 
-/* Address of the client: "127.0.0.1:40312", "unix". */
+/* Address of the client: "127.0.0.1:40312", "[::1]:40312", "unix"; behind a
+ * trusted proxy (fields.h) also without a port, "192.0.2.1", or "unknown". */
 static inline const char *
 cluster_peer(struct cluster_request *req)
 {
@@ -275,7 +391,8 @@ cluster_set_header(struct cluster_request *req, const char *name,
 }
 
 /* Answer with a whole body.  status 200..599, type: its Content-Type (NULL:
- * none).  -EALREADY: answered or streaming already. */
+ * none).  -EALREADY: answered or streaming already; -EINVAL: another status, a
+ * type that is no value of a header, no data where len is not 0. */
 static inline int
 cluster_reply_copy(struct cluster_request *req, int status, const char *type,
     const void *data, size_t len)
@@ -284,7 +401,8 @@ cluster_reply_copy(struct cluster_request *req, int status, const char *type,
 	    data, len, CLUSTER_COPY, NULL, NULL) : -ENOSYS;
 }
 
-/* As reply_copy; the data stays valid and unchanged for ever. */
+/* As reply_copy; the data stays valid and unchanged for ever: large data is not
+ * copied. */
 static inline int
 cluster_reply_static(struct cluster_request *req, int status,
     const char *type, const void *data, size_t len)
@@ -293,7 +411,9 @@ cluster_reply_static(struct cluster_request *req, int status,
 	    data, len, CLUSTER_STATIC, NULL, NULL) : -ENOSYS;
 }
 
-/* As reply_copy; release(data, arg) is called once, also on failure. */
+/* As reply_copy; release(data, arg) is called once, also on failure: large data is
+ * not copied, and released when it has been sent (see answer.h).  -EINVAL: no
+ * release. */
 static inline int
 cluster_reply_give(struct cluster_request *req, int status, const char *type,
     void *data, size_t len, cluster_release_fn *release, void *arg)
@@ -301,20 +421,23 @@ cluster_reply_give(struct cluster_request *req, int status, const char *type,
 	if (cluster_has(reply))
 		return cluster_host->reply(req, status, type, data, len,
 		    CLUSTER_GIVE, release, arg);
-	release(data, arg);
+	if (release != NULL)
+		release(data, arg);
 	return -ENOSYS;
 }
 
 /* Answer with a text; made to be returned by a handler.  CLUSTER_FAIL if the
- * request was answered already. */
+ * request was answered already, or text is NULL. */
 static inline enum cluster_verdict
 cluster_reply_text(struct cluster_request *req, int status, const char *text)
 {
 	return cluster_reply_copy(req, status, "text/plain; charset=utf-8",
-	    text, strlen(text)) == 0 ? CLUSTER_DONE : CLUSTER_FAIL;
+	    text, text != NULL ? strlen(text) : 1) == 0 ? CLUSTER_DONE :
+	    CLUSTER_FAIL;
 }
 
-/* Begin an answer in pieces.  length: of the body, or -1: unknown. */
+/* Begin an answer in pieces.  length: of the body, or -1: unknown.  -EINVAL: less
+ * than that; else as reply_copy. */
 static inline int
 cluster_stream_begin(struct cluster_request *req, int status,
     const char *type, int64_t length)
@@ -342,7 +465,10 @@ cluster_stream_end(struct cluster_request *req)
 	    cluster_host->stream_end(req) : -ENOSYS;
 }
 
-/* Move the end of this request to ms from now; 0: no end. */
+/* Move the end of this request, by default request_timeout after its handler got it,
+ * to ms from now; 0: no end.  Other than the default it holds while the body is read,
+ * too, beside body_timeout (body.h).  While a part of the answer waits for the client
+ * send_timeout counts in its place, and it begins anew behind that. */
 static inline int
 cluster_deadline(struct cluster_request *req, unsigned ms)
 {
@@ -352,7 +478,9 @@ cluster_deadline(struct cluster_request *req, unsigned ms)
 
 /* ---- worker ----------------------------------------------------------------- */
 
-/* A line of log, stamped by the host with worker and plugin. */
+/* A line of log, stamped by the host with worker and plugin; none where fmt is
+ * NULL.  From any thread; where several plugins are made of one module, a thread's
+ * lines bear the name of the first. */
 static inline void __attribute__((format(printf, 2, 3)))
 cluster_log(enum cluster_log_level level, const char *fmt, ...)
 {
@@ -365,7 +493,7 @@ cluster_log(enum cluster_log_level level, const char *fmt, ...)
 	va_end(args);
 }
 
-/* Call fn(arg) once in ms.  NULL: no memory. */
+/* Call fn(arg) once in ms.  NULL: no memory, no function, or in a task. */
 static inline struct cluster_timer *
 cluster_timer(unsigned ms, cluster_timer_fn *fn, void *arg)
 {
@@ -389,7 +517,8 @@ cluster_busy(unsigned ms)
 }
 
 /* Replace this worker: a successor first, then this one is drained.  -EALREADY:
- * that was asked for, or it ends already; -EAGAIN: it is not ready yet. */
+ * that was asked for, or it ends already; -EAGAIN: it is not ready yet; -EPERM: in a
+ * task. */
 static inline int
 cluster_disconnect(const char *reason)
 {
@@ -399,7 +528,8 @@ cluster_disconnect(const char *reason)
 
 /* In start(): this worker can not be of use until the operator acts.  start()
  * then returns non-zero, or after CLUSTER_LATER cluster_exit() is called.  Without
- * it a start that fails is tried again. */
+ * it a start that fails is tried again.  -EINVAL: no such class, or the worker has
+ * started. */
 static inline int
 cluster_fatal(enum cluster_fatal_class class_, const char *text)
 {
@@ -407,7 +537,8 @@ cluster_fatal(enum cluster_fatal_class class_, const char *text)
 	    cluster_host->fatal((int)class_, text) : -ENOSYS;
 }
 
-/* "web/0"; an id that is used once; the generation of the configuration. */
+/* "web/0"; an id that is used once; the generation of the configuration.  From any
+ * thread. */
 static inline const char *
 cluster_worker_name(void)
 {
@@ -426,7 +557,7 @@ cluster_generation(void)
 	return cluster_has(generation) ? cluster_host->generation() : 0;
 }
 
-/* Monotonic clock. */
+/* Monotonic clock.  From any thread. */
 static inline uint64_t
 cluster_now_ns(void)
 {

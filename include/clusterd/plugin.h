@@ -10,9 +10,15 @@
 #ifndef CLUSTERD_PLUGIN_H
 #define CLUSTERD_PLUGIN_H
 
+#include <clusterd/answer.h>
 #include <clusterd/api.h>
+#include <clusterd/body.h>
+#include <clusterd/datagram.h>
+#include <clusterd/fields.h>
+#include <clusterd/filter.h>
 #include <clusterd/message.h>
 #include <clusterd/process.h>
+#include <clusterd/stream.h>
 #include <clusterd/timer.h>
 #include <clusterd/worker.h>
 
@@ -92,8 +98,6 @@ struct cluster_option {
 
 /* ---- the exported constant --------------------------------------------------- */
 
-struct cluster_stream;
-struct cluster_datagram;
 struct cluster_task;
 
 struct cluster_plugin {
@@ -121,7 +125,9 @@ struct cluster_plugin {
 	/* handle: a request, its body complete.  req is borrowed: until it is
 	 * answered when LATER is returned, else for the call. */
 	enum cluster_verdict (*handle)(struct cluster_request *req, void *self);
+	/* on_stream: stream.h; a connection of a pool of protocol tcp. */
 	void (*on_stream)(struct cluster_stream *stream, void *self);
+	/* on_datagram: datagram.h; one to a pool of protocol udp. */
 	void (*on_datagram)(struct cluster_datagram *datagram, void *self);
 	/* on_drain: the worker takes no more connections; end what is long. */
 	void (*on_drain)(void *self);
@@ -131,6 +137,22 @@ struct cluster_plugin {
 	 * where cluster_send() said so, or cluster_send_room() 0. */
 	void (*on_room)(struct cluster_request *req, void *self);
 	const struct cluster_task *tasks;
+
+	/* since 1.3 */
+	/* body.h; on_head: a request that has a body, before that is read. */
+	enum cluster_verdict (*on_head)(struct cluster_request *req,
+	    void *self);
+
+	/* filter.h */
+	/* on_request: before the handler, its body complete, or before its
+	 * on_head where it has one.  PASS: it goes on;
+	 * DONE, LATER: answered, or to be, by this filter; FAIL: 500. */
+	enum cluster_verdict (*on_request)(struct cluster_request *req,
+	    void *self);
+	/* on_response: the head of an answer is about to be made, also where
+	 * the host answers (404).  It may be changed. */
+	void (*on_response)(struct cluster_request *req, void *self);
+
 };
 
 /* The note's contents; 4-byte aligned, no padding. */

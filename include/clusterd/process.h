@@ -259,7 +259,8 @@ cluster_exec_file(const char *file, const char *const *argv,
  * timeout_ms.  Without events, with, cancel, channel, pipes and sockets; what it
  * reads is best a CLUSTER_STDIO_DATA.  As cluster_spawn(); -EDEADLK: requests
  * are served here, which would wait for it.  *out, on success: yours until
- * cluster_result_done(), which also closes its spill_fd.
+ * cluster_result_done(), which also closes its spill_fd, and may be called from any
+ * thread.
  */
 static inline int
 cluster_run(const struct cluster_spawn *how, struct cluster_result *out)
@@ -277,7 +278,8 @@ cluster_result_done(struct cluster_result *result)
 /*
  * Write to what the child reads: copied.  -EAGAIN: 1 MiB waits for it, nothing
  * was taken, on_room() says when to go on; -EMSGSIZE: more than that at once;
- * -EPIPE: closed, or it reads no more; -EBADF: not written here.
+ * -EPIPE: closed, not written here, or it reads no more; -EBADF: not one of 0..7;
+ * -EINVAL: no data.
  */
 static inline int
 cluster_child_write(struct cluster_child *child, int fd, const void *data,
@@ -330,8 +332,9 @@ cluster_child_ref(struct cluster_child *child, bool ref)
  *
  * In the task: peer.h for its channel.  Of the functions of the SDK it has
  * cluster_log(), cluster_self() (role TASK), cluster_run(), cluster_send(),
- * cluster_exit(), and the clocks; others answer as for a handle that has ended,
- * or -ESHUTDOWN.
+ * cluster_exit(), and the clocks.  It has no loop: timers, cluster_watch(),
+ * cluster_disconnect() and cluster_hold() are -EPERM (cluster_timer(): NULL); others
+ * answer as for a handle that has ended, or -ESHUTDOWN.
  * cluster_send() to "parent" comes to .on_message of the child here, all else is
  * passed on in the name of this worker, and nothing is heard of what became of
  * it (.done has to be NULL): it waits for room in the task's channel; where this

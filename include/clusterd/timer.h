@@ -38,7 +38,8 @@ enum cluster_watch_flag {
 /*
  * Call fire(arg) once, ms from now, never earlier.  out may be NULL; else the
  * timer is yours until it fires.  -ENOSPC: the plugin has CLUSTER_TIMERS_MAX;
- * -EINVAL: no function, unknown flags, LEADER with HOLD; -ENOMEM.
+ * -EINVAL: no function, unknown flags, LEADER with HOLD; -EPERM: in a task;
+ * -ENOMEM.
  */
 static inline int
 cluster_timer_after(unsigned ms, cluster_timer_fn *fire, void *arg,
@@ -72,8 +73,8 @@ cluster_timer_free(struct cluster_timer *timer)
  * flags.  The descriptor stays yours and should be non-blocking.  End the watch
  * before you close it; if you forget, ready(fd, CLUSTER_WATCH_CLOSED, arg) is
  * called once, within a second, and the watch has ended.  out may be NULL.
- * -EBADF: not an open descriptor; -EPERM: one that is always ready, as a file;
- * -EINVAL: no function, no or unknown flags; -ENOSPC: the plugin has
+ * -EBADF: not an open descriptor; -EPERM: one that is always ready, as a file, or
+ * in a task; -EINVAL: no function, no or unknown flags; -ENOSPC: the plugin has
  * CLUSTER_WATCHES_MAX; -EMFILE: the host takes a descriptor for each; -ENOMEM.
  */
 static inline int

@@ -124,7 +124,7 @@ cluster_ready(void)
 
 /* Work outside of requests has begun (1) or ended (-1), or several: a drain awaits
  * its end, until drain_timeout.  From any thread.  -ERANGE: more have ended than
- * were begun. */
+ * were begun; -EPERM: in a task, which is awaited as a child is. */
 static inline int
 cluster_hold(int delta)
 {
@@ -135,7 +135,8 @@ cluster_hold(int delta)
  * The end of this worker, now: a death like any other, with the reason in events
  * and `why', and a restart that is delayed if it happens again and again.  What
  * was sent to other workers leaves before, for at most 1 s; requests are cut.
- * To be replaced in peace: cluster_disconnect().
+ * To be replaced in peace: cluster_disconnect().  In another thread, which cannot
+ * be refused it, it is abort().
  */
 static inline _Noreturn void
 cluster_exit(const char *reason)

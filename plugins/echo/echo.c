@@ -3,7 +3,9 @@
 
 /*
  * echo.c: answers with what it was sent: a body comes back byte for byte; a
- * request without one gets its own request line and headers as text.
+ * request without one gets its own request line and headers as text.  In a pool
+ * of protocol tcp the bytes of a connection come back, of protocol udp the
+ * datagrams.
  */
 #include <stdio.h>
 
@@ -51,6 +53,44 @@ handle(struct cluster_request *req, void *self)
 	    len) == 0 ? CLUSTER_DONE : CLUSTER_FAIL;
 }
 
+/* ---- protocol = tcp ---------------------------------------------------------- */
+
+/* A client that reads more slowly than it writes is held back. */
+static void
+on_data(struct cluster_stream *stream, const void *data, size_t len, void *arg)
+{
+	(void)arg;
+	if (cluster_stream_send(stream, data, len) == CLUSTER_STREAM_FULL)
+		cluster_stream_pause(stream);
+}
+
+static void
+on_drained(struct cluster_stream *stream, void *arg)
+{
+	(void)arg;
+	cluster_stream_resume(stream);
+}
+
+static void
+on_stream(struct cluster_stream *stream, void *self)
+{
+	static const struct cluster_stream_ops ops = {
+		.size = sizeof(ops), .data = on_data, .drained = on_drained,
+	};
+
+	cluster_stream_on(stream, &ops, self);
+}
+
+/* ---- protocol = udp ---------------------------------------------------------- */
+
+/* What the kernel does not take is lost, as any datagram may be. */
+static void
+on_datagram(struct cluster_datagram *datagram, void *self)
+{
+	(void)self;
+	(void)cluster_datagram_reply(datagram, datagram->data, datagram->len);
+}
+
 CLUSTER_PLUGIN(echo,
 	.summary = "Answers with what it was sent",
-	.handle = handle);
+	.handle = handle, .on_stream = on_stream, .on_datagram = on_datagram);

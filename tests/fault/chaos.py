@@ -28,8 +28,10 @@ KEYS = {
     "backoff_max": "200ms", "restart_burst": 1000, "restart_rate": 6000,
     "stable_after": "1s", "max_requests": 2000,
 }
+# Masters may be killed as they come for more than ten seconds, beside the one worker
+# that is left and hangs: no client gives up before somebody can end that.
 LOAD = {"keepalive": 6, "new": 2, "think": 2, "rate": 20, "path": "/sleep?20",
-        "pause": 0.02, "think_time": 0.2}
+        "pause": 0.02, "think_time": 0.2, "timeout": 30}
 
 # Exit statuses of a command: done, refused or turned back, unknown since its
 # master was lost and none came in time.
@@ -92,7 +94,8 @@ class Chaos:
         masters = did.masters_killed + [s for s, _ in did.masters_stopped]
         unexplained, in_hand = explain.explain(row.book, deaths, masters, spans)
         unexplained, unrecorded = explain.unrecorded(
-            unexplained, masters, {w["id"] for w in row.workers()} | set(self.follower.deaths))
+            unexplained, masters, {w["id"] for w in row.workers()} | set(self.follower.deaths),
+            explain.only_logged(row.log(), deaths))
         self.wrong += ["not explained: %r; %r" % (entry, explain.suspects(entry, deaths))
                        for entry in unexplained]
         for entry in in_hand:

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """A worker dies."""
 
+import contextlib
 import os
 import resource
 import signal
@@ -52,7 +53,7 @@ def test_killed_while_idle(row):
 @not_sanitized("needs little memory")
 def test_killed_for_want_of_memory(memory_group, row):
     with memory_group.inside():
-        r = row()
+        r = row(handler_timeout="20s")  # it may take that long to have so much
     r.blame_all()
     r.served()
     # a kill of somebody else's is none for want of memory
@@ -61,7 +62,7 @@ def test_killed_for_want_of_memory(memory_group, row):
     r.await_event("worker.exited", after=seen, cause="signal")
     for _ in range(2):
         seen = r.last_event()
-        r.get("/leak?400", expect="connection lost")
+        r.get("/leak?400", expect="connection lost", timeout=30)
         death = r.await_event("worker.exited", after=seen)
         assert (death["cause"], death["signal"]) == ("oom", "SIGKILL"), death
         r.await_event("worker.ready", after=death, worker=death["worker"])
@@ -205,15 +206,21 @@ def kill_all(r):
 def test_all_workers_at_once(row, times):
     """The bucket holds two rounds; from the third on a start waits for its token,
     a second each."""
-    r = row(restart_rate=60)
+    r = row(restart_rate=60, start_timeout="20s", start=False)
+    r.arm()
     r.blame_all()
     r.may_answer(503)
+    r.start()
     began = time.time() * 1000
     for number in range(times):
+        if number >= 2:                 # a token may be there: none is ready with it
+            r.arm("worker.before_ready:sleep=3000")
         seen = kill_all(r)
         if number >= 2:
             r.await_state(lambda s: s["pools"][0]["ready"] == 0)
             wait.until(lambda: answer(r) == 503, 10, "an answer 503")
+            wait.until(lambda: "failed" in r.probe.states(), 10, "a probe that saw it")
+            r.arm()
         ready = [r.await_event("worker.ready", after=seen, worker="web/%d" % slot)["time"]
                  for slot in range(4)]
         if number < 2:
@@ -281,7 +288,8 @@ def test_children_of_a_worker(row, how):
     answer = conn.request("GET", "/daemonize?" + how)
     victim = r.blame(r.worker(answer.header("X-Worker")))
     child = processes.Process(int(answer.text))
-    assert processes.table()[child.pid] == ("S", r.keeper.pid), "the keeper's by adoption"
+    wait.until(lambda: processes.table().get(child.pid) == ("S", r.keeper.pid), 10,
+               "the keeper's by adoption, and asleep")
     conn.send(http.head("GET", "/sleep?60000", r.address()))
     os.kill(victim["pid"], KILL)
     r.await_event("worker.exited", id=victim["id"])
@@ -300,7 +308,11 @@ def test_children_of_a_worker(row, how):
 def brood(r, count):
     """A worker with so many children, some of which have children: its row."""
     with r.connect() as conn:
-        answer = conn.request("GET", "/brood?%d" % count)
+        return brood_by(r, conn, count)
+
+
+def brood_by(r, conn, count):
+    answer = conn.request("GET", "/brood?%d" % count)
     victim = r.worker(answer.header("X-Worker"))
     made = count // 5 * 7
     assert int(answer.text) == made
@@ -390,15 +402,21 @@ def test_children_of_a_worker_at_the_end_of_the_daemon(row, now):
 
 @shows("A13")
 @shows("node-X10")
-def test_children_of_a_worker_whose_keeper_is_gone(row):
+@pytest.mark.parametrize("busy", [False, True])
+def test_children_of_a_worker_whose_keeper_is_gone(row, busy):
+    """busy: with a request to whose end it does not come."""
     r = row(daemon={"orphan_grace": "1s"})
-    victim = brood(r, 50)
+    conn = r.connect()
+    victim = brood_by(r, conn, 50)
+    if busy:
+        conn.send(http.head("GET", "/sleep?60000", r.address()))
     left = leavers(processes.descendants(victim["pid"]))
     r.signal(KILL)
     r.keeper_killed(but=[one.pid for one in left])
     assert not processes.session(victim["pid"])
     assert len(left) == 10 and all(one.alive() for one in left), "nobody's business"
     end_leavers(left)
+    conn.close()
 
 
 # What the n-th early death in a row is followed by, in ms: at once, then between
@@ -429,7 +447,8 @@ def test_a_plugin_that_dies_after_every_start(row, seconds):
     os.close(os.open(cause, os.O_CREAT))
     for name in ("sick/0", "sick/1"):
         r.blame(name)
-        os.kill(r.worker(name)["pid"], KILL)
+        with contextlib.suppress(ProcessLookupError):       # it may have seen it first
+            os.kill(r.worker(name)["pid"], KILL)
     loops = r.await_state(lambda s: {one["worker"] for one in s["reasons"] if one["reason"] ==
                                      "crash_loop"} == {"sick/0", "sick/1"})
     assert loops["state"] == "degraded" or loops["state"] == "failed"

@@ -53,13 +53,6 @@ def start_with_pid(pid):
     raise AssertionError("the number %d is not to be had" % pid)
 
 
-def is_held(r):
-    try:
-        return not r.ask("status", timeout=0.2)
-    except OSError:
-        return True
-
-
 @shows("A12")
 @shows("node-W2")
 def test_a_pid_that_is_anothers_meanwhile(request):
@@ -70,11 +63,12 @@ def test_a_pid_that_is_anothers_meanwhile(request):
         return
     r = request.getfixturevalue("row")(handler_timeout="500ms", request_timeout="5s",
                                        env={"CLUSTERD_FP": "ladder.k1:sleep=900"})
+    master = r.master_pid()
     with r.connect() as conn:
         victim = r.blame(r.worker(conn.request("GET", "/").header("X-Worker")))
         worker = processes.Process(victim["pid"])
         conn.send(http.head("GET", "/spin", r.address()))
-        wait.until(lambda: is_held(r), 10, "the master at the first step")
+        wait.until(lambda: processes.is_asleep(master), 10, "the master at the first step")
         worker.send(signal.SIGKILL)
         wait.until(lambda: victim["pid"] not in processes.table(), 5, "the worker reaped")
         worker.close()

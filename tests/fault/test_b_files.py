@@ -86,11 +86,11 @@ def note_with(**fields):
 @shows("B3")
 @pytest.mark.parametrize("fields, words", [
     ({"magic": 1}, ["has a damaged plugin note"]),
-    ({"major": 2}, ["ABI 2.2", "this clusterd has 1.2"]),
-    ({"minor": 7, "flags": 1}, ["ABI 1.7", "this clusterd has 1.2"]),
-    ({"api": 4096, "flags": 1}, ["needs 4096 bytes of functions", "ABI 1.2"]),
-    ({"descriptor": 8}, ["structures of 8 and", "none of ABI 1.2"]),
-    ({"option": 8}, ["and 8 bytes", "none of ABI 1.2"]),
+    ({"major": 2}, ["ABI 2.3", "this clusterd has 1.3"]),
+    ({"minor": 7, "flags": 1}, ["ABI 1.7", "this clusterd has 1.3"]),
+    ({"api": 4096, "flags": 1}, ["needs 4096 bytes of functions", "ABI 1.3"]),
+    ({"descriptor": 8}, ["structures of 8 and", "none of ABI 1.3"]),
+    ({"option": 8}, ["and 8 bytes", "none of ABI 1.3"]),
 ], ids=lambda value: "-".join(value) if isinstance(value, dict) else "")
 def test_a_plugin_of_another_abi(row, fields, words):
     """Its constructor would crash: it never runs."""

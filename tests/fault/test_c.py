@@ -122,9 +122,9 @@ def test_old(row, limit, value, path):
     no request is lost."""
     r = row(**{limit: value})
     r.plugin_is_reported()
+    seen = r.last_event()
     victim = r.worker("web/1")
     with r.connection_to(victim) as client:
-        seen = r.last_event()
         for _ in range(120 if limit == "max_requests" else 1):
             response = client.request("GET", path)
             assert response.status == 200

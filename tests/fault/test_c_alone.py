@@ -136,6 +136,7 @@ def busy_cpus(each):
 
 
 @shows("C7")
+@pytest.mark.limit(240)
 @pytest.mark.parametrize("seconds", [5, pytest.param(60, marks=slow)])
 def test_starved(row, seconds):
     """A handler that needs the CPU for a moment gets next to nothing of it, longer

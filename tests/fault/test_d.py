@@ -319,10 +319,10 @@ def test_quit_waits(row):
     r = row(**dict(HELD, drain_timeout="300ms"))
     r.served()
     r.last_look()
-    clients = hold_requests(r, 2000)
     began = time.monotonic()
+    clients = hold_requests(r, 2000)
     assert r.stop(signal.SIGQUIT) == 0
-    assert time.monotonic() - began > 1.5
+    assert time.monotonic() - began >= 2.0 - 0.001, "its timers count in whole ms"
     assert answers(clients) == [b"HTTP/1.1 200"] * 4
 
 
@@ -646,7 +646,7 @@ def test_master_dies_before_a_flip_of_the_start(row, number):
     r = row(start=False)
     r.arm("master.before_flip:kill@%d/1" % number)
     r.start()
-    r.master_ends(1 - r.status()["master"]["restarts"])
+    r.master_ends(1 - r.before["master"]["restarts"])
     for _ in range(20):                 # a start may be done in fewer flips
         if r.status()["master"]["restarts"] > 0:
             break

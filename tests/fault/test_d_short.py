@@ -5,7 +5,7 @@ import contextlib
 import os
 import signal
 
-from harness import http, processes, shows
+from harness import http, processes, shows, wait
 
 REQUEST = http.head("GET", "/", "a", {"Connection": "close"})
 
@@ -62,11 +62,11 @@ def test_clients_have_the_descriptors_that_a_worker_needs(row):
     with contextlib.ExitStack() as stack:
         os.kill(seen["pid"], signal.SIGKILL)
         r.await_event("worker.backoff", after=seen, worker="web/1")
-        for _ in range(28):
-            stack.enter_context(http.connect("unix:" + r.socket))
+        clients = [stack.enter_context(http.connect("unix:" + r.socket)) for _ in range(28)]
         # the probe has its connection, and the log can be read
         r.await_log("the master has no descriptors for it")
         r.served(each=5)
+        assert not any(wait.readable(sock, 0) for sock in clients), "they have them still"
     r.await_event("worker.ready", after=seen, worker="web/1")
     assert r.master_pid() == master
     r.served()

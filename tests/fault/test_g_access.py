@@ -15,6 +15,7 @@ from harness import inject, sanitized, shows, threads, wait
 from harness.access import AccessLog
 from harness.hostile import put_hostile
 from harness.processes import fds
+from harness.reopen import reopen
 from harness.row import reasons
 
 NOTICE_S = 10                           # between two notices of a worker, unscaled
@@ -198,8 +199,8 @@ def test_an_access_log_that_is_not_one(row, when, how):
         r.write_config(access_log=path)
         assert r.ctl("reload").code == 0, "a log that cannot be written stops no reload"
     else:
-        result = r.ctl("log", "reopen")
-        assert result.code == 1 and path in result and HOSTILE[how] in result, result
+        result = reopen(r, code=1)
+        assert path in result and HOSTILE[how] in result, result
     await_reason(r, "log_refused", path)
     assert HOSTILE[how] in r.log() and path in r.log()
     r.served(2)
@@ -218,7 +219,7 @@ def test_an_access_log_that_is_not_one(row, when, how):
     if how.startswith("FIFO"):
         assert stat.S_ISFIFO(os.stat(path).st_mode)
     (os.rmdir if how == "directory" else os.unlink)(path)
-    assert r.ctl("log", "reopen").code == 0
+    reopen(r)
     r.await_state(lambda s: "log_refused" not in reasons(s))
     log.path = path
     await_all(r, log)
@@ -414,7 +415,7 @@ def test_masters_die_while_workers_log_requests(row):
         r.served(1, timeout=5)
     assert [w["pid"] for w in r.workers()] == [w["pid"] for w in before]
     os.rename(log.path, log.path + ".1")
-    assert r.ctl("log", "reopen").code == 0
+    reopen(r)
     log.await_line("200")
     due, written, lost = await_whole(r)
     assert lost == 0 and due == written == len(log.lines()) + len(log.lines(log.path + ".1"))

@@ -5,13 +5,15 @@ counted; requests, supervision and `status` never wait."""
 
 import os
 import re
+import signal
 import stat
 import threading
 
 import pytest
 
-from harness import sanitized, shows, threads, wait
+from harness import control, http, sanitized, shows, threads, wait
 from harness.hostile import put_hostile
+from harness.reopen import reopen
 from harness.row import reasons
 
 NOTICE_S = 10                           # between two notices, unscaled
@@ -156,8 +158,8 @@ def test_a_log_that_is_not_one(row, when, how):
         wait.until(lambda: "worker.ready" in text_of(r.log_path), 10, "a line")
         os.rename(r.log_path, r.log_path + ".1")
         put_hostile(how, r.log_path, precious)
-        result = r.ctl("log", "reopen")
-        assert result.code == 1 and r.log_path in result and HOSTILE[how] in result, result
+        result = reopen(r, code=1)
+        assert r.log_path in result and HOSTILE[how] in result, result
     await_reason(r, "log_refused", r.log_path)
     still_works(r)
     # where it went before: nothing is lost
@@ -173,7 +175,7 @@ def test_a_log_that_is_not_one(row, when, how):
         os.rmdir(r.log_path)
     else:
         os.unlink(r.log_path)
-    assert r.ctl("log", "reopen").code == 0
+    reopen(r)
     r.await_state(lambda s: s["state"] == "ok")
     still_works(r)
     wait.until(lambda: "worker.exited" in text_of(r.log_path), 10, "a line in the new file")
@@ -211,7 +213,7 @@ def test_removed_and_not_to_be_made(row):
     r = logging_to(row, "clusterd.log")
     r.start()
     os.rename(r.dir + "/logs", r.dir + "/other")
-    assert r.ctl("log", "reopen").code == 1
+    reopen(r, code=1)
     await_reason(r, "log_refused", "No such file")
     assert r.metric("log_lines_dropped_total") == 0, "it has another name: nothing is lost"
     os.unlink(r.dir + "/other/clusterd.log")
@@ -220,7 +222,7 @@ def test_removed_and_not_to_be_made(row):
     os.rename(r.dir + "/other", r.dir + "/logs")
     still_works(r)
     wait.until(lambda: "lines of log were dropped" in text_of(r.log_path), 10, "the count")
-    assert r.ctl("log", "reopen").code == 0
+    reopen(r)
     r.await_state(lambda s: s["state"] == "ok", 2 * NOTICE_S / r.scale + 10)
 
 
@@ -230,7 +232,7 @@ def test_refused_and_then_possible(row):
     r = logging_to(row, "clusterd.log")
     r.start()
     os.rename(r.dir + "/logs", r.dir + "/other")
-    assert r.ctl("log", "reopen").code == 1
+    reopen(r, code=1)
     await_reason(r, "log_refused", "No such file")
     os.rename(r.dir + "/other", r.dir + "/logs")
     r.await_state(lambda s: s["state"] == "ok")
@@ -246,12 +248,12 @@ def test_rotated_into_a_folder_that_is_read_only(row):
     wait.until(lambda: "worker.ready" in text_of(r.log_path), 10, "a line")
     os.rename(r.log_path, r.log_path + ".1")
     os.chmod(r.dir + "/logs", 0o555)
-    result = r.ctl("log", "reopen")
-    assert result.code == 1 and "Permission denied" in result, result
+    result = reopen(r, code=1)
+    assert "Permission denied" in result, result
     still_works(r)
     wait.until(lambda: "worker.exited" in text_of(r.log_path + ".1"), 10, "it in the old file")
     os.chmod(r.dir + "/logs", 0o777)
-    assert r.ctl("log", "reopen").code == 0
+    reopen(r)
     r.await_state(lambda s: s["state"] == "ok")
 
 
@@ -264,7 +266,7 @@ def test_rotated(row):
     r.kill_worker("web/0")
     wait.until(lambda: text_of(old).count("worker.ready") == 5, 10, "a line in the old log")
     assert not os.path.exists(r.log_path), "a new one is made when it is asked for"
-    assert r.ctl("log", "reopen").code == 0
+    reopen(r)
     r.kill_worker("web/1")
     wait.until(lambda: "worker.ready" in text_of(r.log_path), 10, "a line in the new log")
     assert text_of(old).count("worker.ready") == 5
@@ -289,6 +291,26 @@ def test_its_disk_stands_still(row, where):
     result = r.ctl("log", "reopen", timeout=5)
     assert result.code == 5 and "its disk does not answer" in result, result
     still_works(r)
+    r.ends_as("degraded")
+
+
+@shows("G15")
+def test_asked_late_in_a_turn_of_the_master(row):
+    """Its timers count from the begin of the turn: one that comes before its time
+    leaves nobody without an answer."""
+    r = logging_to(row, "clusterd.log", load={}, env={
+        "CLUSTERD_FP": "log.open:sleep=60000@2,dispatch.after_accept:sleep=50"})
+    r.start()
+    address, master = r.address(), r.master_pid()
+    with control.Client(r.socket, timeout=10) as one:
+        assert one.ask("status")["ok"]
+        os.kill(master, signal.SIGSTOP)
+        with http.Connection(address) as before:
+            one.send("log reopen")
+            os.kill(master, signal.SIGCONT)
+            answer = one.final()
+            assert "its disk does not answer" in answer["error"]["text"], answer
+            assert before.request("GET", "/").status == 200
     r.ends_as("degraded")
 
 

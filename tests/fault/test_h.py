@@ -198,6 +198,13 @@ def test_it_crashes_when_it_is_in_force(row):
 STARTS_SLOWLY = {"CLUSTERD_FP": "worker.before_ready:sleep=250"}
 
 
+def unhurried(row, **how):
+    """For such a time in one slot alone, once it runs."""
+    r = row(start=False, start_timeout="20s", **how)
+    r.arm()
+    return r.start()
+
+
 def begin_reload(r):
     seen = r.last_event()
     evil(r, ms="1ms")
@@ -213,8 +220,9 @@ def end_of(reload):
 @pytest.mark.parametrize("slot", ["web/0", "web/2"])
 def test_the_old_one_dies_before_its_successor_is_ready(row, slot):
     """Of the canary's slot, and of a later one: the slot waits for the successor."""
-    r = row(env=STARTS_SLOWLY)
+    r = unhurried(row)
     old = r.blame(r.worker(slot))
+    r.arm("worker.before_ready:sleep=1500/" + slot)
     seen, reload = begin_reload(r)
     new = r.await_event("worker.forked", after=seen, worker=slot)
     kill(old)
@@ -252,11 +260,15 @@ def test_the_new_one_dies_just_after_it_took_over(row):
 
 @shows("H7")
 def test_both_die_at_once(row):
-    r = row(env=STARTS_SLOWLY)
+    r = unhurried(row)
     r.blame("web/2")
     old = r.worker("web/2")
+    r.arm("worker.before_ready:sleep=8000/web/2")
     seen, reload = begin_reload(r)
-    kill(r.await_event("worker.forked", after=seen, worker="web/2"))
+    new = r.await_event("worker.forked", after=seen, worker="web/2")
+    wait.until(lambda: processes.is_asleep(new["pid"]), 10, "a worker that is not ready")
+    r.arm()                             # whoever comes after it is
+    kill(new)
     kill(old)
     assert end_of(reload)[0] == 0
     assert_all_of(r, r.status()["generation"])
@@ -329,7 +341,7 @@ def ends(clients):
 @shows("H8")
 def test_long_answers_during_a_reload(row):
     """What ends in drain_timeout is whole; the rest is cut then, and counted."""
-    r = row()
+    r = row(drain_timeout="8s")
     short, endless = streams(r, 50, 200), streams(r, 50, 1000000)
     evil(r, ms="1ms")
     before, seen = r.status()["generation"], r.last_event()
@@ -487,12 +499,15 @@ def test_master_dies_while_a_held_roll_goes_back(row):
 def test_the_new_one_dies_and_no_process_can_be_had(row):
     """It dies when its slot has nobody else; the reload ends all the same, and
     what could not go back does so when there are processes again."""
-    r = row(workers=3, env={"CLUSTERD_FP": "worker.before_ready:sleep=700"})
+    r = unhurried(row, workers=3)
     r.blame("web/1")
     before = r.status()["generation"]
+    r.arm("worker.before_ready:sleep=4000/web/2")
     seen, reload = begin_reload(r)
     new = r.await_event("worker.ready", after=seen, worker="web/1")
-    r.await_event("worker.forked", after=new, worker="web/2")
+    other = r.await_event("worker.forked", after=new, worker="web/2")
+    wait.until(lambda: processes.is_asleep(other["pid"]), 10, "a worker that is not ready")
+    r.arm()                             # whoever comes after it is
     with Tracer(r.pid(), ("clone3", "clone", "fork", "vfork"), "error=EAGAIN"):
         kill(new)
         code, said = end_of(reload)

@@ -2,17 +2,15 @@
 """The network and HTTP."""
 
 import concurrent.futures
-import json
 import os
 import pathlib
 import re
 import socket
-import subprocess
 import time
 
 import pytest
 
-from harness import SANITIZED, http, netfault, shows, slow, wait
+from harness import SANITIZED, http, netfault, parsers, shows, slow, wait
 from harness.messages import LIMITS, NEXT, ROWS
 
 HOST = b"Host: a\r\n"
@@ -266,8 +264,9 @@ def test_no_more_than_max_pipeline_a_turn(row):
 
 @shows("I7")
 def test_flood(row):
-    """Requests 1,000 deep on eight connections, for three seconds."""
-    r = row()
+    """Requests 1,000 deep on eight connections, for three seconds; unscaled, as a
+    beat may then be late by as much as it is where it counts."""
+    r = row(scale=1)
     r.served()
     seen = r.last_event()
     before = r.metric("requests_total")
@@ -429,20 +428,22 @@ def test_accept_queue_overflows(row):
     for conn in held:
         conn.send(get("/block?" + fifo))
     clients = []
-    for _ in range(200):
+    for _ in range(40):
         sock = socket.socket()
         sock.setblocking(False)
-        host, port = r.address().rsplit(":", 1)
-        sock.connect_ex((host, int(port)))
+        sock.connect_ex(http.endpoint(r.address()))
         clients.append(sock)
     status = r.await_state(lambda s: "queue_overflow" in [x["reason"] for x in s["reasons"]])
     assert status["state"] == "degraded"
     reason, = [x for x in status["reasons"] if x["reason"] == "queue_overflow"]
     assert r.address() in reason["text"] and reason["pool"] == "web", reason
     os.close(os.open(fifo, os.O_WRONLY))
+    # The queue drops what it has no room for, and so few are left after a round; what
+    # was dropped is sent again after 1, 3, 7, 15, 31 s (a SYN), or with a pause that
+    # doubles (the bytes of one whose end of the handshake was dropped).
     for sock in clients:
-        sock.settimeout(30)
-        assert wait.until(lambda s=sock: writable(s), 30, "a connection")
+        sock.settimeout(70)
+        assert wait.until(lambda s=sock: writable(s), 70, "a connection")
         sock.sendall(GET + b"Connection: close\r\n\r\n")
     for sock in clients:
         assert received(sock).startswith(b"HTTP/1.1 200 ")
@@ -476,14 +477,6 @@ def reasons():
     return found
 
 
-def verdicts(build, cases):
-    """What the parser says of each by itself."""
-    done = subprocess.run([build + "/tests/unit/parse_verdict"], check=True, timeout=60,
-                          input=b"".join(case.hex().encode() + b"\n" for case in cases),
-                          stdout=subprocess.PIPE)
-    return [json.loads(line) for line in done.stdout.splitlines()]
-
-
 def statuses(address, *parts, shut=False):
     """Of all answers, up to a close of the server's; b"" in parts is left out."""
     answer = http.exchange(address, *[part for part in parts if part], shut=shut)
@@ -501,7 +494,7 @@ def cuts(text, each):
 
 def ambiguous(r, build, each):
     cases = [(status, text) for status, texts in ROWS for text in texts]
-    said = verdicts(build, [text + NEXT for _, text in cases])
+    said = parsers.ours(build)([text + NEXT for _, text in cases])
     assert reasons() == {one["reason"] for one in said if one["status"]}, "all of them"
     address = r.address()
 
@@ -509,20 +502,21 @@ def ambiguous(r, build, each):
         status, text = case
         shut = status == 0              # then it is we who say that this was all
         whole = statuses(address, text + NEXT, shut=shut)
-        assert whole == [status] or (status == 0 and whole[0] in (200, 404)
+        # 421: well said, but to another server
+        assert whole == [status] or (status == 0 and whole[0] in (200, 204, 404, 421)
                                      and whole[1:] in ([], [200])), (
             text, whole)
         for at in cuts(text, each):
             cut = statuses(address, text[:at], text[at:] + NEXT, shut=shut)
             assert cut == whole, (text, at, cut, whole)
-        return len(whole)
+        return whole
     with concurrent.futures.ThreadPoolExecutor(8) as pool:
         answers = list(pool.map(ask, cases))
-    for (status, text), one, count in zip(cases, said, answers):
+    for (status, text), one, whole in zip(cases, said, answers):
         if status != 0:
             assert one["status"] == status and not one["messages"], (text, one)
-        elif len(one["messages"]) == 2:
-            assert count == 2, text
+        elif len(one["messages"]) == 2 and whole[0] != 421:
+            assert len(whole) == 2, text
     r.served()
 
 

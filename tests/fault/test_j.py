@@ -43,10 +43,14 @@ def is_in_a_call(pid, *names):
 def test_suspended_in_the_middle_of_a_tick(row):
     """The master has seen that it is not late, and then the machine stands still:
     what it judges afterwards is as of then."""
-    r = row(env={"CLUSTERD_FP": "master.tick:sleep=300@10"})
+    r = row(start=False)
+    r.arm()
+    r.start()
     master, seen = r.master_pid(), r.last_event()
+    r.arm("master.tick:sleep=300")
     wait.until(lambda: is_in_a_call(master, "hrtimer_nanosleep", "do_nanosleep"), 10,
                "a tick that stands still")
+    r.arm()
     r.freeze(1.5)
     r.served(5)
     names = [e["event"] for e in r.events(seen)]

@@ -28,8 +28,8 @@ GRACE_S = 2
 def end_keeper(r):
     """SIGKILL; (when, its family)"""
     family = [processes.Process(pid) for pid in processes.descendants(r.pid())]
-    r.signal(signal.SIGKILL)
     began = time.monotonic()
+    r.signal(signal.SIGKILL)
     r.process.await_end()
     return began, family
 
@@ -237,17 +237,23 @@ def test_master_dies_while_taking_back(row):
 
 @shows("K8")
 def test_queue_of_a_dead_worker_outlives_the_master(row):
-    """Nobody may have them: the others are paused, its successor takes its time."""
-    r = row(**dict(QUEUE, start_timeout="10s"),
-            env={"CLUSTERD_FP": "worker.before_ready:sleep=1500/web/3"})
+    """Nobody may have them: the others are paused, its successor is not ready yet."""
+    r = row(**dict(QUEUE, start_timeout="30s", start=False))
+    r.arm()
+    r.start()
     held = Held(r)
     victim, client, clients = fill_window(r, held, victim=r.worker("web/3"))
     r.blame(victim)
     seen = r.last_event()
+    r.arm("worker.before_ready:sleep=1500/web/3")
     os.kill(victim["pid"], signal.SIGKILL)
+    successor = r.await_event("worker.forked", after=seen, worker="web/3")["pid"]
+    wait.until(lambda: processes.is_asleep(successor), 10, "its nap before it is ready")
+    os.kill(successor, signal.SIGSTOP)  # which may be shorter than what comes now
     r.death(victim["id"])
     r.await_event("master.adopted", after=r.end_master())
     assert not any(wait.readable(one.sock, 0) for one in clients)
+    os.kill(successor, signal.SIGCONT)
     assert r.ctl("resume", "web").code == 0
     assert sum(answers(clients).values()) == 8
     client.close()

@@ -38,12 +38,14 @@ def test_keeper_killed_while_a_handler_spins(row, path, mode):
 @pytest.mark.parametrize("how", ["spin", "stop"])
 def test_master_hangs_for_good(row, how):
     """Workers accept for themselves, until the keeper has ended it."""
-    env = {"CLUSTERD_FP": "master.loop:spin@200/1"} if how == "spin" else {}
-    r = row(env=env, start=False)
+    r = row(start=False)
+    r.arm()
     r.start()
     before, master = r.before["workers"], r.before["master"]["pid"]
     r.master_ends()
-    if how == "stop":
+    if how == "spin":
+        r.arm("master.loop:spin/1")
+    else:
         os.kill(master, signal.SIGSTOP)
     r.served(each=20)
     status = r.await_state(lambda s: s["master"]["pid"] != master, timeout=20)

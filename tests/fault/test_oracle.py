@@ -107,7 +107,7 @@ def test_an_answer_that_is_late(row):
     wait.until(lambda: len(r.probe.answers) > 2, 5, "answers")
     os.kill(pid, signal.SIGSTOP)
     count = len(r.probe.answers)
-    wait.readable(r.process.pidfd, 1.2)     # the fault itself: how long it lasts
+    wait.readable(r.process.pidfd, 1.6)     # the fault itself: how long it lasts
     os.kill(pid, signal.SIGCONT)
     wait.until(lambda: len(r.probe.answers) > count, 5, "the late answer")
     assert "oracle, late: status was late" in objections(r)

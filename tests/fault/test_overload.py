@@ -16,12 +16,11 @@ BEGUN = b"GET / HTTP/1.1\r\nHost: a\r\n"       # such a connection is not idle
 def begin(address, count):
     """Sockets that are on their way to be connected: a full queue lets the
     kernel try again later."""
-    host, port = address.rsplit(":", 1)
     clients = []
     for _ in range(count):
         sock = socket.socket()
         sock.setblocking(False)
-        sock.connect_ex((host, int(port)))
+        sock.connect_ex(http.endpoint(address))
         clients.append(sock)
     return clients
 
@@ -69,8 +68,11 @@ def test_accepting_stops_at_the_limit_and_resumes_at_nine_tenths(row, schedule):
         for client in busy:
             client.send(BEGUN)
         r.await_state(lambda s: s["workers"][0]["connections"] == 20)
+        passed = r.metric("connections_passed_total")
         late = stack.enter_context(r.connect())
         late.send(REQUEST)
+        wait.until(lambda: r.metric("connections_passed_total") > passed or
+                   r.rows("listeners")[0]["queued"] > 0, 10, "it waits")
         busy.pop().close()
         r.await_state(lambda s: s["workers"][0]["connections"] == 19)
         assert not wait.readable(late.sock, 0.5), "not before nine tenths"

@@ -108,8 +108,8 @@ def test_one_probe_decides(row):
     with c.load(path=c.poison, **POISON) as poison:
         shut = c.await_event("quarantine.began", after=seen)
         poison.await_each(3)
-        before = len(deaths(c, seen))
         asked = c.await_event("quarantine.probed", after=shut)
+        before = len(deaths(c, seen, asked))
         assert asked["time"] - shut["time"] >= 30000 / c.scale - 2
         again = c.await_event("quarantine.began", after=asked)
         assert "probe" in again["text"]

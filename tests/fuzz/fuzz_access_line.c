@@ -43,7 +43,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		.query = foreign, .protocol = { "HTTP/1.1", 8 },
 		.host = foreign, .first_line = foreign,
 		.worker = { "web/0", 5 }, .pool = { "web", 3 },
-		.plugin = { "hello", 5 }, .route = foreign, .header = header,
+		.plugin = { "hello", 5 }, .request_id = { "0af7651916cd43dd", 16 }, .route = foreign, .header = header,
 		.ctx = &foreign,
 	};
 	struct errmsg err = { 0 };

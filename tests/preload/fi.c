@@ -20,6 +20,7 @@
 #include <sys/eventfd.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/sendfile.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -387,6 +388,13 @@ pwrite(int fd, const void *from, size_t len, off_t offset)
 	    syscall(SYS_pwrite64, fd, from, len, offset);
 }
 
+EXPORT ssize_t
+sendfile(int to, int from, off_t *offset, size_t len)
+{
+	return fails(FI_SENDFILE) ? -1 :
+	    syscall(SYS_sendfile, to, from, offset, len);
+}
+
 /* -- waiting ----------------------------------------------------------------------------- */
 
 EXPORT int
@@ -433,6 +441,7 @@ ALIAS(mmap) void *mmap64(void *at, size_t len, int protection, int flags,
 ALIAS(pread) ssize_t pread64(int fd, void *to, size_t len, off_t offset);
 ALIAS(pwrite) ssize_t pwrite64(int fd, const void *from, size_t len,
     off_t offset);
+ALIAS(sendfile) ssize_t sendfile64(int to, int from, off_t *offset, size_t len);
 
 /* Those that a hardened build calls: the size was proved by the compiler. */
 ssize_t __read_chk(int fd, void *to, size_t len, size_t size);

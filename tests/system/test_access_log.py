@@ -11,8 +11,9 @@ import time
 
 import pytest
 
-from harness import http, threads, wait
+from harness import http, processes, threads, wait
 from harness.access import AccessLog, logging
+from harness.reopen import reopen
 
 COMBINED = re.compile(
     r'127\.0\.0\.1 - - \[\d\d/[A-Z][a-z]{2}/\d{4}:\d\d:\d\d:\d\d [+-]\d{4}\] '
@@ -58,13 +59,15 @@ def test_json(cluster):
     worker = c.worker("web/0")
     assert began * 1000 - 1 <= first.pop("time") <= second.pop("time") <= time.time() * 1000
     assert 0 <= first.pop("request_us") < 10e6 and second.pop("request_us") >= 0
+    ids = [row.pop("request_id") for row in (first, second)]
+    assert all(re.fullmatch("[0-9a-f]{32}", one) for one in ids) and ids[0] != ids[1]
     assert first == {
-        "request_id": "%d-1" % worker["id"], "worker": "web/0", "pid": worker["pid"],
+        "request_number": "%d-1" % worker["id"], "worker": "web/0", "pid": worker["pid"],
         "remote_addr": "127.0.0.1", "remote_port": port, "method": "GET", "path": "/a/b",
         "query": "c=d", "protocol": "HTTP/1.1", "host": c.address(), "status": 200, "bytes": 14,
         "cut": False, "plugin": "hello", "route": "/a/", "referer": "http://x/",
         "user_agent": "tester/1.0"}
-    assert second == dict(first, request_id="%d-2" % worker["id"], path="/nowhere", query=None,
+    assert second == dict(first, request_number="%d-2" % worker["id"], path="/nowhere", query=None,
                           status=404, plugin=None, route=None, referer=None, user_agent=None,
                           bytes=second["bytes"])
 
@@ -79,9 +82,9 @@ FIELDS = {
     "uri": r"/p/a\?b=c", "request_uri": r"/p/a\?b=c", "path": "/p/a", "query": "b=c",
     "args": "b=c", "protocol": r"HTTP/1\.1", "server_protocol": r"HTTP/1\.1",
     "host": r"127\.0\.0\.1:\d+", "status": "200", "bytes": "14", "body_bytes_sent": "14",
-    "request_time": r"\d+\.\d{3}", "request_us": r"\d+", "request_id": r"\d+-1", "cut": "false",
+    "request_time": r"\d+\.\d{3}", "request_us": r"\d+", "request_number": r"\d+-1", "cut": "false",
     "worker": "web/0", "pid": r"\d+", "pool": "web", "plugin": "hello", "route": "/p/",
-    "http_x_test_me": "yes", "http_absent": "-",
+    "request_id": "[0-9a-f]{32}", "trace_id": "[0-9a-f]{32}", "http_x_test_me": "yes", "http_absent": "-",
 }
 
 
@@ -95,7 +98,7 @@ def test_own_format(cluster):
             c.write_config(access_log_format='"%s"' % "|".join("$" + name for name in half))
             assert c.ctl("reload").code == 0
             os.unlink(log.path)
-            assert c.ctl("log", "reopen").code == 0
+            reopen(c)
         c.request("GET", "/p/a?b=c", headers=[("X-Test-Me", "yes")])
         line, = log.await_lines(1)
         assert line.endswith(tail)
@@ -182,7 +185,7 @@ def test_long_values_are_cut(cluster):
 # ---- which requests -------------------------------------------------------------------
 
 def test_a_line_for_each_of_a_burst(cluster):
-    c, log = logging(cluster, form="$path $request_id", workers=1, max_pipeline=4)
+    c, log = logging(cluster, form="$path $request_number", workers=1, max_pipeline=4)
     raw(c, b"".join(b"GET /%d HTTP/1.1\r\nHost: a\r\n\r\n" % n for n in range(99)) + get("/99"))
     worker = c.worker("web/0")["id"]
     assert log.await_lines(100) == ["/%d %d-%d" % (n, worker, n + 1) for n in range(100)]
@@ -201,13 +204,15 @@ def test_bytes_of_the_body(cluster):
 
 def test_answers_that_are_not_whole(cluster):
     c, log = logging(cluster, form="$path $status $cut", workers=1, routes=EVIL,
-                     request_timeout="300ms")
+                     request_timeout="60s")
     with c.connect() as connection:         # gone before there is an answer
         connection.send(b"GET /forget?later HTTP/1.1\r\nHost: a\r\n\r\n")
         c.await_state(lambda s: s["workers"][0]["doing"] is None and
                       "forget" in str(c.json("requests")))
         connection.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     log.await_line("/forget 499 true")
+    c.write_config(request_timeout="300ms")
+    assert c.ctl("reload").code == 0
     assert c.get("/forget?later").status == 504
     log.await_line("/forget 504 false")
     with c.connect() as connection:         # in the middle of it
@@ -265,6 +270,7 @@ def test_on_and_off_and_elsewhere(cluster):
     change(c, access_log=log.path)
     c.get("/fourth")
     log.await_line("/fourth")
+    wait.until(lambda: c.metric("access_log_lines_written_total") >= 3, 10, "the count")
     assert c.metric("access_log_lines_written_total") == 3
     assert c.metric("access_log_lines_dropped_total") == 0
     # the next process in a slot has it too
@@ -280,11 +286,13 @@ def test_a_worker_on_its_way_hears_that_it_is_off(cluster, reloads):
     seen = c.last_event()
     c.arm("keeper.before_exec:sleep=2000/web/1")
     os.kill(c.worker("web/1")["pid"], signal.SIGKILL)
+    late = processes.hold_nap(c.pid())
     c.await_state(lambda s: s["workers"][1]["state"] == "starting")
     change(c, access_log="off")
     for n in range(1, reloads):
         change(c, handler_timeout="%dm" % n)
     assert c.worker("web/1")["state"] == "starting"
+    os.kill(late, signal.SIGCONT)
     c.await_event("worker.ready", after=seen, worker="web/1")
     assert c.ctl("pause", "web/0").code == 0
     c.get("/")
@@ -340,7 +348,7 @@ def test_rotated(cluster, how):
     c.get("/2")
     wait.until(lambda: log.lines(old) == ["/1", "/2"], 10, "a line in the old file")
     if how == "command":
-        assert c.ctl("log", "reopen").code == 0
+        reopen(c)
         assert os.path.exists(log.path)
     else:
         c.signal(signal.SIGUSR1)

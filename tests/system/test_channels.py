@@ -5,18 +5,14 @@ import errno
 import json
 import os
 import pathlib
-import shutil
-import signal
 import tempfile
-import textwrap
 
 import pytest
 
-from harness import accounts, processes, shows
-from harness.talk import TALK, Talk, total
+from harness import accounts, parsers, shows
+from harness.talk import PYTHON, TALK, Talk, python, total, wake
 
 SOURCES = pathlib.Path(__file__).resolve().parents[1] / "children"
-PYTHON = "/usr/bin/python3"
 ROUTES = dict(TALK, **{"/": "hello"})
 
 JSON, NOT_SELF = 1, 2
@@ -33,33 +29,7 @@ def talk(cluster):
 
 @pytest.fixture
 def node():
-    found = shutil.which("node")
-    if found is None:
-        pytest.skip("node is not installed")
-    return found
-
-
-# How a program of a test begins: say() and hear() are packets.
-BEGIN = """
-import os, signal, socket, struct, sys
-channel = socket.socket(fileno=int(os.environ["CLUSTERD_CHANNEL_FD"]))
-def say(data, topic=b"", flags=0):
-    channel.send(struct.pack("<II", len(topic), flags) + topic + data)
-def hear():
-    packet = channel.recv(65536)
-    return packet and packet[8 + struct.unpack_from("<I", packet)[0]:]
-def wait():
-    signal.sigwait([signal.SIGUSR1])
-signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGUSR1])
-"""
-
-
-def python(script):
-    return [PYTHON, "-c", BEGIN + textwrap.dedent(script)]
-
-
-def wake(t):
-    processes.Process(t.pid).send(signal.SIGUSR1)
+    return parsers.node()
 
 
 @pytest.fixture(scope="session")
@@ -209,20 +179,25 @@ def test_a_child_that_does_not_read_is_not_waited_for(talk):
 # ---- the end ---------------------------------------------------------------------------
 
 @shows("node-P14")
-def test_a_disconnect_delivers_what_is_under_way(talk):
-    t = talk("packet", *python("""
+def test_a_disconnect_delivers_what_is_under_way(cluster):
+    c = cluster(workers=1, routes=ROUTES, scale=1)      # it has a second for that
+    t = Talk(c, "start", *python("""
+        say(b"up")
+        wait()
         count = 0
         while hear():
             count += 1
         say(str(count).encode())
-        """))
+        """), channel="packet")
+    t.messages()
     assert t.fill(100, 500) == (500, 0)
     assert t.disconnect() == 0
     assert t.disconnect() == -errno.EPIPE
     assert t.send(b"") == -errno.EPIPE
+    wake(t)
     t.await_heard("close")
     assert [line[0] for line in t.heard()] .count("disconnect") == 1
-    assert t.messages()[0].data == b"500"
+    assert [m.data for m in t.messages(2)] == [b"up", b"500"]
     assert t.heard("disconnect") == [["disconnect", "0"]]
     assert t.heard("exit") == [["exit", "0", "0"]]
 
@@ -272,10 +247,13 @@ def test_a_child_may_close_its_channel_and_go_on(talk):
 
 def test_a_grandchild_that_holds_the_channel_does_not_hold_up_the_end(talk):
     t = talk("packet", *python("""
+        told, tell = os.pipe()
         if os.fork() == 0:
             os.setpgid(0, 0)
             say(b"grandchild")
+            os.write(tell, b"x")
             wait()
+        os.read(told, 1)
         """), linger=300)
     assert t.messages()[0].data == b"grandchild"
     t.await_heard("close")
@@ -297,6 +275,7 @@ def test_what_is_no_message_is_left_out(talk):
     message, = t.messages()
     assert (message.data, message.topic) == (b"good", "leave")
     t.c.allow_in_log("sent what is no message")
+    t.c.await_log("python3[%d]: sent" % t.pid)
     lines = [line for line in t.c.log().splitlines() if "python3[%d]: sent" % t.pid in line]
     assert len(lines) == 1, "told once"
 

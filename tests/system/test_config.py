@@ -123,7 +123,6 @@ KEYS_POOL = [
     ("listen = 127.0.0.1:443 tls", '"tls" is not in this version'),
     ("listen = 127.0.0.1:443 ssl", '"ssl" after the address is not understood'),
     ("exec = /bin/x", '"exec" is not in this version'),
-    ("protocol = tcp", '"tcp" is not in this version'),
     ("protocol = https", 'must be one of http, tcp, udp, not "https"'),
     ("workers = many", 'must be auto, N or MIN..MAX of 0-1024, not "many"'),
     ("workers = 1025", 'must be auto, N or MIN..MAX of 0-1024, not "1025"'),
@@ -132,12 +131,35 @@ KEYS_POOL = [
     ("workers = -1", 'must be auto, N or MIN..MAX of 0-1024, not "-1"'),
     ("schedule = random", "must be one of round-robin, least-connections, shared, reuseport, "
                           'not "random"'),
-    ("route = /x", '"/x" is not "PATTERN PLUGIN"'),
+    ("route = /x", '"/x" is not "[METHODS] PATTERN PLUGIN"'),
     ("route = /x helo", 'there is no [plugin helo]; did you mean "hello"?'),
     ("route = /x static", "there is no [plugin static]"),
     ("route = example.org hello",
      '"example.org" has no path; "example.org/" is everything on that host'),
     ("route = / hello", '"/ hello" is there twice'),
+    ("route = GET / hello more", '"GET / hello more" is not "[METHODS] PATTERN PLUGIN"'),
+    ("route = / hello more", '"/ hello more" is not "[METHODS] PATTERN PLUGIN"'),
+    ("route = GET hello", '"GET" has no path; "GET/" is everything on that host'),
+    ("route = get / hello", '"get" is no method; did you mean "GET"?'),
+    ("route = GET,FETCH / hello", '"FETCH" is not one of GET, HEAD, POST, PUT, PATCH, '
+                                  "DELETE, OPTIONS"),
+    ("route = CONNECT / hello", '"CONNECT" is not one of GET, HEAD, POST, PUT, PATCH, '
+                                "DELETE, OPTIONS"),
+    ("route = GET,POST,GET / hello", '"GET" is there twice'),
+    ("route = GET, / hello", '"" is not one of GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS'),
+    ("route = GET /a*b hello", "\"/a*b\": '*' is only known at the start"),
+    ("error_page = 404", '"404" is not "STATUS[,STATUS...] FILE"'),
+    ("error_page = 200 /a.html", '"200" is not a status of 400-599'),
+    ("error_page = 404,4x4 /a.html", '"4x4" is not a status of 400-599'),
+    ("error_page = 404, /a.html", '"" is not a status of 400-599'),
+    ("error_page = 404,404 /a.html", "404 is there twice"),
+    ("error_page = 404 a.html", 'must be an absolute path, not "a.html"'),
+    ("error_page = 404 /a.png", "/a.png: its name must end in .html, .json or .txt"),
+    ("error_page = 404 /none/a.html", "cannot open /none/a.html: No such file or directory"),
+    ("filter = /x", '"/x" is not "[METHODS] PATTERN PLUGIN"'),
+    ("filter = / helo", 'there is no [plugin helo]; did you mean "hello"?'),
+    ("filter = FETCH / hello", '"FETCH" is not one of GET, HEAD, POST, PUT, PATCH, '
+                               "DELETE, OPTIONS"),
     ("access_log = log.txt", 'must be off, stdout, an absolute path, not "log.txt"'),
     ("access_log = /" + 300 * "x", "has 301 bytes, more than 255"),
     ("access_log_format = common",
@@ -176,7 +198,7 @@ KEYS_POOL = [
     ("run_dir = /run", "unknown key; it belongs in [daemon]"),
     ("greeting = hi", "unknown key"),
     ("listen = 127.0.0.1:8080", "127.0.0.1:8080 is there twice"),
-    ("route =", '"" is not "PATTERN PLUGIN"'),
+    ("route =", '"" is not "[METHODS] PATTERN PLUGIN"'),
 ]
 
 PLUGIN = [
@@ -230,10 +252,24 @@ FILES = [
     (GOOD + "[pool two]\n", ["c.ini:5: [pool two] listen: is required"]),
     (GOOD + "[pool two]\nlisten = 127.0.0.1:8080\n",
      ["c.ini:6: [pool two] listen: 127.0.0.1:8080 is also in [pool web]"]),
-    (GOOD + "[pool u]\nlisten = 127.0.0.1:1\nprotocol = udp\nschedule = round-robin\n",
-     ['c.ini:7: [pool u] protocol: "udp" is not in this version',
-      "c.ini:8: [pool u] schedule: round-robin is not possible with protocol = udp; "
+    (GOOD + "[pool u]\nlisten = 127.0.0.1:1\nprotocol = udp\nschedule = round-robin\n"
+     "route = hello\n",
+     ["c.ini:8: [pool u] schedule: round-robin is not possible with protocol = udp; "
       "use shared or reuseport"]),
+    (GOOD + "[pool u]\nlisten = 127.0.0.1:1\nlisten = unix:/x\nprotocol = udp\nroute = hello\n",
+     ["c.ini:7: [pool u] listen: unix:/x is not possible with protocol = udp"]),
+    (GOOD + "[pool t]\nlisten = 127.0.0.1:1\nprotocol = tcp\n",
+     ["c.ini:5: [pool t] route: a pool of protocol tcp has one route, not 0"]),
+    (GOOD + "[pool t]\nlisten = 127.0.0.1:1\nroute = hello\nroute = hello\nprotocol = tcp\n",
+     ["c.ini:7: [pool t] route: a pool of protocol tcp has one route, not 2"]),
+    (GOOD + "[pool t]\nlisten = 127.0.0.1:1\nroute = / hello\nprotocol = tcp\n",
+     ['c.ini:7: [pool t] route: "/ hello" is not "PLUGIN": with protocol = tcp or udp a route '
+      "has no pattern"]),
+    (GOOD + "[pool t]\nlisten = 127.0.0.1:1\nroute = hello\nfilter = / hello\n"
+     "protocol = tcp\n",
+     ["c.ini:8: [pool t] filter: needs protocol = http"]),
+    (GOOD + "[pool t]\nlisten = 127.0.0.1:1\nroute = helo\nprotocol = tcp\n",
+     ['c.ini:7: [pool t] route: there is no [plugin helo]; did you mean "hello"?']),
     ("[daemon]\nmax_workers = 200\n" + GOOD + "[pool u]\nlisten = 127.0.0.1:1\n"
      "listen = 127.0.0.1:2\nworkers = 129\nschedule = reuseport\n",
      ["c.ini:11: [pool u] schedule: 129 slots x 2 addresses are 258 sockets with reuseport, "
@@ -308,6 +344,36 @@ def test_good_file(check):
     status, output, errors = check("@DIRS\n" + GOOD)
     assert (status, output) == (0, "")
     assert errors == ["c.ini: the configuration is good"]
+
+
+@pytest.mark.parametrize("protocol, needs", [("tcp", "on_stream"), ("udp", "on_datagram")])
+def test_who_has_no_callback_for_it(check, protocol, needs):
+    status, _, errors = check(
+        "@DIRS\n" + GOOD + "[pool t]\nlisten = 127.0.0.1:1\nroute = hello\n"
+        "protocol = %s\n" % protocol)
+    assert (status, errors) == (78, [
+        "c.ini:9: [pool t] route: hello has no %s, as protocol = %s needs" % (needs, protocol)])
+
+
+def test_who_handles_no_requests(check):
+    """Each route of such a one, at its line: it would be 404."""
+    status, _, errors = check(
+        "@DIRS\n" + GOOD + "[pool b]\nlisten = 127.0.0.1:1\nroute = / hello\n"
+        "filter = / filters\nroute = /a filters\nroute = /b hello\nroute = GET /c streams\n"
+        "[plugin filters]\nname = a\n[plugin streams]\n")
+    says = 'the plugin "%s" handles no requests: it has neither handle nor on_head'
+    assert (status, errors) == (78, ["c.ini:11: [pool b] route: " + says % "filters",
+                                     "c.ini:13: [pool b] route: " + says % "streams"])
+
+
+def test_what_means_nothing_to_a_protocol(check):
+    """A warning, as what is written is not what happens."""
+    status, _, errors = check(
+        "@DIRS\n" + GOOD + "[pool t]\nlisten = 127.0.0.1:1\nroute = echo\nmax_headers = 3\n"
+        "idle_timeout = 3s\nprotocol = tcp\n[plugin echo]\n")
+    assert (status, errors) == (0, [
+        "c.ini:10: warning: [pool t] max_headers: means nothing with protocol = tcp",
+        "c.ini: the configuration is good"])
 
 
 def test_the_sample_is_good(check):
@@ -459,7 +525,10 @@ def test_sample_of_all_keys_is_good(check, build):
     module = "\nmodule = %s/plugins/hello.so\n" % build
     sample = sample.replace("\n#module = auto\n", module)
     sample = sample.replace("\n#include = conf.d/*.ini\n", "\n").replace("\n#greeting", "\n;#g")
-    written = sample.replace("\n#", "\n").replace("\nenv = NAME=VALUE\n", "\n")
+    for line in ("env = NAME=VALUE", "filter = / NAME",
+                 "error_page = 404 /etc/clusterd/404.html"):
+        sample = sample.replace("\n#" + line + "\n", "\n")
+    written = sample.replace("\n#", "\n")
     status, first, errors = check(sample, "--print-config")
     assert (status, errors) == (0, [])
     status, second, errors = check(written, "--print-config")

@@ -194,6 +194,13 @@ def test_the_delays_of_a_crash_loop(cluster):
     assert delays[0] == 0 and backoffs[:len(delays) - 1] == delays[1:]
 
 
+def lines_so_far(c):
+    """How many the log has, with that of each change of state until now."""
+    changes = [e for e in c.events() if e["event"] == "state.changed"]
+    wait.until(lambda: c.log().count(": state.changed") >= len(changes), 5, "their lines")
+    return len(c.log().splitlines())
+
+
 @shows("A7")
 @pytest.mark.parametrize("workers", [1, 2])
 def test_a_crash_loop_is_told_once(cluster, workers):
@@ -205,7 +212,7 @@ def test_a_crash_loop_is_told_once(cluster, workers):
     wait.until(lambda: [e["state"] for e in c.events()
                         if e["event"] == "state.changed"][-1:] == ["failed"],
                10, "word that nothing is served")
-    seen, said = c.last_event(), len(c.log().splitlines())
+    seen, said = c.last_event(), lines_so_far(c)
     await_deaths(c, 10, after=seen)
     lines = c.log().splitlines()[said:]
     # what goes on is said again, in one line, every 30 s
@@ -220,7 +227,7 @@ def test_a_crash_loop_of_those_who_stall_is_told_once(cluster):
     """Whoever dies slowly, or has no CPU for it, stalls before."""
     c = sick(cluster, "die_slowly_while", workers=1, scale=20)
     c.await_state(lambda s: len(crash_loops(s)) == 1)
-    seen, said = c.last_event(), len(c.log().splitlines())
+    seen, said = c.last_event(), lines_so_far(c)
     for _ in range(3):
         seen = c.await_event("worker.exited", after=c.await_event("worker.stalled", after=seen))
     lines = [line for line in c.log().splitlines()[said:] if ": worker." in line]

@@ -8,6 +8,7 @@ import signal
 import pytest
 
 from harness import http, processes, shows, wait
+from harness.held import PATIENT, STREAMED, fill_queue
 
 REQUEST = b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"
 
@@ -213,20 +214,25 @@ def test_one_that_a_failed_change_wanted_back_leaves_all_the_same(cluster, port)
 @pytest.mark.parametrize("good", [True, False])
 def test_a_pool_comes_back_before_it_has_left(cluster, port, good):
     """As what it is now, or not at all; and it has the workers that it had."""
-    keys = {"workers": 2, "listen": "127.0.0.1:%d" % port}
+    keys = {"workers": 2, "listen": "127.0.0.1:%d" % port, "max_connections": 1, **PATIENT}
     c = cluster(workers=1, scale=1, plugins={"old": {"module": "hello.so"}},
-                pools={"api": dict(keys, routes={"/": "old"})})
+                pools={"api": dict(keys, routes=dict(STREAMED, **{"/": "old"}))})
     before = [w["id"] for w in c.workers() if w["worker"].startswith("api/")]
     os.kill(c.worker("api/1")["pid"], signal.SIGKILL)
     c.await_state(lambda s: s["pools"][1]["restarts"] == 1 and s["pools"][1]["ready"] == 2)
-    pool = c.pools.pop("api")
-    c.write_config()
-    assert c.ctl("reload").code == 0
-    c.plugins["new"] = {"module": "hello_v2.so" if good else "hello_start_fails.so"}
-    c.pools["api"] = (pool[0], {"/": "new"})
-    c.write_config()
-    result = c.ctl("reload")
-    assert (result.code == 0) == good, result
+    with contextlib.ExitStack() as stack:
+        fill_queue(c, "api", stack)     # so that it does not leave
+        pool = c.pools.pop("api")
+        c.write_config()
+        assert c.ctl("reload").code == 0
+        c.plugins["new"] = {"module": "hello_v2.so" if good else "hello_start_fails.so"}
+        c.pools["api"] = (pool[0], {"/": "new"})
+        c.write_config()
+        seen = c.last_event()
+        reload = c.ctl_start("reload")
+        c.await_event("reload.canary", after=seen)
+    said = reload.communicate(timeout=20)
+    assert (reload.returncode == 0) == good, said
     if good:
         assert {c.get("/", pool="api").header("X-Version") for _ in range(4)} == {"2"}
         assert c.pool("api")["restarts"] == 1, "its counts are its own"

@@ -64,7 +64,7 @@ GIVEN = ["/dev/null", "pipe", "pipe", "unix seqpacket", "unix seqpacket", "pipe"
          "/memfd:clusterd-snapshot", "pipe", "workers.lock", "pipe",
          "tcp listener"]
 # Eight in reserve, for when there are no others.
-OPENED = 8 * ["/dev/null"] + ["eventfd", "eventpoll", "pipe", "pipe"]
+OPENED = processes.SPARES * ["/dev/null"] + ["eventfd", "eventpoll", "pipe", "pipe"]
 SHARED = {0: "/dev/null", 5: "lifeline", 7: "master's page", 8: "snapshot",
           10: "lock", 12: "listener"}
 
@@ -82,15 +82,16 @@ def kinds(pid):
             words = line.split()
             sockets[words[9]] = "tcp listener" if words[3] == "0A" else "tcp"
     found = {}
-    for number in os.listdir("/proc/%d/fd" % pid):
-        link = os.readlink("/proc/%d/fd/%s" % (pid, number))
+    for number, link in processes.fds(pid).items():
+        if link == "/proc/%d/fd" % pid:
+            continue                    # its own look at them
         kind, _, inode = link.partition(":[")
         if kind == "socket":
             kind = sockets.get(inode.rstrip("]"), "socket")
         kind = kind.replace(" (deleted)", "")
         if link.startswith("anon_inode:"):
             kind = link[len("anon_inode:"):].strip("[]")
-        found[int(number)] = "workers.lock" if link.endswith("/run/workers.lock") else kind
+        found[number] = "workers.lock" if link.endswith("/run/workers.lock") else kind
     return found
 
 

@@ -273,6 +273,8 @@ def storm(d, seed, steps):
         leader = d.await_leader(timeout=30)
         try:
             victim = d.c.worker(leader[0])
+            if not victim["pid"]:       # it has ended meanwhile
+                continue
             what = choose.choice(["kill", "stop", "restart", "pause", "master", "both"])
             if what in ("kill", "both"):
                 os.kill(victim["pid"], signal.SIGKILL)

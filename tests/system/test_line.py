@@ -89,11 +89,11 @@ def test_a_stop_with_a_deadline_after_one_without(cluster):
 
 
 def test_a_successor_that_cannot_be_ended_ends_its_change(cluster):
-    c = cluster(workers=1, start_timeout="500ms",
+    c = cluster(workers=1,
                 env={"CLUSTERD_FP": "keeper.kill9:skip@1"})
     c.plugins["evil"] = {"mode": "init_block"}
     c.pools["web"][1]["/evil"] = "evil"
-    c.write_config()
+    c.write_config(start_timeout="500ms")       # of that one alone
     code, said = end_of(c.ctl_start("reload"))
     assert code == 1 and "cannot be ended" in said
     assert c.get("/").status == 200

@@ -9,7 +9,8 @@ import time
 
 import pytest
 
-from harness import http, shows, wait
+from harness import http, processes, shows, wait
+from harness.held import PATIENT, STREAMED, half_sent, rest_of
 from harness.post import MAIL, Post
 
 ROUTES = dict(MAIL, **{"/": "hello"})
@@ -51,7 +52,7 @@ def test_of_any_size(post, size):
 
 
 def fds_of(p, worker):
-    return len(os.listdir("/proc/%d/fd" % p.c.worker(worker)["pid"]))
+    return len(processes.fds_of_worker(p.c.worker(worker)["pid"]))
 
 
 def test_to_itself_and_by_id(post):
@@ -151,8 +152,9 @@ def test_descriptors_move_and_stay(post):
     assert fds_of(p, "web/0") == before + 19, "theirs again, as nobody has them"
     assert p.send("web/0", "to=web/1&fds=15&mode=0&size=20000") == (0, 1)
     assert p.send("web/0", "to=web/1&fds=16&mode=0&size=20000") == -errno.E2BIG
-    assert fds_of(p, "web/1") == there, "what a plugin does not take is closed"
+    # first: read is said before a plugin has seen it, and this is answered behind it
     assert [one.fds for one in p.got("web/1")] == [16, 16, 15]
+    assert fds_of(p, "web/1") == there, "what a plugin does not take is closed"
 
 
 def test_no_numbers_for_them(post):
@@ -355,7 +357,7 @@ def test_the_receiver_dies(post):
 
 def test_the_sender_dies(post):
     """What it had sent arrives before its worker.exited."""
-    p = post()
+    p = post(scale=1)                   # else it is soon called stalled
     seen = p.c.last_event()
     row = p.c.worker("web/0")
     p.ask("web/0", "/quiet?to=web/1&n=900&data=last")
@@ -369,9 +371,8 @@ def test_the_sender_dies(post):
 
 def test_drain(post):
     """Who drains still reads and sends; what comes after its end is for nobody."""
-    p = post(routes=dict(ROUTES, **{"/sleep": "evil"}), workers=2, drain_timeout="10s")
-    slow = p.c.connect(timeout=30)
-    slow.send(http.head("GET", "/sleep?1500", "a"))
+    p = post(routes=dict(ROUTES, **STREAMED), workers=2, drain_timeout="30s", **PATIENT)
+    slow = half_sent(p.c.address())
     name = wait.until(lambda: next((w["worker"] for w in p.c.workers() if w["doing"] or
                                     w["connections"] > 0), None), 5, "who has it")
     other = "web/1" if name == "web/0" else "web/0"
@@ -380,7 +381,7 @@ def test_drain(post):
     p.c.await_state(lambda s: any(w["state"] == "draining" for w in s["workers"]))
     assert p.send(other, "to=%s&data=still" % name) == (0, 1)
     assert p.send(other, "to=web&flags=2") == (-errno.ESRCH, 0), "broadcasts are for the ready"
-    assert slow.response().status == 200
+    assert rest_of(slow).status == 200
     p.c.await_state(lambda s: any(w["state"] == "down" for w in s["workers"]))
     assert p.send(other, "to=" + name) == (-errno.ESRCH, 0)
     slow.close()

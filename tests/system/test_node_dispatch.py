@@ -13,6 +13,7 @@ import time
 import pytest
 
 from harness import http, processes, shows, wait
+from harness.held import Held
 
 EVIL = {"/": "evil"}
 CLOSE = http.head("GET", "/", "a", {"Connection": "close"})
@@ -28,32 +29,34 @@ def connection_to(c, stack, worker):
 @shows("node-B4")
 def test_what_it_had_before_its_drain_it_serves(cluster):
     """Connections that lie in its queue when it is asked to go."""
-    c = cluster(workers=2, routes=EVIL, scale=1, dispatch_window=8, drain_timeout="20s")
-    last = c.worker("web/0")
+    c = cluster(workers=2, routes=EVIL, scale=1, dispatch_window=8, drain_timeout="20s",
+                handler_timeout="60s", request_timeout="60s")
+    held, last = Held(c), c.worker("web/0")
     with contextlib.ExitStack() as stack:
         conn = connection_to(c, stack, "web/0")
         assert c.ctl("pause", "web/1").code == 0
-        conn.send(http.head("GET", "/block?600", "a"))
+        conn.send(http.head("GET", "/block?" + held.path, "a"))
         c.await_state(lambda s: any(w["doing"] for w in s["workers"]))
         clients = [stack.enter_context(c.connect()) for _ in range(4)]
         for client in clients:
             client.send(CLOSE)
         wait.until(lambda: processes.unread(last["pid"], 4) == 4 * 64, 5, "four in its queue")
         assert c.ctl("drain", "web/0").code == 0
+        held.let_go()
         assert {client.response().header("X-Worker-Id") for client in clients} == \
             {str(last["id"])}
         assert conn.response().status == 200
 
 
 @shows("node-B9")
-@pytest.mark.parametrize("start_s, status", [(1, 200), (4, 503)])
+@pytest.mark.parametrize("start_s, status", [(0.5, 200), (4, 503)])
 def test_without_a_worker_clients_wait_two_seconds(cluster, start_s, status):
     """Its successor takes so long; nobody is refused."""
     c = cluster(workers=1, routes=EVIL, scale=1, start_timeout="30s", start=False)
     c.arm()
     c.start()
     address, seen = c.address(), c.last_event()
-    c.arm("worker.before_ready:sleep=%d000/web/0" % start_s)
+    c.arm("worker.before_ready:sleep=%d/web/0" % (start_s * 1000))
     began = time.monotonic()
     os.kill(c.worker("web/0")["pid"], signal.SIGKILL)
     c.await_event("worker.exited", after=seen)

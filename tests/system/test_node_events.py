@@ -31,7 +31,8 @@ def names(rows):
 def test_each_event_of_a_life_comes_once_and_in_order(cluster, how):
     """All its messages before its end."""
     routes = dict(MAIL, **{"/": "hello"})
-    c = cluster(workers=2, routes=routes, plugins={"mail": {"greets": "master"}})
+    c = cluster(workers=2, routes=routes, plugins={"mail": {"greets": "master"}},
+                scale=1)                # else it is soon called stalled
     last = c.worker("web/1")
     assert {row["event"] for row in told(c, 0, last["id"])} == {*LIFE[:4], "worker.message"}
     if how == "reload":
@@ -60,7 +61,7 @@ def test_each_address_is_told(cluster, tmp_path, schedule):
     listen = ["127.0.0.1:0", "[::1]:0"]
     if schedule != "reuseport":
         listen.append("unix:%s/front" % tmp_path)
-    c = cluster(workers=2, listen=listen, schedule=schedule)
+    c = cluster(workers=2, listen=listen, schedule=schedule, scale=1)
     bound = c.pool()["listen"]
     assert len(bound) == len(listen) and not any(one.endswith(":0") for one in bound)
     rows = c.json("listeners")
@@ -93,7 +94,7 @@ def test_an_address_that_is_on_trial(cluster):
 
 @shows("node-B31")
 def test_of_one_that_is_killed(cluster):
-    c = cluster(workers=1)
+    c = cluster(workers=1, scale=1)
     last = c.worker("web/0")
     os.kill(last["pid"], signal.SIGKILL)
     c.await_event("worker.exited", id=last["id"])

@@ -22,7 +22,7 @@ def page_config(c):
 
 @pytest.fixture
 def example(cluster):
-    c = cluster(start=False)
+    c = cluster(start=False, scale=1)
     c.write_config(page_config(c))
     c.start()
     assert c.ctl("scale", "web", "3").code == 0

@@ -10,6 +10,7 @@ import time
 import pytest
 
 from harness import http, shows, wait
+from harness.held import PATIENT, STREAMED, rest_of, send_half
 
 @shows("node-C1")
 def test_one_worker_more(cluster):
@@ -89,7 +90,8 @@ def test_a_stop_has_an_end(cluster):
 
 @shows("node-W8")
 def test_a_worker_is_drained_until_it_is_wanted_again(cluster):
-    c = cluster(workers=2, routes={"/": "evil"}, drain_timeout="20s")
+    c = cluster(workers=2, routes=dict(STREAMED, **{"/": "evil"}), drain_timeout="20s",
+                **PATIENT)
     for again in ("resume", "retry"):
         last, seen = c.worker("web/0"), c.last_event()
         with contextlib.ExitStack() as stack:
@@ -97,13 +99,13 @@ def test_a_worker_is_drained_until_it_is_wanted_again(cluster):
                 conn = stack.enter_context(c.connect())
                 if conn.request("GET", "/").header("X-Worker") == "web/0":
                     break
-            conn.send(http.head("GET", "/sleep?700", "a"))
+            send_half(conn)
             wait.until(lambda: c.worker("web/0")["doing"] or [
                 one for one in c.rows("requests") if one["worker"] == "web/0"], 5, "a request")
             assert c.ctl("drain", "web/0").code == 0
             c.await_event("worker.draining", after=seen, worker="web/0")
             assert {c.get("/").header("X-Worker") for _ in range(10)} == {"web/1"}
-            assert conn.response().text == "slept\n", "it finishes"
+            assert rest_of(conn).text.startswith("stream 2 "), "it finishes"
         death = c.await_event("worker.exited", after=seen, worker="web/0", asked=True)
         assert death["id"] == last["id"]
         c.await_state(lambda s: [w["state"] for w in s["workers"]] == ["down", "ready"])

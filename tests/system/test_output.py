@@ -9,6 +9,7 @@ import pytest
 from harness import shows, wait
 from harness.access import AccessLog
 from harness.children import Children, PATHS
+from harness.reopen import reopen
 from harness.row import reasons
 
 EVIL = {"/": "evil"}
@@ -106,7 +107,7 @@ def test_rotated(cluster, how):
     say(c, 2, "2")
     assert file.lines(old) == ["1", "2"], "a file that was renamed is followed"
     if how == "command":
-        assert c.ctl("log", "reopen").code == 0
+        reopen(c)
     elif how == "signal":
         c.signal(signal.SIGUSR1)
     else:
@@ -130,8 +131,7 @@ def test_it_cannot_be_opened_for_a_while(cluster):
     c.start()
     state = c.await_state(lambda s: "log_refused" in reasons(s))
     assert "stdout: cannot open %s: No such file" % file.path in str(state)
-    result = c.ctl("log", "reopen")
-    assert result.code == 1 and file.path in result
+    assert file.path in reopen(c, 1)
     say(c, 1, "where-it-was")
     c.await_log("where-it-was")
     os.rename(c.dir + "/other", file.folder)
@@ -206,7 +206,7 @@ def test_a_number_that_a_plugin_has_taken(cluster):
     with c.connect() as connection:
         connection.request("GET", "/said")
         assert at(c, 1).startswith("socket:")
-        assert c.ctl("log", "reopen").code == 0
+        reopen(c)
         c.await_log("stdout is no longer ours: it stays as a plugin has left it")
         assert connection.request("GET", "/said").status == 200
     assert file.text() == ""

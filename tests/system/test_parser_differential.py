@@ -2,86 +2,19 @@
 """Our HTTP parser against Node's.
 
 What we accept, Node must accept with the same method, target, fields, body and
-start of the next message.  What we refuse and Node accepts must be listed below
-with its reason, by what our parser says and by the version of llhttp; anything
-else is a hole on one of the two sides and fails.
+start of the next message.  What we refuse and Node accepts must be listed in
+harness/disagreements.py; anything else is a hole on one of the two sides and fails.
 """
 
-import json
 import pathlib
-import shutil
-import subprocess
 
 import pytest
 
+from harness import parsers
+from harness.disagreements import ALWAYS, expected_of
 from harness.messages import NEXT, ROWS, chunked
 
 TOP = pathlib.Path(__file__).resolve().parents[2]
-ORACLE = pathlib.Path(__file__).with_name("parser_oracle.js")
-DEADLINE_S = 300
-
-# Not compared: HTTP/1.0 with both close and keep-alive.  It ends the connection
-# (RFC 9112 9.3); llhttp goes on.
-
-# ---- what we refuse and llhttp accepts: reason of ours, why -----------------
-
-ALWAYS = {
-    "head too long": "llhttp has no limit of its own",
-    "too many fields": "no limit",
-    "target too long": "no limit",
-    "body too long": "no limit",
-    "too much framing": "no limit on extensions and leading zeros",
-    "bad start of request line": "any number of CR and LF before a request",
-    "no target": "two blanks before the target are taken as one",
-    "bad version": "two blanks before the version; RTSP and ICE are protocols",
-    "no version": "HTTP/0.9",
-    "version not served": "0.9 and 2.0 are versions",
-    "unknown method": "methods of other protocols, and CONNECT and TRACE",
-    "no Host": "a server's matter, not the parser's",
-    "more than one Host": "the same",
-    "bad Host": "the same",
-    "Transfer-Encoding in HTTP/1.0": "frames a body all the same",
-    "empty Transfer-Encoding": "the body becomes the next request",
-    "bad Transfer-Encoding": "an empty element before chunked is skipped",
-    "unknown transfer coding": "any coding before chunked",
-    "unknown expectation": "a server's matter",
-    "fragment in target": "# is a byte like others",
-    "* is for OPTIONS": "the target may begin with *",
-    "bad form of target": "any scheme, userinfo, an empty host",
-    "bad escape in target": "escapes are not looked at",
-    "HTAB in a field that frames": "part of the word before it, which then says nothing",
-    "bad chunk extension": "names and values may be empty, quotes anywhere",
-}
-UP_TO_8 = {
-    "CR without LF": "CRLF LF ends a head or trailers",
-    "line does not begin with a field name":
-        "continuation lines, empty names, CRLF LF as the end",
-    "forbidden trailer": "Content-Length in trailers",
-}
-FROM_9 = {
-    "forbidden trailer": "Host and Transfer-Encoding in trailers",
-}
-# llhttp 6 of Node 18 is built without its strict mode
-UP_TO_6 = {
-    "bad byte in field name": "a blank before the colon",
-    "no CRLF behind a chunk": "chunk data without CRLF",
-    "bad byte in target": "bytes over 0x7f",
-    "bad byte in field value": "LF ends a line",
-    "bad chunk size": "blanks behind the size",
-}
-
-
-def expected_of(version):
-    major = int(version.split(".")[0])
-    expected = dict(ALWAYS)
-    if major >= 9:
-        expected.update(FROM_9)
-    if major <= 8:
-        expected.update(UP_TO_8)
-    if major <= 6:
-        expected.update(UP_TO_6)
-    return expected
-
 
 # Each is changed at every place by each of these bytes.
 SEEDS = [
@@ -113,30 +46,17 @@ def mutations(seed):
 # ---- the comparison ---------------------------------------------------------
 
 
-def lines_of(command, cases):
-    done = subprocess.run(command, input=b"".join(case.hex().encode() + b"\n" for case in cases),
-                          stdout=subprocess.PIPE, check=True, timeout=DEADLINE_S)
-    return done.stdout.decode().splitlines()
-
-
 @pytest.fixture(scope="module")
 def ours(build):
-    program = str(pathlib.Path(build) / "tests/unit/parse_verdict")
-    return lambda cases: [json.loads(text) for text in lines_of([program], cases)]
+    return parsers.ours(build)
 
 
 @pytest.fixture(scope="module")
 def oracle():
-    node = shutil.which("node")
-    if node is None:
-        pytest.skip("node is not installed")
-    version = subprocess.run([node, "-p", "process.versions.llhttp"], check=True,
-                             stdout=subprocess.PIPE, text=True).stdout.strip()
-    if int(version.split(".")[0]) < 6:
-        pytest.skip("llhttp %s is too old to be compared with" % version)
+    command, version = parsers.oracle("parser_oracle.js")
 
     def ask(cases):
-        return [json.loads(text) for text in lines_of([node, str(ORACLE)], cases)]
+        return parsers.verdicts(command, cases)
     ask.version = version
     return ask
 

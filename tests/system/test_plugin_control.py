@@ -4,6 +4,7 @@
 import errno
 import json
 import os
+import signal
 import time
 
 import pytest
@@ -38,11 +39,11 @@ def test_a_long_answer_comes_whole(operator):
     """Over what a message of the channel holds: in a file beside it."""
     env = ["LONG%d=%s" % (i, "x" * 1000) for i in range(100)]
     o = operator(env=None, pools={"api": {"env": env, "routes": {"/": "hello"}}})
-    fds = len(os.listdir("/proc/%d/fd" % o.c.worker("web/0")["pid"]))
+    fds = len(processes.fds_of_worker(o.c.worker("web/0")["pid"]))
     for _ in range(3):
         text = o.command("web/0", "config show")["answer"]["result"]["text"]
         assert len(text) > 100000 and text == o.c.json("config", "show")["text"]
-    assert len(os.listdir("/proc/%d/fd" % o.c.worker("web/0")["pid"])) <= fds + 1
+    assert len(processes.fds_of_worker(o.c.worker("web/0")["pid"])) <= fds + 1
 
 
 def test_many_rows(operator):
@@ -194,8 +195,10 @@ def test_master_killed_while_a_command_runs(operator):
     seen = o.c.last_event()
     o.begin("web/0", "scale", {"pool": "web", "workers": "+1"})
     o.c.await_event("worker.forked", after=seen, worker="web/2")
+    started = processes.hold_nap(o.c.pid())
     o.kill_master()
     assert o.ended("web/0") == [], "it runs on"
+    os.kill(started, signal.SIGCONT)
     said, = o.await_ended("web/0")
     assert said["error"] == 0, said
     assert o.c.worker("web/2")["state"] == "ready" and o.c.pool()["desired"] == 3
@@ -244,8 +247,7 @@ def test_master_killed_again_and_again(operator):
 def test_no_master_takes_it_up(operator):
     """-EPIPE after 5 s, here a fifth of that: what became of it is not known."""
     o = operator(may="scale", env={"CLUSTERD_FP": "master.adopt:sleep=8000/2"})
-    o.begin_unread("web/0", "scale", {"pool": "web", "workers": "3"})
-    begun = time.monotonic()
+    begun = o.begin_unread("web/0", "scale", {"pool": "web", "workers": "3"})
     said, = o.await_ended("web/0")
     assert (said["error"], said["answer"]) == (-errno.EPIPE, None)
     assert time.monotonic() - begun >= 1

@@ -10,7 +10,8 @@ import sqlite3
 
 import pytest
 
-from harness import database, http, processes, shows, sockets, wait
+from harness import database, processes, shows, sockets, wait
+from harness.held import PATIENT, STREAMED, half_sent, rest_of
 
 EVIL = {"/": "evil"}
 
@@ -134,14 +135,16 @@ def test_an_address_and_a_pool_come_and_go(cluster):
 
 
 def begin_late_start(c):
-    """web/1 is killed, and the next one waits before its exec."""
+    """web/1 is killed, and the next one waits before its exec; (event, that one)."""
     c.arm("keeper.before_exec:sleep=2000/web/1")
     os.kill(c.worker("web/1")["pid"], signal.SIGKILL)
+    late = processes.hold_nap(c.pid())
     c.await_state(lambda s: s["workers"][1]["state"] == "starting")
-    return c.last_event()
+    return c.last_event(), late
 
 
-def end_late_start(c, seen):
+def end_late_start(c, seen, late):
+    os.kill(late, signal.SIGCONT)
     late = c.await_event("worker.ready", after=seen, worker="web/1")
     assert late["pid"] == c.worker("web/1")["pid"]
     return late["pid"]
@@ -153,13 +156,13 @@ def test_a_worker_on_its_way_gets_a_new_address(cluster, master):
     c = cluster(workers=2, schedule="shared", start_timeout="60s", start=False)
     c.arm()
     c.start()
-    seen = begin_late_start(c)
+    seen, late = begin_late_start(c)
     c.write_config(listen=["127.0.0.1:0", "[::1]:0"])
     assert c.ctl("reload").code == 0
     assert c.workers()[1]["state"] == "starting"
     if master == "dies":
         os.kill(c.master_pid(), signal.SIGKILL)
-    pid = end_late_start(c, seen)
+    pid = end_late_start(c, seen, late)
     added = sockets.listening(c.pool()["listen"][1])
     assert added
     wait.until(lambda: added <= sockets.polled(pid), 5, "web/1 at the new address")
@@ -173,12 +176,12 @@ def test_a_worker_on_its_way_holds_no_address_that_left(cluster):
     c.arm()
     c.start()
     address = c.pool()["listen"][1]
-    seen = begin_late_start(c)
+    seen, late = begin_late_start(c)
     c.write_config(listen="127.0.0.1:0")
     assert c.ctl("reload").code == 0
     wait.until(lambda: len(c.pool()["listen"]) == 1, 10, "the address has left")
     assert c.workers()[1]["state"] == "starting"
-    end_late_start(c, seen)
+    end_late_start(c, seen, late)
     wait.until(lambda: not sockets.listening(address), 5, "end of its socket")
 
 
@@ -189,12 +192,12 @@ def test_a_worker_on_its_way_gets_a_socket_made_again(cluster):
                 start_timeout="60s", start=False)
     c.arm()
     c.start()
-    seen, address = begin_late_start(c), c.address()
+    (seen, late), address = begin_late_start(c), c.address()
     before = sockets.listening(address)
     c.get("/listener")
     c.await_event("listener.healed", after=seen, text=address)
     assert c.workers()[1]["state"] == "starting"
-    pid = end_late_start(c, seen)
+    pid = end_late_start(c, seen, late)
     made = sockets.listening(address)
     assert made and not made & before
     wait.until(lambda: made <= sockets.polled(pid), 5, "web/1 at the new socket")
@@ -654,27 +657,43 @@ def test_it_is_taken_back_once_and_not_at_all_if_so_configured(cluster, limit, t
     c.await_state(lambda s: s["pools"][0]["ready"] == 2)
 
 
+def held_up(c, *args):
+    """A change that wants a slot in which a worker still drains: as a Popen."""
+    seen = c.last_event()
+    client = c.ctl_start(*args)
+    if args[0] == "restart":
+        while "restart begins" not in (line := client.stderr.readline()):
+            assert line, "refused"
+    else:
+        c.await_event("reload.canary", after=seen)
+    assert "draining" in [w["state"] for w in c.workers()]      # asked in a later turn
+    return client
+
+
+def end_of(client):
+    said = client.communicate(timeout=20)
+    assert client.returncode == 0, said
+
+
 @shows("P2")
 @shows("H16")
 @pytest.mark.parametrize("second", ["reload", "restart", "rollback"])
 def test_a_change_waits_for_what_the_one_before_left(cluster, second):
     """The old workers of the first change have requests in hand when the second
     one wants their slots."""
-    c = cluster(workers=2, routes=EVIL, drain_timeout="10s", request_timeout="20s")
+    c = cluster(workers=2, drain_timeout="30s", routes=STREAMED, **PATIENT)
     with contextlib.ExitStack() as stack:
-        held = [stack.enter_context(c.connect(timeout=20)) for _ in range(4)]
-        for connection in held:
-            connection.send(http.head("GET", "/sleep?1500", connection.address))
+        held = [stack.enter_context(half_sent(c.address())) for _ in range(4)]
         c.await_state(lambda s: sum(w["connections"] for w in s["workers"]) >= 4)
         c.write_config(idle_timeout="61s")
         assert c.ctl("reload").code == 0
         # the workers that hold them drain now
         assert len([w for w in c.workers() if w["state"] == "draining"]) == 2
         c.write_config(idle_timeout="62s")
-        told = c.ctl(*{"restart": ["restart", "web"]}.get(second, [second]))
-        assert told.code == 0, told
+        change = held_up(c, *{"restart": ["restart", "web"]}.get(second, [second]))
         for connection in held:
-            assert connection.response().status == 200
+            assert rest_of(connection).status == 200
+        end_of(change)
 
 
 def is_another(c, row):
@@ -688,10 +707,9 @@ def is_another(c, row):
 def test_a_change_waits_for_it_where_nobody_else_serves_too(cluster):
     """The slot has lost its new worker, and waits, while the old one still has
     requests in hand."""
-    c = cluster(workers=1, routes=EVIL, drain_timeout="10s", request_timeout="20s",
-                backoff_min="1s")
-    with c.connect(timeout=20) as held:
-        held.send(http.head("GET", "/sleep?1500", held.address))
+    c = cluster(workers=1, drain_timeout="30s", backoff_min="1s", routes=STREAMED,
+                **PATIENT)
+    with half_sent(c.address()) as held:
         c.await_state(lambda s: s["workers"][0]["connections"] >= 1)
         assert c.ctl("restart", "web/0").code == 0
         first = c.worker("web/0")
@@ -700,9 +718,9 @@ def test_a_change_waits_for_it_where_nobody_else_serves_too(cluster):
         os.kill(second["pid"], signal.SIGKILL)
         c.await_state(lambda s: s["workers"][0]["state"] == "waiting")
         assert [w["state"] for w in c.workers()].count("draining") == 1
-        told = c.ctl("restart", "web/0")
-        assert told.code == 0, told
-        assert held.response().status == 200
+        change = held_up(c, "restart", "web/0")
+        assert rest_of(held).status == 200
+        end_of(change)
 
 
 @shows("P6")

@@ -1,12 +1,14 @@
 # SPDX-License-Identifier: MIT
 """schedule = reuseport: a socket for each slot and address, polled by one worker."""
 
+import contextlib
 import os
 import signal
 
 import pytest
 
 from harness import http, sockets, wait
+from harness.held import PATIENT, STREAMED, fill_queue
 
 REQUEST = b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"
 ROUTES = {"/": "evil"}
@@ -107,14 +109,17 @@ def test_an_address_comes_and_goes(cluster):
 
 def test_a_pool_of_another_kind_waits_until_the_sockets_have_left(cluster):
     """Taken out and put back with another schedule."""
-    c = cluster(workers=1, routes=ROUTES, scale=1, pools={
-        "api": {"workers": 2, "routes": ROUTES, "schedule": "reuseport"}})
-    keys, routes = c.pools.pop("api")
-    c.write_config()
-    assert c.ctl("reload").code == 0
-    c.pools["api"] = dict(keys, schedule="round-robin"), routes
-    c.write_config()
-    result = c.ctl("reload")
+    c = cluster(workers=1, routes=ROUTES, scale=1, pools={"api": dict(
+        PATIENT, workers=2, routes=dict(STREAMED, **ROUTES), schedule="reuseport",
+        max_connections=1)})
+    with contextlib.ExitStack() as stack:
+        fill_queue(c, "api", stack)     # so that they do not leave
+        keys, routes = c.pools.pop("api")
+        c.write_config()
+        assert c.ctl("reload").code == 0
+        c.pools["api"] = dict(keys, schedule="round-robin"), routes
+        c.write_config()
+        result = c.ctl("reload")
     assert result.code == 1 and "another kind of sockets" in result.err, result
     wait.until(lambda: len(rows(c)) == 1, 10, "end of the address")
     assert c.ctl("reload").code == 0

@@ -15,8 +15,8 @@ ROLE_TASK = 2
 
 def sockets_of(pid):
     """Their inodes."""
-    names = [os.readlink("/proc/%d/fd/%s" % (pid, fd)) for fd in os.listdir("/proc/%d/fd" % pid)]
-    return {int(name[8:-1]) for name in names if name.startswith("socket:[")}
+    return {int(name[8:-1]) for name in processes.fds(pid).values()
+            if name.startswith("socket:[")}
 
 
 @pytest.fixture
@@ -68,7 +68,24 @@ def test_what_a_task_sends_to_others_is_passed_on(task, size):
 def test_what_a_task_has_not_is_refused(task):
     t = task("misuse")
     one, = t.messages()
-    assert one.data == b"0 1 1 %d %d %d 1" % (-errno.ESTALE, -errno.ESHUTDOWN, -errno.EINVAL)
+    assert one.data == b"0 1 1 %d %d %d" % (-errno.ESTALE, -errno.ESHUTDOWN, -errno.EINVAL)
+    assert t.await_heard("exit") == [["exit", "0", "0"]]
+
+
+@shows("node-F5")
+def test_what_would_come_later_in_a_task_is_refused(task):
+    """It has no loop: a timer, descriptors, to be replaced, what a drain awaits, answers."""
+    t = task("later")
+    one, = t.messages()
+    assert list(map(int, one.data.split())) == \
+        [0] + [-errno.EPERM] * 5 + [-errno.ESHUTDOWN] * 4
+    assert t.await_heard("exit") == [["exit", "0", "0"]]
+
+
+def test_a_thread_of_a_task_is_refused(task):
+    t = task("thread")
+    one, = t.messages()
+    assert (one.topic, one.data) == ("thread", b"%d" % -errno.EPERM)
     assert t.await_heard("exit") == [["exit", "0", "0"]]
 
 

@@ -3,13 +3,12 @@
 
 import errno
 import json
-import os
 import random
 import socket
 
 import pytest
 
-from harness import shows, wait
+from harness import processes, shows, wait
 from harness.post import Post
 
 HOLD = 2                                # CLUSTER_TIMER_HOLD
@@ -140,7 +139,7 @@ def test_a_descriptor_that_can_be_read(timed):
 def test_one_that_is_closed_is_told_once(timed):
     t = timed()
     t.to("web/0")
-    before = len(os.listdir("/proc/%d/fd" % t.c.worker("web/0")["pid"]))
+    before = len(processes.fds_of_worker(t.c.worker("web/0")["pid"]))
     assert t.number("/pipe") == 0
     assert t.number("/forget?end=0") == 0
     with t.c.connect() as client:       # gets its number
@@ -150,7 +149,7 @@ def test_one_that_is_closed_is_told_once(timed):
         t.await_seen("%d:" % CLOSED)
         assert client.request("GET", "/").status == 200
     assert t.number("/forget?end=1") == 0
-    wait.until(lambda: len(os.listdir("/proc/%d/fd" % t.c.worker("web/0")["pid"])) <= before,
+    wait.until(lambda: len(processes.fds_of_worker(t.c.worker("web/0")["pid"])) <= before,
                10, "no descriptor that is left")
 
 

@@ -6,6 +6,7 @@ import os
 
 from harness import sockets, wait
 from harness.access import logging
+from harness.reopen import reopen
 
 REFUSED = "process.say:err=ENOBUFS"
 
@@ -27,7 +28,7 @@ def test_a_log_that_was_reopened(cluster):
     log.await_lines(1)
     os.rename(log.path, log.path + ".1")
     c.arm(REFUSED)
-    assert c.ctl("log", "reopen").code == 0
+    reopen(c)
     wait.until(lambda: os.path.exists(log.path), 10, "a new file")
     c.status()                          # it has been handed round
     c.arm()

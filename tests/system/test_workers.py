@@ -179,7 +179,7 @@ def test_after_a_kill(known):
 # ---- without a master ------------------------------------------------------------
 
 def test_a_master_that_stands_still_is_told_by_the_age(known):
-    k = known()
+    k = known(scale=1)
     before = k.await_each(lambda rows: all(row["state"] == "ready" for row in rows))
     master = k.c.master_pid()
     os.kill(master, signal.SIGSTOP)

@@ -23,9 +23,10 @@
 #include "daemon/http/head.h"
 #include "daemon/http/scan.h"
 
-enum { FIELDS = 40, BODY = 16384 };
+enum { FIELDS = 40, TRAILERS = 16, BODY = 16384 };
 
 static const struct head_limits limits = { 4096, 1024, FIELDS };
+static const struct head_limits trailer_limits = { 4096, 1024, TRAILERS };
 
 /* One stream, and how far it has been read. */
 struct stream {
@@ -117,7 +118,7 @@ read_chunks(struct stream *stream, char *body, size_t *len)
 	if (result == CHUNK_MORE)
 		return false;
 
-	head_init(&trailers, &limits, fields);
+	head_init(&trailers, &trailer_limits, fields);
 	end = head_parse_trailers(&trailers, stream->at, stream->len);
 	if (end == HEAD_REFUSED)
 		return stream_refuse(stream, trailers.status, trailers.reason);

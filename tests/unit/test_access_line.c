@@ -43,6 +43,8 @@ an_entry(void)
 		.query = TEXT("b"), .protocol = TEXT("HTTP/1.1"),
 		.host = TEXT("example.org"), .worker = TEXT("web/0"),
 		.pool = TEXT("web"), .plugin = TEXT("hello"),
+		.request_id = TEXT("0123456789abcdef0123456789abcdef"),
+		.trace_id = TEXT("fedcba9876543210fedcba9876543210"),
 		.route = TEXT("/"), .worker_id = 812, .request = 7,
 		.status = 200, .bytes = 13, .took_ns = 12345678, .pid = 99,
 		.header = header,
@@ -76,7 +78,9 @@ line_of(const char *text, const struct access_entry *entry, size_t max)
 static const struct { const char *format, *line; } good[] = {
 	{ "combined", "192.0.2.1 - - [29/Nov/2026:01:45:00 +0530] "
 	    "\"GET /a?b HTTP/1.1\" 200 13 \"-\" \"me\"" },
-	{ "json", "{\"time\":1795896900007,\"request_id\":\"812-7\","
+	{ "json", "{\"time\":1795896900007,\"request_id\":"
+	    "\"0123456789abcdef0123456789abcdef\","
+	    "\"request_number\":\"812-7\","
 	    "\"worker\":\"web/0\",\"pid\":99,\"remote_addr\":\"192.0.2.1\","
 	    "\"remote_port\":4711,\"method\":\"GET\",\"path\":\"/a\","
 	    "\"query\":\"b\",\"protocol\":\"HTTP/1.1\","
@@ -90,8 +94,10 @@ static const struct { const char *format, *line; } good[] = {
 	{ "a$$b ${status}x${path}", "a$b 200x/a" },
 	{ "$time_iso8601 $msec $time_ms",
 	    "2026-11-29T01:45:00+05:30 1795896900.007 1795896900007" },
-	{ "$request_time $request_us $request_id $cut",
+	{ "$request_time $request_us $request_number $cut",
 	    "0.012 12345 812-7 false" },
+	{ "$request_id $trace_id", "0123456789abcdef0123456789abcdef "
+	    "fedcba9876543210fedcba9876543210" },
 	{ "$pool $worker $pid $plugin $route $remote_port $remote_user",
 	    "web web/0 99 hello / 4711 -" },
 	{ "$http_user_agent $http_absent_header $host", "me - example.org" },

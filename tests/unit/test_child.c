@@ -2,8 +2,9 @@
  * Copyright (c) 2026 the clusterd authors */
 
 /* test_child.c: what a child process is told and what is kept of it: orders,
- * environments, captured output, tokens, and who stems from whom. */
+ * environments, captured output, tokens, times, and who stems from whom. */
 #include <errno.h>
+#include <poll.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -16,12 +17,14 @@
 
 #include <cmocka.h>
 
+#include "common/base/clock.h"
 #include "daemon/child/cancel.h"
 #include "daemon/child/capture.h"
 #include "daemon/child/ends.h"
 #include "daemon/child/environment.h"
 #include "daemon/child/exec.h"
 #include "daemon/child/order.h"
+#include "daemon/child/patience.h"
 #include "daemon/child/proc.h"
 #include "daemon/child/scope.h"
 
@@ -225,6 +228,77 @@ a_token_is_used_once(void **state)
 	free(cancels.rows);
 }
 
+/* ---- times -------------------------------------------------------------- */
+
+struct waiter {
+	struct event_base *base;
+	struct patience patience;
+	unsigned early, excused;
+	uint64_t over_ns;
+};
+
+static void
+on_over(evutil_socket_t fd, short what, void *arg)
+{
+	struct waiter *waiter = arg;
+
+	(void)fd;
+	(void)what;
+	if (patience_is_early(&waiter->patience))
+		waiter->early++;
+	else if (patience_excuse(&waiter->patience))
+		waiter->excused++;
+	else
+		waiter->over_ns = clock_now_ns();
+}
+
+static void
+begin_waiting(struct waiter *waiter)
+{
+	*waiter = (struct waiter){ .base = event_base_new() };
+	assert_non_null(waiter->base);
+	patience_init(&waiter->patience, waiter->base, on_over, waiter);
+}
+
+static void
+no_time_is_over_early(void **state)
+{
+	struct waiter waiter;
+
+	(void)state;
+	begin_waiting(&waiter);
+	patience_begin(&waiter.patience, 50);
+	event_active(&waiter.patience.event, EV_TIMEOUT, 0);
+	event_base_dispatch(waiter.base);
+	assert_true(waiter.early > 0);
+	assert_true(waiter.over_ns >= waiter.patience.at_ns);
+	event_base_free(waiter.base);
+}
+
+static void
+who_is_late_excuses_once(void **state)
+{
+	int away_ms = (int)clock_scaled_ms(CLOCK_AWAY_MS);
+	int excuse_ms = (int)clock_scaled_ms(CLOCK_EXCUSE_MS);
+	struct waiter waiter;
+
+	(void)state;
+	begin_waiting(&waiter);
+	for (unsigned round = 0; round < 2; round++) {
+		waiter.excused = 0;
+		waiter.over_ns = 0;
+		patience_begin(&waiter.patience, 10);
+		poll(NULL, 0, 10 + away_ms + 1);
+		event_base_loop(waiter.base, EVLOOP_ONCE);
+		assert_int_equal(waiter.excused, 1);
+		poll(NULL, 0, excuse_ms + away_ms + 1);
+		event_base_dispatch(waiter.base);
+		assert_int_equal(waiter.excused, 1);
+		assert_true(waiter.over_ns > 0);
+	}
+	event_base_free(waiter.base);
+}
+
 /* ---- who stems from whom ------------------------------------------------------------------ */
 
 /* leader 100: 101 in its group; 102 has left it, with 103 below; 104 is somebody
@@ -312,6 +386,8 @@ main(void)
 		cmocka_unit_test(an_environment_is_inherited_replaced_or_added_to),
 		cmocka_unit_test(output_is_kept_within_its_limit),
 		cmocka_unit_test(a_token_is_used_once),
+		cmocka_unit_test(no_time_is_over_early),
+		cmocka_unit_test(who_is_late_excuses_once),
 		cmocka_unit_test(all_below_are_found),
 		cmocka_unit_test(our_own_process_is_found),
 		cmocka_unit_test(a_program_is_reaped_by_its_pidfd),

@@ -27,6 +27,7 @@
 #include "common/base/stamp.h"
 #include "daemon/control/control.h"
 #include "daemon/control/server.h"
+#include "daemon/control/verdicts.h"
 #include "daemon/journal/journal.h"
 #include "daemon/store/store.h"
 
@@ -416,13 +417,13 @@ verdicts_are_kept_within_bounds(void **state)
 	struct house *house = *state;
 	char id[8];
 
-	assert_int_equal(call_verdicts_memory(house->control), 0);
+	assert_int_equal(verdicts_memory(house->control), 0);
 	for (int i = 0; i < 3 * VERDICTS; i++) {
 		snprintf(id, sizeof(id), "%07d", i);
 		control_done(control_adopt(house->control, COMMAND_SCALE, id,
 		    "root"), "{}");
 	}
-	assert_in_range(call_verdicts_memory(house->control),
+	assert_in_range(verdicts_memory(house->control),
 	    VERDICTS * strlen("\"ok\":true"), VERDICTS * 128);
 }
 

@@ -256,6 +256,76 @@ test_accounts_are_renumbered(void **state)
 	conf_unref(conf);
 }
 
+static void
+add_filter(struct conf *conf, const char *pattern, uint32_t plugin)
+{
+	struct conf_route *filter = conf_add_filter(&conf->pools[0]);
+
+	filter->pattern = pattern;
+	filter->plugin = plugin;
+}
+
+/* Those that match all apply, in the order of the file: another order is news. */
+static void
+test_filters(void **state)
+{
+	struct outcome o;
+
+	(void)state;
+	begin(&o);
+	add_filter(o.before, "/", 0);
+	add_filter(o.before, "/x", 1);
+	add_filter(o.after, "/x", 1);
+	add_filter(o.after, "/", 0);
+	diff_make(o.before, o.after, &o.diff);
+	assert_int_equal(o.diff.count, 2);
+	expect_row(&o.diff, 0, "pool web", "filter", APPLIES_RELOAD, "/ hello",
+	    "/x echo");
+	assert_int_equal(o.diff.roll[0], 1);
+	assert_int_equal(o.diff.roll[1], 0);
+	end(&o);
+	begin(&o);
+	add_filter(o.after, "/", 1);
+	diff_make(o.before, o.after, &o.diff);
+	assert_int_equal(o.diff.count, 1);
+	expect_row(&o.diff, 0, "pool web", "filter", APPLIES_RELOAD, NULL,
+	    "/ echo");
+	end(&o);
+}
+
+static void
+add_page(struct conf *conf, const char *text, const char *data)
+{
+	struct conf_page *page = conf_add_page(&conf->pools[0]);
+
+	page->text = text;
+	page->data = data;
+	page->len = strlen(data);
+}
+
+/* The bytes of a file are part of the configuration, and are not shown. */
+static void
+test_pages(void **state)
+{
+	struct outcome o;
+
+	(void)state;
+	begin(&o);
+	add_page(o.before, "404 /a.txt", "same");
+	add_page(o.before, "500 /b.txt", "one");
+	add_page(o.before, "502 /c.txt", "gone");
+	add_page(o.after, "404 /a.txt", "same");
+	add_page(o.after, "500 /b.txt", "two");
+	diff_make(o.before, o.after, &o.diff);
+	assert_int_equal(o.diff.count, 2);
+	expect_row(&o.diff, 0, "pool web", "error_page", APPLIES_RELOAD,
+	    "500 /b.txt (7692c3ad3540)", "500 /b.txt (3fc4ccfe7458)");
+	expect_row(&o.diff, 1, "pool web", "error_page", APPLIES_RELOAD,
+	    "502 /c.txt", NULL);
+	assert_int_equal(o.diff.roll[0], 1);
+	end(&o);
+}
+
 int
 main(void)
 {
@@ -268,6 +338,8 @@ main(void)
 		cmocka_unit_test(test_plugin_rolls_who_uses_it),
 		cmocka_unit_test(test_pools_come_and_go),
 		cmocka_unit_test(test_accounts_are_renumbered),
+		cmocka_unit_test(test_filters),
+		cmocka_unit_test(test_pages),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL) ? 1 : 0;

@@ -170,7 +170,10 @@ static const struct row target_rows[] = {
 	    "GET 1.1 absolute http://b:81/c?d host=b:81 none keep" },
 	{ "absolute: https, in any case",
 	    S("GET HTTPS://b HTTP/1.1\r\n" HOST "\r\n"), NEXT,
-	    "GET 1.1 absolute HTTPS://b host=b none keep" },
+	    "GET 1.1 absolute HTTPS://b host=b none keep https" },
+	{ "absolute: http in capitals",
+	    S("GET HTTP://b/ HTTP/1.1\r\n" HOST "\r\n"), NEXT,
+	    "GET 1.1 absolute HTTP://b/ host=b none keep" },
 	{ "absolute: query without path",
 	    S("GET http://b?c HTTP/1.1\r\n" HOST "\r\n"), NEXT,
 	    "GET 1.1 absolute http://b?c host=b none keep" },
@@ -334,6 +337,16 @@ static const struct row framing_rows[] = {
 	{ "in HTTP/1.0",
 	    S("POST / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n"), NEXT,
 	    "400" },
+	{ "none in HTTP/1.0", S("POST / HTTP/1.0\r\n\r\n"), S("hello"),
+	    "411" },
+	{ "none in HTTP/1.0, kept",
+	    S("PUT / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n"), NEXT,
+	    "411" },
+	{ "none in HTTP/1.0, PATCH", S("PATCH / HTTP/1.0\r\n\r\n"), NEXT,
+	    "411" },
+	{ "none in HTTP/1.0, and none is meant",
+	    S("DELETE / HTTP/1.0\r\n\r\n"), NEXT,
+	    "DELETE 1.0 origin / host= none close" },
 	{ "empty", S(POST "Transfer-Encoding:\r\n\r\n"), NEXT, "400" },
 	{ "a comma before it", S(POST "Transfer-Encoding: ,chunked\r\n\r\n"),
 	    NEXT, "400" },
@@ -521,7 +534,7 @@ describe_head(const struct head *head, const char *buf,
 	}
 	snprintf(length, sizeof(length), "%llu",
 	    (unsigned long long)head->content_length);
-	snprintf(out, size, "%s 1.%u %s %.*s host=%.*s %s %s%s%s",
+	snprintf(out, size, "%s 1.%u %s %.*s host=%.*s %s %s%s%s%s",
 	    method_name(head->method_id), head->minor, forms[head->form],
 	    (int)head->target.len, buf + head->target.at,
 	    (int)head->host.len, buf + head->host.at,
@@ -529,7 +542,8 @@ describe_head(const struct head *head, const char *buf,
 	    head->content_length == HEAD_CHUNKED ? "chunked" : length,
 	    head->flags & HEAD_KEEP_ALIVE ? "keep" : "close",
 	    head->flags & HEAD_EXPECT_CONTINUE ? " expect" : "",
-	    head->flags & HEAD_UPGRADE ? " upgrade" : "");
+	    head->flags & HEAD_UPGRADE ? " upgrade" : "",
+	    head->flags & HEAD_HTTPS ? " https" : "");
 }
 
 static void

@@ -12,6 +12,7 @@
 #include <cmocka.h>
 
 #include "common/base/check.h"
+#include "common/table/keys.h"
 #include "daemon/plugin/elf_note.h"
 #include "daemon/plugin/loader.h"
 
@@ -58,8 +59,8 @@ note_says_what_the_descriptor_says(void **state)
 	assert_int_equal(elf_note_judge(&note, &err), FATAL_NONE);
 	note.abi_major = 2;
 	assert_int_equal(elf_note_judge(&note, &err), FATAL_ABI);
-	assert_non_null(strstr(err.text, "2.2"));
-	assert_non_null(strstr(err.text, "1.2"));
+	assert_non_null(strstr(err.text, "2.3"));
+	assert_non_null(strstr(err.text, "1.3"));
 	note.abi_major = 1;
 	note.abi_minor = 7;
 	assert_int_equal(elf_note_judge(&note, &err), FATAL_NONE);
@@ -127,6 +128,102 @@ what_is_no_plugin_is_refused_with_its_class(void **state)
 	assert_int_equal(plugin_open(&plugin, "x", "/proc/self/exe", NULL,
 	    &err), FATAL_ELF);
 	assert_non_null(strstr(err.text, "not a clusterd plugin"));
+}
+
+static enum cluster_verdict
+take_request(struct cluster_request *req, void *self)
+{
+	(void)req;
+	(void)self;
+	return CLUSTER_PASS;
+}
+
+static void
+take_response(struct cluster_request *req, void *self)
+{
+	(void)req;
+	(void)self;
+}
+
+static int
+start(void *self)
+{
+	(void)self;
+	return 0;
+}
+
+static void
+take_stream(struct cluster_stream *stream, void *self)
+{
+	(void)stream;
+	(void)self;
+}
+
+static void
+take_datagram(struct cluster_datagram *datagram, void *self)
+{
+	(void)datagram;
+	(void)self;
+}
+
+static void
+take_message(const struct cluster_message *message, void *self)
+{
+	(void)message;
+	(void)self;
+}
+
+static void
+take_drain(void *self)
+{
+	(void)self;
+}
+
+static const struct cluster_task no_task[] = { { NULL, NULL } };
+
+/* Whether it may stand in a route of each protocol. */
+static const struct {
+	const char *spec;
+	struct cluster_plugin desc;
+	bool http, tcp, udp;
+} kinds[] = {
+	{ "a handler", { .handle = take_request }, true, false, false },
+	{ "bodies alone", { .on_head = take_request }, true, false, false },
+	{ "a handler and filter", { .handle = take_request,
+	    .on_response = take_response }, true, false, false },
+	{ "nothing", { .on_drain = take_drain }, false, false, false },
+	{ "a filter", { .on_request = take_request }, false, false, false },
+	{ "a filter that starts", { .on_response = take_response,
+	    .start = start }, false, false, false },
+	{ "one of streams", { .start = start, .on_stream = take_stream }, false,
+	    true, false },
+	{ "one of datagrams", { .on_message = take_message,
+	    .on_datagram = take_datagram }, false, false, true },
+	{ "one of all", { .handle = take_request, .on_stream = take_stream,
+	    .on_datagram = take_datagram }, true, true, true },
+	{ "one beside the requests", { .start = start }, true, false, false },
+	{ "one of messages", { .on_message = take_message }, true, false,
+	    false },
+};
+
+static void
+a_plugin_serves_what_it_has_callbacks_for(void **state)
+{
+	struct plugin tasks = { .desc.tasks = no_task };
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(kinds); i++) {
+		struct plugin plugin = { .desc = kinds[i].desc };
+
+		if ((plugin_lacks(&plugin, PROTOCOL_HTTP) == NULL) !=
+		    kinds[i].http ||
+		    (plugin_lacks(&plugin, PROTOCOL_TCP) == NULL) !=
+		    kinds[i].tcp ||
+		    (plugin_lacks(&plugin, PROTOCOL_UDP) == NULL) !=
+		    kinds[i].udp)
+			fail_msg("%s", kinds[i].spec);
+	}
+	assert_null(plugin_lacks(&tasks, PROTOCOL_HTTP));
 }
 
 struct all {
@@ -209,6 +306,7 @@ main(void)
 		cmocka_unit_test(a_file_cut_anywhere_is_refused_or_whole),
 		cmocka_unit_test(hello_is_opened_and_filled),
 		cmocka_unit_test(what_is_no_plugin_is_refused_with_its_class),
+		cmocka_unit_test(a_plugin_serves_what_it_has_callbacks_for),
 		cmocka_unit_test(values_are_checked_by_their_row),
 		cmocka_unit_test(fallbacks_fill_what_is_not_given),
 	};

@@ -47,6 +47,17 @@ add_route(struct conf_pool *pool, const char *pattern, uint32_t plugin)
 }
 
 static void
+add_page(struct conf_pool *pool, const char *text, const char *data,
+    size_t len)
+{
+	struct conf_page *page = conf_add_page(pool);
+
+	page->text = text;
+	page->data = data;
+	page->len = len;
+}
+
+static void
 add_option(struct conf_plugin *plugin, const char *name, const char *value,
     int secret)
 {
@@ -65,6 +76,7 @@ make_conf(void)
 	struct conf_account *account = conf_add_account(conf);
 	struct conf_pool *web, *api;
 	struct conf_listen *listen;
+	struct conf_route *filter;
 
 	account->name = "worker";
 	account->uid = 99;
@@ -93,6 +105,12 @@ make_conf(void)
 	listen->inherited = listen->text + 3;
 	listen->type = LISTEN_STREAM;
 	add_route(api, "/", 1);
+	add_route(api, "GET,PUT /x", 1);
+	filter = conf_add_filter(api);
+	filter->pattern = "/";
+	filter->plugin = 0;
+	add_page(api, "404,500 /x.html", "a\0b", 3);
+	add_page(api, "503 /x.txt", "", 0);
 	conf->daemon.cpus = 2;
 	conf->daemon.control_gid = 7;
 	conf->generation = 3;
@@ -139,6 +157,14 @@ test_there_and_back(void **state)
 	assert_int_equal(back->pools[0].handler_timeout_ms, 1234);
 	assert_int_equal(back->pools[0].max_surge, CONF_SHARE_PERCENT + 25);
 	assert_int_equal(back->pools[0].schedule, SCHEDULE_SHARED);
+	assert_string_equal(back->pools[1].routes[1].pattern, "GET,PUT /x");
+	assert_int_equal(back->pools[1].filter_count, 1);
+	assert_string_equal(back->pools[1].filters[0].pattern, "/");
+	assert_int_equal(back->pools[1].page_count, 2);
+	assert_string_equal(back->pools[1].pages[0].text, "404,500 /x.html");
+	assert_int_equal(back->pools[1].pages[0].len, 3);
+	assert_memory_equal(back->pools[1].pages[0].data, "a\0b", 4);
+	assert_int_equal(back->pools[1].pages[1].len, 0);
 	assert_string_equal(back->plugins[1].options[0].value, "hush");
 	assert_true(back->plugins[1].options[0].secret);
 	encode(back, SNAPSHOT_ALL, &second);
@@ -173,7 +199,10 @@ test_worker_gets_its_share(void **state)
 	api = decode(&bytes);
 	buf_done(&bytes);
 	assert_int_equal(api->pools[0].index, 1);
-	assert_string_equal(api->plugins[0].name, "vault");
+	assert_string_equal(api->plugins[0].name, "hello");	/* a filter */
+	assert_string_equal(api->plugins[1].name, "vault");
+	assert_int_equal(api->pools[0].routes[0].plugin, 1);
+	assert_int_equal(api->pools[0].filters[0].plugin, 0);
 	conf_unref(web);
 	conf_unref(api);
 	conf_unref(conf);

@@ -277,7 +277,9 @@ the_earlier_drain_deadline_counts(void **state)
 	(void)state;
 	for (size_t i = 0; i < COUNT(cases); i++) {
 		struct memo_worker row = { .state = WS_DRAINING,
-			.drain_ns = cases[i].had * NS_PER_S };
+			.drain_ns = cases[i].had * NS_PER_S,
+			.deadline_ns = cases[i].had == 0 ? 0 :
+			    (cases[i].had + 2) * NS_PER_S };
 		struct step_input input = at_1s;
 
 		input.drain_ns = cases[i].told * NS_PER_S;
@@ -285,6 +287,64 @@ the_earlier_drain_deadline_counts(void **state)
 		assert_int_equal(row.drain_ns, cases[i].counts * NS_PER_S);
 		assert_int_equal(row.deadline_ns, cases[i].counts == 0 ? 0 :
 		    (cases[i].counts + 2) * NS_PER_S);
+	}
+}
+
+/* The master was away from 1.5 s to 9.5 s. */
+static void
+who_was_awaited_meanwhile_has_that_time_again(void **state)
+{
+	static const struct { uint64_t since, had, has; } cases[] = {
+		{ 1000, 0, 0 }, { 1000, 2000, 10000 }, { 1000, 60000, 68000 },
+		{ 3500, 5500, 11500 }, { 9500, 11000, 11000 },
+		{ 9600, 11000, 11000 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		struct memo_worker row = { .state = WS_STARTING,
+			.since_ns = cases[i].since * NS_PER_MS,
+			.deadline_ns = cases[i].had * NS_PER_MS };
+
+		worker_excuse(&row, 1500 * NS_PER_MS, 9500 * NS_PER_MS);
+		assert_int_equal(row.deadline_ns, cases[i].has * NS_PER_MS);
+	}
+}
+
+static void
+an_excuse_outlasts_what_changes_nothing(void **state)
+{
+	struct memo_worker row = { .state = WS_READY };
+	struct step_input again = at_1s;
+
+	(void)state;
+	worker_step(&row, WE_DRAIN, &at_1s);
+	worker_excuse(&row, NS_PER_S, 4 * NS_PER_S);
+	assert_int_equal(row.deadline_ns, 36 * NS_PER_S);
+	worker_step(&row, WE_REQUEST, &at_1s);
+	assert_int_equal(row.deadline_ns, 36 * NS_PER_S);
+	again.drain_ns = 90 * NS_PER_S;
+	worker_step(&row, WE_DRAIN, &again);
+	assert_int_equal(row.deadline_ns, 36 * NS_PER_S);
+	again.drain_ns = 5 * NS_PER_S;
+	worker_step(&row, WE_DRAIN, &again);
+	assert_int_equal(row.deadline_ns, 7 * NS_PER_S);
+}
+
+static void
+a_new_master_judges_nobody_at_once(void **state)
+{
+	static const struct { uint64_t had, has; } cases[] = {
+		{ 0, 0 }, { 1000, 4000 }, { 3900, 4000 }, { 4100, 4100 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		struct memo_worker row = { .state = WS_STOPPING,
+			.deadline_ns = cases[i].had * NS_PER_MS };
+
+		worker_spare(&row, 3 * NS_PER_S);
+		assert_int_equal(row.deadline_ns, cases[i].has * NS_PER_MS);
 	}
 }
 
@@ -323,6 +383,9 @@ main(void)
 		cmocka_unit_test(the_first_reason_counts),
 		cmocka_unit_test(a_reason_is_cut_at_its_place),
 		cmocka_unit_test(the_earlier_drain_deadline_counts),
+		cmocka_unit_test(who_was_awaited_meanwhile_has_that_time_again),
+		cmocka_unit_test(an_excuse_outlasts_what_changes_nothing),
+		cmocka_unit_test(a_new_master_judges_nobody_at_once),
 		cmocka_unit_test(a_core_is_waited_for_ten_seconds),
 	};
 

@@ -11,6 +11,7 @@
 #endif
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -469,12 +470,6 @@ task_mail(int argc, char **argv, void *self)
 	return 0;
 }
 
-static void
-never(void *arg)
-{
-	(void)arg;
-}
-
 /* What it has not, and what it has. */
 static int
 task_misuse(int argc, char **argv, void *self)
@@ -490,12 +485,102 @@ task_misuse(int argc, char **argv, void *self)
 	(void)argv;
 	(void)self;
 	cluster_result_done(&result);
-	say("misuse", "%d %d %d %d %d %d %d", rc, cluster_path(none) == NULL,
+	say("misuse", "%d %d %d %d %d %d", rc, cluster_path(none) == NULL,
 	    cluster_body(none, &len) == NULL,
 	    cluster_reply_copy(none, 200, NULL, "", 0),
 	    cluster_spawn(&how, NULL, &child),
-	    cluster_ask("web/0", "", 0, 0, NULL, NULL),
-	    cluster_timer(10, never, NULL) != NULL);
+	    cluster_ask("web/0", "", 0, 0, NULL, NULL));
+	return 0;
+}
+
+/* What would be called later, if there were a loop. */
+static void
+never(void *arg)
+{
+	(void)arg;
+}
+
+static void
+never_ready(int fd, unsigned flags, void *arg)
+{
+	(void)fd;
+	(void)flags;
+	(void)arg;
+}
+
+static void
+never_answered(const struct cluster_message *m, int error, void *arg)
+{
+	(void)m;
+	(void)error;
+	(void)arg;
+}
+
+static void
+never_seen(const struct cluster_event *event, void *arg)
+{
+	(void)event;
+	(void)arg;
+}
+
+static void
+never_done(int error, const char *json, void *arg)
+{
+	(void)error;
+	(void)json;
+	(void)arg;
+}
+
+static void
+never_ended(const struct cluster_result *result, void *arg)
+{
+	(void)result;
+	(void)arg;
+}
+
+static int
+task_later(int argc, char **argv, void *self)
+{
+	struct cluster_observer *observer;
+
+	(void)argc;
+	(void)argv;
+	(void)self;
+	say("later", "%d %d %d %d %d %d %d %d %d %d",
+	    cluster_timer(10, never, NULL) != NULL,
+	    cluster_timer_after(10, never, NULL, 0, NULL),
+	    cluster_timer_every(10, never, NULL, 0, NULL),
+	    cluster_watch(STDERR_FILENO, CLUSTER_WATCH_WRITE, never_ready,
+	    NULL, NULL),
+	    cluster_disconnect("it is none"), cluster_hold(1),
+	    cluster_ask("web/0", "", 0, 0, never_answered, NULL),
+	    cluster_observe("*", never_seen, NULL, &observer),
+	    cluster_command("workers", NULL, NULL, never_done, NULL),
+	    cluster_exec("true", NULL, never_ended, NULL, NULL));
+	return 0;
+}
+
+static void *
+send_elsewhere(void *rc)
+{
+	*(int *)rc = cluster_send("parent", "x", 1, NULL);
+	return NULL;
+}
+
+/* A thread of it. */
+static int
+task_thread(int argc, char **argv, void *self)
+{
+	pthread_t thread;
+	int rc = 0;
+
+	(void)argc;
+	(void)argv;
+	(void)self;
+	if (pthread_create(&thread, NULL, send_elsewhere, &rc) != 0)
+		return 1;
+	pthread_join(thread, NULL);
+	say("thread", "%d", rc);
 	return 0;
 }
 
@@ -520,7 +605,8 @@ task_leave(int argc, char **argv, void *self)
 
 static const struct cluster_task tasks[] = {
 	{ "who", task_who }, { "echo", task_echo }, { "mail", task_mail },
-	{ "misuse", task_misuse }, { "abort", task_abort },
+	{ "misuse", task_misuse }, { "later", task_later },
+	{ "thread", task_thread }, { "abort", task_abort },
 	{ "leave", task_leave }, { NULL, NULL },
 };
 

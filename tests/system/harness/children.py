@@ -1,10 +1,9 @@
 # SPDX-License-Identifier: MIT
 """Child processes of a worker, as plugin children starts them."""
 
-import os
 from urllib.parse import quote
 
-from harness import wait
+from harness import processes, wait
 
 PATHS = {"/" + path: "children" for path in (
     "spawn", "start", "look", "wait", "write", "close", "pause", "disconnect", "kill", "ref", "info",
@@ -96,14 +95,8 @@ class Children:
 
     def fds(self):
         """Names of the worker's descriptors, but of sockets: connections come and go."""
-        directory = "/proc/%d/fd" % self.worker_pid()
-        found = []
-        for fd in os.listdir(directory):
-            try:
-                found.append(os.readlink(directory + "/" + fd))
-            except FileNotFoundError:
-                continue
-        return sorted(name for name in found if not name.startswith("socket:"))
+        return sorted(name for name in processes.fds_of_worker(self.worker_pid()).values()
+                      if not name.startswith("socket:"))
 
     def await_fds(self, before):
         wait.until(lambda: self.fds() == before, what="the descriptors of before: %s, now %s" %

@@ -40,6 +40,12 @@ class Response:
                                   self.body[:200])
 
 
+def endpoint(address):
+    """(host, port) of "127.0.0.1:8080" or "[::1]:8080", as sockets want them."""
+    host, port = address.rsplit(":", 1)
+    return host.strip("[]"), int(port)
+
+
 def connect(address, timeout=10):
     """A socket to "127.0.0.1:8080", "[::1]:8080" or "unix:/path"."""
     if address.startswith("unix:"):
@@ -47,10 +53,20 @@ def connect(address, timeout=10):
         sock.settimeout(timeout)
         sock.connect(address[5:])
         return sock
-    host, port = address.rsplit(":", 1)
-    sock = socket.create_connection((host.strip("[]"), int(port)), timeout)
+    sock = socket.create_connection(endpoint(address), timeout)
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return sock
+
+
+def read_all(sock, most=None):
+    """What comes until its end, or until it is so much; a reset is an error."""
+    got = b""
+    while most is None or len(got) < most:
+        piece = sock.recv(65536)
+        if not piece:
+            break
+        got += piece
+    return got
 
 
 class Connection:

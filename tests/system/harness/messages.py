@@ -92,6 +92,8 @@ ROWS = [
         b"Content-Length: +5", b"Content-Length: -5", b"Content-Length:",
         b"Content-Length: 5 5", b"Content-Length: 0x5",
         b"Content-Length: 18446744073709551616")]),
+    (411, [b"%s / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n" % method
+           for method in (b"POST", b"PUT", b"PATCH")]),
     (417, [field(b"Expect: 200-ok\r\n"), field(b"Expect:\r\n")]),
     (400, [line(b"GET /#a HTTP/1.1"), line(b"GET * HTTP/1.1"), line(b"GET ftp://b/ HTTP/1.1"),
            line(b"GET http://u@b/ HTTP/1.1"), line(b"GET /%00 HTTP/1.1"),

@@ -97,9 +97,10 @@ class Slow:
     `every` seconds, until it is answered; see run()."""
 
     def __init__(self, address, first, data=b"", size=1, every=1.0):
-        self.first, self.data, self.size, self.every = first, data, size, every
+        self.data, self.size, self.every = data, size, every
         self.began = time.monotonic()
         self.sock = http.connect(address)
+        self.sock.sendall(first)        # until then it may be the kernel's alone
         self.answer, self.ended, self.answered = b"", None, None
         self.at = 0
 
@@ -139,7 +140,6 @@ def run(clients, timeout=30):
     selector = selectors.DefaultSelector()
     due = []
     for number, client in enumerate(clients):
-        client.sock.sendall(client.first)
         selector.register(client.sock, selectors.EVENT_READ, client)
         heapq.heappush(due, (client.began + client.every, number))
     left, end = len(clients), time.monotonic() + timeout

@@ -3,6 +3,7 @@
 
 import json
 import os
+import time
 from signal import SIGKILL, SIGSTOP
 
 from harness import processes, wait
@@ -39,13 +40,15 @@ class Operator(Post):
         assert self.command(worker, name, args, "?quiet") == 0
 
     def begin_unread(self, worker, name, args=None):
-        """The same, and the master ends without having read it."""
+        """The same, and the master ends without having read it; when that was."""
         self.to(worker)
         master = self.c.master_pid()
         os.kill(master, SIGSTOP)
         wait.until(lambda: processes.is_stopped(master), 10, "the master stopped")
         self.begin(worker, name, args)
+        begun = time.monotonic()
         os.kill(master, SIGKILL)
+        return begun
 
     def ended(self, worker):
         return self.read(worker, "/ended")

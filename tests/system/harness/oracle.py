@@ -242,17 +242,18 @@ def database_is_whole(r):
 
 
 def descriptors(r, status):
-    """{who: {number: what}} of keeper, master and the workers."""
+    """{who: {number: what}} of keeper, master and the workers; one that begins has not
+    all of them yet."""
     pids = {"keeper": r.keeper.pid, "master": status["master"]["pid"]}
     pids.update(("%s, %d" % (w["worker"], w["id"]), w["pid"])
-                for w in status["workers"] if w["pid"])
+                for w in status["workers"] if w["pid"] and w["state"] != "starting")
     return {who: held(pid) for who, pid in pids.items()}
 
 
 def held(pid):
     """Its descriptors without snapshots, of which a reload brings some, and without
     the database, which may be closed for a while: they are looked at by themselves."""
-    return {number: what for number, what in processes.fds(pid).items()
+    return {number: what for number, what in processes.fds_of_worker(pid).items()
             if SNAPSHOT not in what and DATABASE not in what}
 
 

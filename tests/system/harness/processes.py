@@ -8,6 +8,7 @@ import fcntl
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import termios
@@ -129,6 +130,16 @@ def children(of):
             if ppid == of and state != "Z"]
 
 
+def hold_nap(of):
+    """The child of pid `of` that is in such a nap, stopped there, so that it does not
+    go on before it is sent SIGCONT."""
+    pid = wait.until(lambda: next((pid for pid in children(of) if is_asleep(pid)), None),
+                     10, "nap of a child of %d" % of)
+    os.kill(pid, signal.SIGSTOP)
+    wait.until(lambda: is_stopped(pid), 10, "a child that is stopped")
+    return pid
+
+
 def zombies(of):
     """The children of pid `of` that nobody has waited for."""
     return [pid for pid, (state, ppid) in table().items()
@@ -146,6 +157,21 @@ def fds(pid):
                 continue
     except OSError:
         pass
+    return found
+
+
+SPARES = 13                             # WORKER_SPARES, and what they are copies of
+
+
+def fds_of_worker(pid):
+    """As fds(), without the numbers that a worker keeps, which are more and fewer as
+    connections come and go; more than it may keep are counted.  Nor with that of its
+    own look at them."""
+    found = fds(pid)
+    spares = [number for number, what in found.items() if number > 2 and what == "/dev/null"]
+    looks = [number for number, what in found.items() if what == "/proc/%d/fd" % pid]
+    for number in spares[:SPARES] + looks[:1]:
+        del found[number]
     return found
 
 
@@ -212,8 +238,9 @@ class Frozen:
         self.go_on()
         with open(self.path + "/cgroup.procs", encoding="ascii") as f:
             for pid in f.read().split():
-                with open(self.root + "/cgroup.procs", "w", encoding="ascii") as above:
-                    above.write(pid)
+                with contextlib.suppress(ProcessLookupError):   # ended meanwhile
+                    with open(self.root + "/cgroup.procs", "w", encoding="ascii") as above:
+                        above.write(pid)
         os.rmdir(self.path)
 
 
@@ -229,7 +256,8 @@ class Stopped:
 
     def go_on(self):
         for pid in self.pids:
-            os.kill(pid, signal.SIGCONT)
+            with contextlib.suppress(ProcessLookupError):       # whoever went on ended it
+                os.kill(pid, signal.SIGCONT)
 
     def close(self):
         self.go_on()
@@ -238,12 +266,29 @@ class Stopped:
 PIDFD_GETFD = 438                       # the same number on all machines we build for
 
 
-def unread(pid, number):
-    """Bytes that wait in a socket of another process, seen through a copy."""
+def copy_of(pid, number):
+    """A descriptor of another process, in this one as well; the caller closes it.
+    OSError where it has none of that number."""
     pidfd = os.pidfd_open(pid)
     fd = ctypes.CDLL(None, use_errno=True).syscall(PIDFD_GETFD, pidfd, number, 0)
     os.close(pidfd)
-    assert fd >= 0, os.strerror(ctypes.get_errno())
+    if fd < 0:
+        raise OSError(ctypes.get_errno(), "pidfd_getfd %d of %d" % (number, pid))
+    return fd
+
+
+def sockets_of(pid):
+    """Each socket of another process, in this one as well until the next one comes."""
+    for number, what in fds(pid).items():
+        if what.startswith("socket:"):
+            with contextlib.suppress(OSError):      # closed since
+                with socket.socket(fileno=copy_of(pid, number)) as sock:
+                    yield sock
+
+
+def unread(pid, number):
+    """Bytes that wait in a socket of another process."""
+    fd = copy_of(pid, number)
     try:
         size = array.array("i", [0])
         fcntl.ioctl(fd, termios.FIONREAD, size)

@@ -166,7 +166,8 @@ class Row(Daemon):
 
     def connection_to(self, worker, timeout=10):
         """A connection that this worker has taken (plugin evil)."""
-        for _ in range(200):
+        until = time.monotonic() + timeout
+        while time.monotonic() < until:
             connection = self.connect(timeout=timeout)
             if connection.request("GET", "/").header("X-Worker-Id") == str(worker["id"]):
                 return connection

@@ -6,15 +6,17 @@ import os
 import re
 import struct
 
+from harness import http
+
 LISTEN = "0A"
 
 
 def _local(address):
     """"127.0.0.1:8080" as /proc/net/tcp writes it, and that file."""
-    host, port = address.rsplit(":", 1)
-    packed = ipaddress.ip_address(host.strip("[]")).packed
+    host, port = http.endpoint(address)
+    packed = ipaddress.ip_address(host).packed
     words = struct.unpack("=%dI" % (len(packed) // 4), packed)
-    return ("".join("%08X" % word for word in words) + ":%04X" % int(port),
+    return ("".join("%08X" % word for word in words) + ":%04X" % port,
             "/proc/net/tcp" if len(packed) == 4 else "/proc/net/tcp6")
 
 

@@ -2,8 +2,12 @@
 """Children with a channel, as plugin talk starts them."""
 
 import shlex
+import signal
+import textwrap
 
-from harness import wait
+from harness import processes, wait
+
+PYTHON = "/usr/bin/python3"
 
 TALK = {"/" + path: "talk" for path in ("start", "send", "fill", "heard", "disconnect", "task")}
 
@@ -65,3 +69,26 @@ class Talk:
     def messages(self, count=1, timeout=10):
         """At least so many, those with it that came along."""
         return [Message(line[1:]) for line in self.await_heard("message", count, timeout)]
+
+
+# How a program of a test begins: say() and hear() are packets.
+BEGIN = """
+import os, signal, socket, struct, sys
+channel = socket.socket(fileno=int(os.environ["CLUSTERD_CHANNEL_FD"]))
+def say(data, topic=b"", flags=0):
+    channel.send(struct.pack("<II", len(topic), flags) + topic + data)
+def hear():
+    packet = channel.recv(65536)
+    return packet and packet[8 + struct.unpack_from("<I", packet)[0]:]
+def wait():
+    signal.sigwait([signal.SIGUSR1])
+signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGUSR1])
+"""
+
+
+def python(script):
+    return [PYTHON, "-c", BEGIN + textwrap.dedent(script)]
+
+
+def wake(t):
+    processes.Process(t.pid).send(signal.SIGUSR1)

@@ -2,7 +2,9 @@
 """Who had taken each request that failed: the ledger against what the daemon
 tells of its deaths while it tells it."""
 
+import datetime
 import json
+import re
 import socket
 import threading
 import time
@@ -123,16 +125,44 @@ def explain(book, deaths, masters, failed_times):
     return left, in_hand
 
 
-def unrecorded(left, masters, known):
+_LINE = re.compile(r"^(\S+)Z \w+ (?:keeper: (master) \d+ lost: .*"
+                  r"|master: (master\.adopted): .*"
+                  r"|master: worker\.exited (\S+?)\[\d+\]: \S+ died.*)$", re.MULTILINE)
+
+
+def only_logged(log, deaths):
+    """When workers died of whom the log alone tells, by the clock of the ledger: spans,
+    as a master tells late of one that died while there was none."""
+    offset = time.time() - time.monotonic()
+    found, lost = [], None
+    for stamp, no_master, adopted, worker in _LINE.findall(log):
+        wall = datetime.datetime.fromisoformat(stamp + "+00:00").timestamp()
+        if no_master:
+            lost = wall
+        elif adopted:
+            lost = None
+        elif not any(death.worker == worker and abs(death.wall - wall) < 0.1
+                     for death in deaths):
+            found.append(((wall if lost is None else lost) - offset, wall - offset))
+    return found
+
+
+def unrecorded(left, masters, known, logged):
     """(what is still not explained, what a worker had that died so shortly before
     a master that its record was not on the disk, which may take a second).
 
     Of that worker an answer on the same connection is known, or it died together
-    with one that is; known are the workers that live or have a record.
+    with one that is, or at a time at which the log tells of such a death; known are
+    the workers that live or have a record.
     """
+    def near_a_masters(when):
+        return any(when - 0.1 <= at <= when + 1 + SLACK_S for at in masters)
+
     gone = [entry for entry in left if entry.owner and int(entry.owner) not in known
-            and any(entry.ended - 0.1 <= at <= entry.ended + 1 + SLACK_S for at in masters)]
-    gone += [entry for entry in left if entry.owner is None
+            and near_a_masters(entry.ended)]
+    gone += [entry for entry in left if entry.owner is None and near_a_masters(entry.ended)
+             and any(since - 0.05 < entry.ended < until + 0.05 for since, until in logged)]
+    gone += [entry for entry in left if entry.owner is None and entry not in gone
              and any(abs(entry.ended - other.ended) < 0.05 for other in gone)]
     return [entry for entry in left if entry not in gone], gone
 
