@@ -4,7 +4,7 @@
 /*
  * rawepoll.c: the limit.  One process that does the least an HTTP server can:
  * accept, read, find the empty line, write a prebuilt answer with the fields
- * that clusterd sends.  usage: rawepoll PORT
+ * that clusterd sends; or the 1 KiB that a POST brought.  usage: rawepoll PORT
  */
 #include <arpa/inet.h>
 #include <netinet/in.h>
@@ -25,6 +25,25 @@ static const char answer[] =
     "Content-Length: 14\r\n"
     "\r\n"
     "Hello, World!\n";
+
+static const char last_answer[] =
+    "HTTP/1.1 200 OK\r\n"
+    "Date: Tue, 24 Nov 2026 12:00:00 GMT\r\n"
+    "Server: clusterd\r\n"
+    "Content-Type: text/plain; charset=utf-8\r\n"
+    "Content-Length: 14\r\n"
+    "Connection: close\r\n"
+    "\r\n"
+    "Hello, World!\n";
+
+/* For a POST: its body, of 1 KiB. */
+static const char echo[] =
+    "HTTP/1.1 200 OK\r\n"
+    "Date: Tue, 24 Nov 2026 12:00:00 GMT\r\n"
+    "Server: clusterd\r\n"
+    "Content-Type: text/plain; charset=utf-8\r\n"
+    "Content-Length: 1024\r\n"
+    "\r\n";
 
 static void
 watch(int epoll, int fd)
@@ -48,14 +67,28 @@ serve(int fd)
 		return;
 	}
 	buf[n] = '\0';
+	if (buf[0] == 'P') {
+		if (n < 1024)
+			return;			/* the head alone */
+		memcpy(out, echo, sizeof(echo) - 1);
+		memcpy(out + sizeof(echo) - 1, buf + n - 1024, 1024);
+		if (write(fd, out, sizeof(echo) - 1 + 1024) < 0)
+			close(fd);
+		return;
+	}
+	if (strstr(buf, "Connection: close") != NULL) {
+		if (write(fd, last_answer, sizeof(last_answer) - 1) < 0)
+			perror("rawepoll: write");
+		close(fd);
+		return;
+	}
 	for (char *at = buf; (at = strstr(at, "\r\n\r\n")) != NULL; at += 4) {
 		memcpy(out + used, answer, sizeof(answer) - 1);
 		used += sizeof(answer) - 1;
 		if (used + sizeof(answer) > sizeof(out))
 			break;
 	}
-	if ((used > 0 && write(fd, out, used) < 0) ||
-	    strstr(buf, "Connection: close") != NULL)
+	if (used > 0 && write(fd, out, used) < 0)
 		close(fd);
 }
 
