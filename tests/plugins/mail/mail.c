@@ -432,7 +432,7 @@ do_flood(struct cluster_request *req)
 static struct gate {
 	int fd, port;
 	char to[2][128];		/* and if not there */
-	unsigned taken, failed;
+	unsigned taken, failed, under_way;
 } gate;
 
 struct client {
@@ -456,6 +456,7 @@ on_client_done(void *arg, int error, unsigned taken)
 	struct client *client = arg;
 
 	(void)taken;
+	gate.under_way--;
 	if (error == 0) {
 		gate.taken += client->tries == 1;
 		free(client);
@@ -473,8 +474,10 @@ client_pass(struct client *client)
 	    .fds = { &client->fd, 1, CLUSTER_FD_MOVE } };
 
 	if (cluster_send(gate.to[client->tries++ > 0], client->said,
-	    client->len, &how) == 0)
+	    client->len, &how) == 0) {
+		gate.under_way++;
 		return;
+	}
 	client->tries--;
 	cluster_timer(5, client_again, client);
 }
@@ -525,8 +528,8 @@ do_firsts(struct cluster_request *req)
 static enum cluster_verdict
 do_gate_counts(struct cluster_request *req)
 {
-	return say_numbers(req, (int[]){ (int)gate.taken, (int)gate.failed },
-	    2);
+	return say_numbers(req, (int[]){ (int)gate.taken, (int)gate.failed,
+	    (int)gate.under_way }, 3);
 }
 
 /* ---- misuse ------------------------------------------------------------------------------------ */
