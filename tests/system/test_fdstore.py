@@ -11,7 +11,7 @@ import sys
 import pytest
 
 from harness import keeper as ke
-from harness import http, processes, wait
+from harness import http, ports, processes, wait
 
 LAUNCH = """import fcntl, os, sys
 given = [int(word) for word in sys.argv[1].split(",")]
@@ -190,9 +190,7 @@ def test_several_sockets_of_one_address(keeper, manager):
 
 def test_a_pool_that_was_larger(cluster, manager):
     """The daemon itself: who waits in a socket without a slot is served, too."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        address = "127.0.0.1:%d" % free.getsockname()[1]
+    address = "127.0.0.1:%d" % ports.own()
     c = cluster(workers=2, schedule="reuseport", listen=address, routes={"/": "evil"},
                 env={"NOTIFY_SOCKET": "@" + manager.name})
     assert c.ctl("scale", "web", "4").code == 0

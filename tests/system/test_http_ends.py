@@ -126,7 +126,7 @@ def files(cluster):
 
 
 def test_who_is_sent_an_answer_makes_way_for_nobody(files):
-    c = files(max_connections=4)
+    c = files(max_connections=4, send_timeout="1h")
     busy = [download(c, "/large") for _ in range(4)]
     over = time.monotonic() + 0.5               # longer than who makes way must idle
     wait.until(lambda: time.monotonic() > over, 5, "a while")

@@ -21,7 +21,7 @@ from harness import clone, http, processes, wait
 TOP = pathlib.Path(__file__).resolve().parents[2]
 
 # The whole tree is built once here, with a prefix.
-pytestmark = pytest.mark.limit(300)
+pytestmark = pytest.mark.limit(600)
 
 
 def run(*args, **options):

@@ -91,11 +91,11 @@ def test_one_that_hangs_in_its_drain_is_killed_all_the_same(cluster):
 # ---- a start, a stop ---------------------------------------------------------------------
 
 def test_one_that_starts_has_its_time_again(cluster):
-    c = cluster(workers=1, scale=1, start_timeout="2s", start=False)
-    c.arm("worker.before_ready:sleep=3500")
+    c = cluster(workers=1, scale=1, start_timeout="4s", start=False)
+    c.arm("worker.before_ready:sleep=6000")
     c.start(ready=False)
     c.await_event("worker.forked")
-    stand_still(c, 2.5)
+    stand_still(c, 4.5)
     c.await_ready()
     assert not [e for e in c.events() if e["event"] in ("worker.exited", "worker.backoff")]
     assert c.worker("web/0")["restarts"] == 0

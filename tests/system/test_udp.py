@@ -11,7 +11,7 @@ import socket
 
 import pytest
 
-from harness import http, processes, sanitized, shows, wait
+from harness import http, ports, processes, sanitized, shows, wait
 
 UDP = {"protocol": "udp", "routes": {"": "streams"}}
 
@@ -188,20 +188,9 @@ def test_reload(cluster):
     assert all(row["generation"] == 2 for row in c.workers())
 
 
-def free_of_both():
-    """A number that nobody has, of TCP or of UDP."""
-    for _ in range(100):
-        with socket.socket() as tcp, socket.socket(type=socket.SOCK_DGRAM) as udp:
-            tcp.bind(("127.0.0.1", 0))
-            with contextlib.suppress(OSError):
-                udp.bind(tcp.getsockname())
-                return tcp.getsockname()[1]
-    raise AssertionError("no number is free of both")
-
-
 def test_one_number_of_both_protocols(cluster):
     """Those are two addresses, also to a reload that adds the second one."""
-    address = "127.0.0.1:%d" % free_of_both()
+    address = "127.0.0.1:%d" % ports.own()
     c = cluster(workers=1, listen=address, **UDP)
     c.add_pool("both", {"protocol": "tcp", "listen": address, "workers": 1}, {"": "streams"})
     c.write_config()
@@ -368,9 +357,7 @@ def test_a_socket_that_a_plugin_breaks(cluster, how, schedule, chosen):
     """It is shared by all; untied, or made again at the same address."""
     c = cluster(workers=2, schedule=schedule, start=False, **UDP)
     if not chosen:
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as free:
-            free.bind(("127.0.0.1", 0))
-            c.write_config(listen="127.0.0.1:%d" % free.getsockname()[1])
+        c.write_config(listen="127.0.0.1:%d" % ports.own())
     c.start()
     address = address_of(c)
     seen = c.last_event()

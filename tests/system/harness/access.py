@@ -31,12 +31,12 @@ class AccessLog:
     def rows(self):
         return [json.loads(line) for line in self.lines()]
 
-    def await_lines(self, count, timeout=10):
+    def await_lines(self, count, timeout=wait.PATIENCE):
         """At least so many; each line came in a second, unscaled."""
         return wait.until(lambda: len(self.lines()) >= count and self.lines(), timeout,
                           "%d lines in the access log" % count)
 
-    def await_line(self, words, timeout=10):
+    def await_line(self, words, timeout=wait.PATIENCE):
         return wait.until(lambda: next((line for line in self.lines() if words in line), None),
                           timeout, "a line with " + words)
 

@@ -9,7 +9,7 @@ import socket
 import threading
 import time
 
-from harness import http
+from harness import http, wait
 
 # Through libc they would change every thread.
 SYS = {"setgroups": 116, "setresuid": 117, "setresgid": 119}
@@ -20,7 +20,7 @@ if platform.machine() == "aarch64":
 class Client:
     """One connection.  `who`: (uid, gid) of the account that connects, as root."""
 
-    def __init__(self, path, timeout=10, who=None):
+    def __init__(self, path, timeout=wait.PATIENCE, who=None):
         self.sock = (http.connect("unix:" + path, timeout) if who is None
                      else _connect_as(path, timeout, *who))
         self.lines = self.sock.makefile("rb")

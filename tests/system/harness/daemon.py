@@ -174,7 +174,7 @@ class Daemon:
         rows = self.json(*args, **how)
         return rows if isinstance(rows, list) else [rows]
 
-    def ask(self, command, args=None, timeout=10, **members):
+    def ask(self, command, args=None, timeout=wait.PATIENCE, **members):
         """One request over the control socket itself: all answers, the final
         one last."""
         request = dict(members, id=1, command=command, args=args or {})
@@ -190,7 +190,7 @@ class Daemon:
 
     # ---- life -------------------------------------------------------------
 
-    def start(self, *args, ready=True, timeout=20):
+    def start(self, *args, ready=True, timeout=wait.PATIENCE):
         """Start clusterd; with ready, wait until every pool is complete."""
         with open(self.log_file, "ab") as log:
             # a session of its own: nobody's Ctrl-C but ours reaches it
@@ -205,7 +205,7 @@ class Daemon:
             self.await_ready(timeout)
         return self
 
-    def await_ready(self, timeout=20):
+    def await_ready(self, timeout=wait.PATIENCE):
         try:
             return wait.until(self._ready, timeout, "ready worker in every slot",
                               self.process.pidfd)
@@ -235,13 +235,13 @@ class Daemon:
         """A signal to the main process."""
         self.process.send(number)
 
-    def stop(self, number=SIGTERM, timeout=20):
+    def stop(self, number=SIGTERM, timeout=wait.PATIENCE):
         """End the daemon gracefully; returns its exit status."""
         if self.alive():
             self.signal(number)
         return self.await_exit(timeout)
 
-    def await_exit(self, timeout=20):
+    def await_exit(self, timeout=wait.PATIENCE):
         """Wait for the end of the daemon; returns its exit status."""
         self.process.await_end(timeout)
         code = self.keeper.wait()
@@ -283,7 +283,7 @@ class Daemon:
         """A sanitizer, if there is one, says of the plugin what is wrong with it."""
         self.allow_in_log("Sanitizer")
 
-    def await_log(self, words, timeout=10):
+    def await_log(self, words, timeout=wait.PATIENCE):
         """Wait for a line with these words; returns it."""
         def line():
             return next((one for one in self.log().splitlines() if words in one), None)
@@ -326,7 +326,7 @@ class Daemon:
     def master_pid(self):
         return self.status()["master"]["pid"]
 
-    def await_state(self, predicate, timeout=10):
+    def await_state(self, predicate, timeout=wait.PATIENCE):
         """Wait until predicate(status) is true; returns that status."""
         last = {}
 
@@ -339,7 +339,7 @@ class Daemon:
         except AssertionError as error:
             raise AssertionError("%s; status is %r" % (error, last["status"])) from None
 
-    def commands(self, name, count, timeout=5):
+    def commands(self, name, count, timeout=wait.PATIENCE):
         """So many commands of this name (at least) that have ended, the first one
         first, as soon as they are stored; `time` is when they were given."""
         def stored():
@@ -348,7 +348,7 @@ class Daemon:
             return len(rows) >= count and sorted(rows, key=lambda row: row["time"])
         return wait.until(stored, timeout, "records of %d x %s" % (count, name))
 
-    def death(self, worker_id, timeout=5):
+    def death(self, worker_id, timeout=wait.PATIENCE):
         """The death record of a process, as soon as it is stored."""
         def stored():
             return next((row for row in self.rows("deaths") if row["id"] == worker_id), None)
@@ -368,7 +368,7 @@ class Daemon:
         rows = self.events()
         return rows[-1]["seq"] if rows else 0
 
-    def await_event(self, event, after=0, timeout=10, **match):
+    def await_event(self, event, after=0, timeout=wait.PATIENCE, **match):
         """The first event of this name (and with these members) after a
         sequence number or an earlier event, already there or still to come.
 
@@ -431,11 +431,11 @@ class Daemon:
         """The file of a plugin of the tests."""
         return stage.find(self.plugin_dirs, name)
 
-    def connect(self, pool="web", timeout=10):
+    def connect(self, pool="web", timeout=wait.PATIENCE):
         return http.Connection(self.address(pool), timeout)
 
     def request(self, method, path, headers=(), body=None, pool="web",
-                expect=None, timeout=10):
+                expect=None, timeout=wait.PATIENCE):
         """One request over a connection of its own.
 
         expect: a status, or "connection lost" for a connection that ends

@@ -34,7 +34,8 @@ def hang_is_ended(r, path, verdicts):
     r.await_event("worker.ready", after=death, worker=victim["worker"])
     record = r.death(victim["id"])
     assert (record["plugin"], record["method"], record["path"]) == ("evil", "GET", path)
-    assert record["evidence"].startswith(verdict)
+    # looked at once more at the end: by then others may, or may not, want the CPU
+    assert record["evidence"].startswith(tuple(verdicts))
     why = r.ctl("why", victim["worker"])
     assert "in plugin evil, GET " + path in why and "secret" not in why, why
     r.served()

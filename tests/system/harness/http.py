@@ -46,7 +46,7 @@ def endpoint(address):
     return host.strip("[]"), int(port)
 
 
-def connect(address, timeout=10):
+def connect(address, timeout=wait.PATIENCE):
     """A socket to "127.0.0.1:8080", "[::1]:8080" or "unix:/path"."""
     if address.startswith("unix:"):
         sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
@@ -60,19 +60,19 @@ def connect(address, timeout=10):
 
 def read_all(sock, most=None):
     """What comes until its end, or until it is so much; a reset is an error."""
-    got = b""
+    got = bytearray()
     while most is None or len(got) < most:
         piece = sock.recv(65536)
         if not piece:
             break
         got += piece
-    return got
+    return bytes(got)
 
 
 class Connection:
     """One connection and what was read from it beyond the last answer."""
 
-    def __init__(self, address, timeout=10):
+    def __init__(self, address, timeout=wait.PATIENCE):
         self.address = address
         self.sock = connect(address, timeout)
         self.rest = b""
@@ -195,7 +195,7 @@ def answers(address):
         return False
 
 
-def exchange(address, *parts, timeout=10, shut=False):
+def exchange(address, *parts, timeout=wait.PATIENCE, shut=False):
     """One raw exchange: send these bytes, each part in a segment of its own,
     and return everything that comes back until the other side closes.
 

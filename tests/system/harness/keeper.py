@@ -20,7 +20,7 @@ import struct
 import subprocess
 import tempfile
 
-from harness import processes
+from harness import processes, wait
 
 SOURCE = pathlib.Path(__file__).resolve().parents[3]
 SIZES = {"U8": 1, "U16": 2, "U32": 4, "U64": 8, "I64": 8}
@@ -303,7 +303,7 @@ class Keeper:
         self.listener.bind(self.path)
         os.chmod(self.path, 0o777)
         self.listener.listen(64)
-        self.patience = 10
+        self.patience = wait.PATIENCE
         if start:
             self.start()
 
@@ -387,7 +387,7 @@ class Keeper:
         assert master.request("RELEASE", id=1).name == "OK"
         return master
 
-    def await_exit(self, timeout=10):
+    def await_exit(self, timeout=wait.PATIENCE):
         self.process.await_end(timeout)
         self.exit = self.keeper.wait()
         processes.disown(self.keeper.pid)

@@ -107,7 +107,7 @@ class Ledger:
                 thread.join(self.timeout + 5)
         return self
 
-    def await_more(self, count, timeout=20):
+    def await_more(self, count, timeout=wait.PATIENCE):
         """Wait until so many more requests have been answered well: the load
         is still served."""
         end = time.monotonic() + timeout
@@ -119,7 +119,7 @@ class Ledger:
                 self._progress.wait(left)
         return self
 
-    def await_each(self, count=1, timeout=20):
+    def await_each(self, count=1, timeout=wait.PATIENCE):
         """Wait until every client has had so many more good answers."""
         end = time.monotonic() + timeout
         with self._progress:

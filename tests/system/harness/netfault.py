@@ -43,7 +43,7 @@ def play_dead(sock):
                     struct.pack("HxxxxxxP", 1, ctypes.addressof(program)))
 
 
-def narrow(address, timeout=10):
+def narrow(address, timeout=wait.PATIENCE):
     """A connection with the smallest receive buffer there is."""
     host, port = address.rsplit(":", 1)
     sock = socket.socket()

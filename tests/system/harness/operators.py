@@ -53,7 +53,7 @@ class Operator(Post):
     def ended(self, worker):
         return self.read(worker, "/ended")
 
-    def await_ended(self, worker, count=1, timeout=20):
+    def await_ended(self, worker, count=1, timeout=wait.PATIENCE):
         wait.until(lambda: len(self.ended(worker)) >= count, timeout,
                    "the end of %d commands" % count)
         return self.ended(worker)
@@ -70,7 +70,7 @@ class Operator(Post):
     def names(self, worker, observer=0):
         return [event["event"] for event in self.seen(worker, observer)]
 
-    def await_seen(self, at, event, observer=0, timeout=10, **match):
+    def await_seen(self, at, event, observer=0, timeout=wait.PATIENCE, **match):
         """The first of that name of which the journal says the same."""
         def found():
             for one in self.seen(at, observer):

@@ -5,17 +5,16 @@ test, the options, and the checks after each test."""
 import functools
 import os
 import signal
-import socket
 
 import pytest
 
-from harness import processes, stage
+from harness import ports, processes, stage
 from harness.daemon import Daemon
 from harness.memory import little_memory     # noqa: F401 pylint: disable=unused-import
 from harness.keeper import Keeper
 from harness.row import Row
 
-LIMIT_S = 60
+LIMIT_S = 120
 
 
 def pytest_addoption(parser):
@@ -147,10 +146,8 @@ def row(cluster):                       # pylint: disable=redefined-outer-name
 
 @pytest.fixture
 def port():
-    """One of 127.0.0.1 that nobody has at the moment."""
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        return sock.getsockname()[1]
+    """One of 127.0.0.1 that nobody has, and nobody else will."""
+    return ports.own()
 
 
 @pytest.fixture

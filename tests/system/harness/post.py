@@ -65,7 +65,7 @@ class Post:
         rows = self.ask(worker, "/got" + ("?from=" + sender if sender else ""))
         return [Got(line) for line in rows.splitlines()]
 
-    def await_got(self, worker, count, sender=None, timeout=10):
+    def await_got(self, worker, count, sender=None, timeout=wait.PATIENCE):
         wait.until(lambda: len(self.got(worker, sender)) >= count, timeout,
                    "%d messages at %s" % (count, worker))
         return self.got(worker, sender)
@@ -77,7 +77,7 @@ class Post:
         refused, *outcomes = map(int, self.ask(worker, "/outcomes").split())
         return refused, outcomes
 
-    def await_outcomes(self, worker, count, timeout=20):
+    def await_outcomes(self, worker, count, timeout=wait.PATIENCE):
         def known():
             found = self.outcomes(worker)
             return len(found[1]) == count and UNDER_WAY not in found[1] and found

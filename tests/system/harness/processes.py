@@ -307,7 +307,7 @@ class Process:
     def send(self, number):
         signal.pidfd_send_signal(self.pidfd, number)
 
-    def await_end(self, timeout=10):
+    def await_end(self, timeout=wait.PATIENCE):
         assert wait.readable(self.pidfd, timeout), \
             "%d (%s) still runs after %g s" % (self.pid, name(self.pid), timeout)
 

@@ -38,7 +38,7 @@ class Row(Daemon):
         self.records_at_end = True
         self.records_kept = []
         self.statuses = {200}
-        self.patience = 10              # seconds, until things are as before
+        self.patience = wait.PATIENCE   # seconds, until things are as before
         self.strangers = set(processes.descendants(os.getpid()))
         super().__init__(build, plugin_dirs, **keys)
 
@@ -85,7 +85,7 @@ class Row(Daemon):
         faults at once, of which one may hide another (chaos.py)."""
         self.judged_elsewhere = True
 
-    def keeper_killed(self, timeout=10, but=()):
+    def keeper_killed(self, timeout=wait.PATIENCE, but=()):
         """The row has killed the keeper: everybody leaves by himself (but these), the
         database is whole, and the next start is looked at like any other."""
         self.rest()
@@ -137,7 +137,7 @@ class Row(Daemon):
 
     # ---- life -----------------------------------------------------------------
 
-    def start(self, *args, ready=True, timeout=20):
+    def start(self, *args, ready=True, timeout=wait.PATIENCE):
         super().start(*args, ready=ready, timeout=timeout)
         if ready:
             self.begin()
@@ -159,12 +159,12 @@ class Row(Daemon):
             "fds": oracle.descriptors(self, status), "heap": oracle.heap(self),
         }
 
-    def served(self, each=2, timeout=20):
+    def served(self, each=2, timeout=wait.PATIENCE):
         """The load is served on: every client had so many more answers."""
         if self.book is not None:
             self.book.await_each(each, timeout)
 
-    def connection_to(self, worker, timeout=10):
+    def connection_to(self, worker, timeout=wait.PATIENCE):
         """A connection that this worker has taken (plugin evil)."""
         until = time.monotonic() + timeout
         while time.monotonic() < until:

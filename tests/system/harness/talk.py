@@ -61,12 +61,12 @@ class Talk:
         lines = [shlex.split(line) for line in text.splitlines()]
         return [line for line in lines if event in (None, line[0])]
 
-    def await_heard(self, event, count=1, timeout=10):
+    def await_heard(self, event, count=1, timeout=wait.PATIENCE):
         wait.until(lambda: len(self.heard(event)) >= count, timeout,
                    "%d times %s" % (count, event))
         return self.heard(event)
 
-    def messages(self, count=1, timeout=10):
+    def messages(self, count=1, timeout=wait.PATIENCE):
         """At least so many, those with it that came along."""
         return [Message(line[1:]) for line in self.await_heard("message", count, timeout)]
 

@@ -4,6 +4,10 @@
 import select
 import time
 
+# Seconds until what must come is given up.  It bounds how long a test that fails takes,
+# on a machine that is busy with others; where a time is a promise, the test says so.
+PATIENCE = 30
+
 
 class Deadline:
     """A point in time; `left()` is never negative."""
@@ -32,7 +36,7 @@ def writable(fd, seconds):
     return bool(poll.poll(seconds * 1000))
 
 
-def until(condition, timeout=10, what="condition", pidfd=None):
+def until(condition, timeout=PATIENCE, what="condition", pidfd=None):
     """Call condition() until it returns something true, and return that.
 
     With pidfd, the end of that process ends the wait as well: what it should
