@@ -94,7 +94,8 @@ def test_one_that_starts_has_its_time_again(cluster):
     c = cluster(workers=1, scale=1, start_timeout="4s", start=False)
     c.arm("worker.before_ready:sleep=6000")
     c.start(ready=False)
-    c.await_event("worker.forked")
+    worker = c.await_event("worker.forked")["pid"]
+    wait.until(lambda: processes.is_asleep(worker), 10, "a worker that is not ready")
     stand_still(c, 4.5)
     c.await_ready()
     assert not [e for e in c.events() if e["event"] in ("worker.exited", "worker.backoff")]
