@@ -26,7 +26,7 @@ from harness.row import Row                                     # noqa: E402
 
 KEYS = {
     "backoff_max": "200ms", "restart_burst": 1000, "restart_rate": 6000,
-    "stable_after": "1s", "max_requests": 2000,
+    "stable_after": "1s", "max_requests": 2000, "start_timeout": "2s",
 }
 # Masters may be killed as they come for more than ten seconds, beside the one worker
 # that is left and hangs: no client gives up before somebody can end that.

@@ -77,7 +77,7 @@ def late_by(row_, began, limit_s):
 
 @shows("C6")
 def test_hangs_at_the_start(row):
-    r = row()
+    r = row(start_timeout="2s")
     r.starts_may_fail()
     mode(r, "init_hang")
     seen = r.last_event()

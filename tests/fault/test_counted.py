@@ -293,7 +293,7 @@ def counted_(cluster, plugin_dirs):
                 plugins={"static": {"root": os.path.dirname(stage.find(plugin_dirs, "hello.so"))}},
                 **dict(config.FAULT, workers=2, canary_hold="0s", request_timeout="5s",
                        handler_timeout="5s", max_body_size="1M", restart_burst=10000,
-                       restart_rate=6000))
+                       restart_rate=6000, start_timeout="2s"))
     fi = inject.injected_into(c)
     c.start()
     return Counted(c, fi)

@@ -13,8 +13,7 @@ QUICK = {
 }
 
 # What every row of the fault catalogue starts from.
-FAULT = dict(QUICK, workers=4, start_timeout="2s", handler_timeout="1s",
-             request_timeout="1s")
+FAULT = dict(QUICK, workers=4, handler_timeout="1s", request_timeout="1s")
 
 # Fifty clients that hold a connection, and fifty new connections a second; most
 # of them have a request in a worker's hands at any moment (plugin evil).

@@ -114,6 +114,12 @@ def is_stopped(pid):
     return _stat(pid)[0] == "T"
 
 
+def halt(pid):
+    """SIGSTOP, and it stands still: not yet so when that has been sent."""
+    os.kill(pid, signal.SIGSTOP)
+    wait.until(lambda: is_stopped(pid), 10, "a process that stands still")
+
+
 def descendants(of):
     """The living processes below pid `of`, zombies not counted."""
     rows = table()
@@ -135,8 +141,7 @@ def hold_nap(of):
     go on before it is sent SIGCONT."""
     pid = wait.until(lambda: next((pid for pid in children(of) if is_asleep(pid)), None),
                      10, "nap of a child of %d" % of)
-    os.kill(pid, signal.SIGSTOP)
-    wait.until(lambda: is_stopped(pid), 10, "a child that is stopped")
+    halt(pid)
     return pid
 
 

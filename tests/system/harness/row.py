@@ -152,12 +152,16 @@ class Row(Daemon):
             self.book.start()
 
     def snapshot(self):
-        status = self.status()
-        return {
-            "keeper": self.keeper.pid, "master": status["master"],
-            "workers": {row["worker"]: row for row in status["workers"]},
-            "fds": oracle.descriptors(self, status), "heap": oracle.heap(self),
-        }
+        """All of it of one master."""
+        while True:
+            status = self.status()
+            found = {
+                "keeper": self.keeper.pid, "master": status["master"],
+                "workers": {row["worker"]: row for row in status["workers"]},
+                "fds": oracle.descriptors(self, status), "heap": oracle.heap(self),
+            }
+            if self.master_pid() == status["master"]["pid"]:
+                return found
 
     def served(self, each=2, timeout=wait.PATIENCE):
         """The load is served on: every client had so many more answers."""
