@@ -50,7 +50,8 @@ def test_a_master_without_descriptors(row):
 def test_clients_have_the_descriptors_that_a_worker_needs(row):
     """While a worker waits for its next start, control clients take its numbers.  It
     is not started, as what the keeper sends would be lost; it is when they are gone."""
-    r = row(request_timeout="10s", backoff_min="2s", backoff_max="2s", start=False)
+    r = row(request_timeout="10s", backoff_min="2s", backoff_max="2s", stable_after="1h",
+            start=False)
     r.limit_masters()
     r.start()
     r.served()

@@ -15,8 +15,8 @@ from harness import boxes, processes, refuse, shows, wait
 @shows("J2")
 def test_suspended(row):
     """With a slot in back-off, whose wait is over when it wakes up."""
-    r = row(backoff_min="4s", backoff_max="4s")
-    r.kill_worker("web/1")              # a lone death has no delay
+    r = row(backoff_min="4s", backoff_max="4s", stable_after="1h")
+    r.kill_worker("web/1")              # a lone early death has no delay
     again = r.blame(r.worker("web/1"))
     os.kill(again["pid"], signal.SIGKILL)
     backoff = r.await_event("worker.backoff", worker="web/1")
