@@ -74,12 +74,13 @@ def hang(r, path, verdict):
 
 
 def test_blocked(row):
-    """It ends by k1, with its last words: evidence comes first."""
-    r = row()
+    """It ends by k1, with its last words: evidence comes first.  Unscaled, as it needs
+    the CPU for them."""
+    r = row(scale=1)
     record, _, ladder = hang(r, "/block", "blocked")
     assert record["signal"] == "SIGABRT"
     # k1 was enough
-    assert ladder < 400, "never as long as to k2"
+    assert ladder < 2000, "never as long as to k2"
     said = r.log()
     assert "worker web/1: SIGABRT" in said and "registers:" in said
     assert said.index("worker.hung") < said.index("worker web/1: SIGABRT")
@@ -88,9 +89,9 @@ def test_blocked(row):
 
 def test_stopped(row):
     """SIGABRT is followed by SIGCONT, or it would never hear it."""
-    record, _, ladder = hang(row(), None, "stopped")
+    record, _, ladder = hang(row(scale=1), None, "stopped")
     assert record["signal"] == "SIGABRT"
-    assert ladder < 400
+    assert ladder < 2000
 
 
 def test_uninterruptible(row):
@@ -122,20 +123,21 @@ def test_old(row, limit, value, path):
     no request is lost."""
     r = row(**{limit: value})
     r.plugin_is_reported()
-    seen = r.last_event()
-    victim = r.worker("web/1")
-    with r.connection_to(victim) as client:
-        for _ in range(120 if limit == "max_requests" else 1):
-            response = client.request("GET", path)
-            assert response.status == 200
+    with r.connect() as client:
+        # whoever takes it: another may have gone by now, and this one be about to
+        response = client.request("GET", "/")
+        victim, slot = int(response.header("X-Worker-Id")), response.header("X-Worker")
+        for _ in range({"max_requests": 120, "max_age": 0}.get(limit, 1)):
             if response.closes:         # it drains already
                 break
-    recycled = r.await_event("worker.recycled", after=seen, id=victim["id"])
+            response = client.request("GET", path)
+            assert response.status == 200
+    recycled = r.await_event("worker.recycled", id=victim)
     assert recycled["text"] == "over " + limit, recycled
-    ended = r.await_event("worker.exited", after=recycled, id=victim["id"])
+    ended = r.await_event("worker.exited", after=recycled, id=victim)
     assert ended["asked"] and ended["signal"] is None
     between = [e["event"] for e in r.events(recycled["seq"]) if e["seq"] < ended["seq"]
-               and e["worker"] == "web/1"]
+               and e["worker"] == slot]
     assert between.index("worker.ready") < between.index("worker.draining")
     assert r.pool()["restarts"] == 0
     r.served()

@@ -53,7 +53,7 @@ def not_accepted(address):
 
 
 @shows("K1")
-@pytest.mark.parametrize("what", ["idle", "/sleep?500", "/stream?2000"])
+@pytest.mark.parametrize("what", ["idle", "/sleep?1200", "/stream?2000"])
 def test_keeper_killed(row, what):
     r = row(daemon={"orphan_grace": "%ds" % GRACE_S}, request_timeout="1h")
     r.served()
@@ -64,7 +64,9 @@ def test_keeper_killed(row, what):
         client.send(http.head("GET", what, "a"))
     if "stream" in what:
         assert client.sock.recv(9 + 3) == b"HTTP/1.1 200"
-    r.status()                          # by now the worker has it
+    if "sleep" in what:
+        wait.until(lambda: any(row["path"] == "/sleep" for row in r.rows("requests")), 5,
+                   "it in a worker's hands")
     began, family = end_keeper(r)
     if "sleep" in what:
         answer = client.response()
@@ -109,19 +111,24 @@ def await_handler(r, worker, path):
 
 def fill_window(r, held, count=8, path="/block?", victim=None):
     """A worker of whom all others are paused, in a handler, and so many clients
-    whose connections lie in its queue: (victim, its client, those clients)."""
+    whose connections lie in its queue: (victim, its client, those clients).  It counts
+    as stalled in a second: all that can be done before is."""
     victim = victim or idle_worker(r)
     client = r.connection_to(victim, timeout=30)
-    for worker in r.workers():
-        if worker["id"] != victim["id"]:
-            assert r.ctl("pause", worker["worker"]).code == 0
-    client.send(http.head("GET", path + held.path, "a"))
-    await_handler(r, victim, path.split("?")[0])
+    assert r.ctl("pause", "web").code == 0
     clients = [r.connect(timeout=30) for _ in range(count)]
     for one in clients:
         one.send(get())
+    client.send(http.head("GET", path + held.path, "a"))
+    await_handler(r, victim, path.split("?")[0])
+    resume(r, victim["worker"])
     wait.until(lambda: queued(victim) == count, 5, "a full queue")
     return victim, client, clients
+
+
+def resume(r, what):
+    """Without a program, whose start takes its time."""
+    assert r.ask("resume", {"worker": what})[-1]["ok"]
 
 
 def answers(clients):
@@ -148,7 +155,7 @@ def test_worker_dies_with_connections_in_its_queue(row):
     held = Held(r)
     victim, client, clients = fill_window(r, held)
     r.blame(victim)
-    assert r.ctl("resume", "web").code == 0
+    resume(r, "web")
     os.kill(victim["pid"], signal.SIGKILL)
     counts = answers(clients)
     assert sum(counts.values()) == 8 and victim["id"] not in counts
@@ -184,7 +191,7 @@ def test_worker_hangs_with_connections_in_its_queue(row):
     held = Held(r)
     victim, client, clients = fill_window(r, held)
     seen = time.monotonic()
-    assert r.ctl("resume", "web").code == 0
+    resume(r, "web")
     counts = answers(clients)
     # ten times what is promised
     assert time.monotonic() - seen < 20
@@ -249,12 +256,12 @@ def test_queue_of_a_dead_worker_outlives_the_master(row):
     os.kill(victim["pid"], signal.SIGKILL)
     successor = r.await_event("worker.forked", after=seen, worker="web/3")["pid"]
     wait.until(lambda: processes.is_asleep(successor), 10, "its nap before it is ready")
-    os.kill(successor, signal.SIGSTOP)  # which may be shorter than what comes now
+    processes.halt(successor)           # which may be shorter than what comes now
     r.death(victim["id"])
     r.await_event("master.adopted", after=r.end_master())
     assert not any(wait.readable(one.sock, 0) for one in clients)
     os.kill(successor, signal.SIGCONT)
-    assert r.ctl("resume", "web").code == 0
+    resume(r, "web")
     assert sum(answers(clients).values()) == 8
     client.close()
     r.served()
@@ -270,7 +277,7 @@ def test_window_and_adoption(row, window, master):
     r = row(dispatch_window=window, handler_timeout="30s", request_timeout="30s",
             scale=1, load={})
     held, workers = Held(r), r.workers()
-    address, clients = r.address(), []
+    address, clients, pid = r.address(), [], r.master_pid()
 
     def connect(count):
         for _ in range(count):
@@ -284,10 +291,11 @@ def test_window_and_adoption(row, window, master):
         conn.send(http.head("GET", "/block?" + held.path, "a"))
     r.await_state(lambda s: all((w["doing"] or {}).get("path") == "/block"
                                 for w in s["workers"]))
-    assert r.ctl("resume", "web").code == 0
+    resume(r, "web")
     if master == "dies":
         wait.until(lambda: sum(map(queued, workers)) == 2 * window, 5, "half of them")
-        r.end_master()
+        r.master_ends()
+        os.kill(pid, signal.SIGKILL)
     connect(8 * window - len(clients))
     # until they count as stalled: exactly so many, and the rest in the kernel
     most = [0] * 4
@@ -410,7 +418,7 @@ def lie_with_a_full_queue(r, lie):
     """(victim, its client, those whose connections it had not taken)"""
     held = Held(r)
     victim, client, clients = fill_window(r, held, path="/frame?%s:" % lie)
-    assert r.ctl("resume", "web").code == 0
+    resume(r, "web")
     held.let_go()
     return victim, client, clients
 
