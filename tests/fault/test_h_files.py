@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from harness import processes, shows
+from harness import processes, shows, wait
 
 BIG = 100 << 20
 
@@ -125,7 +125,7 @@ def test_bad_file_at_a_reload(row):
         rejected = r.await_event("config.rejected", after=seen)
         assert_said(r.config_file, said[:1], rejected["text"])
         assert r.serving() == before, kind
-    recorded = [one for one in r.json("audit") if one["command"] == "reload"]
+    recorded = r.commands("reload", len(KINDS))
     assert len(recorded) == len(KINDS)
     assert all(one["state"] == "failed" and one["result"]["errors"] for one in recorded)
     files.write(files.good)
@@ -136,8 +136,8 @@ def test_bad_file_at_a_reload(row):
     assert "[daemon] orphan_grace: a change of this needs a restart" in result.err
     assert r.serving() == before
     r.served()
-    assert not [pid for pid in processes.descendants(r.pid())
-                if "checker" in processes.name(pid)]
+    wait.until(lambda: not [pid for pid in processes.descendants(r.pid())
+                            if "checker" in processes.name(pid)], 10, "end of the checkers")
     del r.daemon_keys["orphan_grace"]
     r.write_config(idle_timeout="9s")
     assert r.ctl("reload").code == 0
