@@ -49,11 +49,12 @@ def get(path):
 # ---- too slow --------------------------------------------------------------------
 
 @shows("I1")
+@pytest.mark.limit(150)
 def test_slow_heads(row):
     """2,000 at once, a byte of a head every second (every 5 s unscaled).  They are
     there together until the time of the first is over: on a busy machine they need
     more than half of it to connect."""
-    r = row(header_timeout="10s")
+    r = row(header_timeout="20s")
     r.served()
     before = memory_kb(r)
     head = b"GET /" + b"x" * 1000
@@ -61,9 +62,9 @@ def test_slow_heads(row):
         crowd = [netfault.Slow(r.address(), head[:1], head[1:]) for _ in range(2000)]
         await_connections(r, 2000)
         assert memory_kb(r) - before < 2000 * 64, "what a waiting connection may cost"
-        netfault.run(crowd)
+        netfault.run(crowd, 60)
     for client in crowd:
-        in_time(client.seconds, 10.0)
+        in_time(client.seconds, 20.0)
         assert client.status == 408 and b"Connection: close\r\n" in client.answer
     # ten times what is promised to those who behave
     assert r.book.slowest() < 10
@@ -139,7 +140,7 @@ def received(sock):
 @pytest.mark.parametrize("rate, keys, ends", [
     (400, {"min_rate": 2000}, 2.0),
     # its kernel's buffer is emptied too slowly for us to write: no reason to cut it
-    (4000, {"send_timeout": "500ms"}, None)])
+    (4000, {"send_timeout": "2s"}, None)])
 @shows("I3")
 def test_slow_readers(row, rate, keys, ends):
     r = row(**keys)
@@ -175,15 +176,17 @@ def test_readers_with_requests_behind(row):
 def test_a_body_behind_answers_has_its_own_time(row):
     """Its client reads late; then it is not the answers that are waited for.
     Somewhere between none and all of them fit into the kernel's buffer."""
-    r = row(send_timeout="500ms", min_rate=0)
+    r = row(send_timeout="4s", min_rate=0)      # by then all of them have been read
     crowd = [netfault.narrow(r.address()) for _ in range(24)]
     for number, sock in enumerate(crowd):
         sock.sendall(get("/") * (number * 100) + POST + b"Content-Length: 4\r\n\r\n")
     for number, sock in enumerate(crowd):
         data = b""
         while data.count(b"evil\n") < number * 100:
-            data += sock.recv(1 << 20)
-    wait.readable(r.process.pidfd, 1.0)         # the fault itself: it lets it wait
+            more = sock.recv(1 << 20)
+            assert more, "cut after %d bytes" % len(data)
+            data += more
+    wait.readable(r.process.pidfd, 5.0)         # the fault itself: it lets it wait
     for sock in crowd:
         sock.sendall(b"body")
         assert sock.recv(9 + 3) == b"HTTP/1.1 200"
@@ -236,7 +239,10 @@ def test_resets_in_every_phase(row):
                     assert len(sock.recv(step, socket.MSG_WAITALL)) == step
             netfault.reset(sock)
     await_connections(r, 0)
-    assert len(r.log().splitlines()) == lines, "no line for each"
+    # but what is said of a worker that has to wait for the CPU
+    said = [line for line in r.log().splitlines()[lines:]
+            if not re.search("worker.stalled|state.changed", line)]
+    assert not said, "no line for each"
     r.served()
 
 
@@ -274,8 +280,10 @@ def test_flood(row):
     end = time.monotonic() + 3
 
     def flood(_):
+        rounds = 0
         with r.connect() as conn:
-            while time.monotonic() < end:
+            while rounds < 2 or time.monotonic() < end:
+                rounds += 1
                 conn.send(request)
                 left = 1000
                 tail = b""
@@ -349,16 +357,18 @@ def test_oversize(row):
 @shows("node-B24")
 def test_idle_connections_make_way(row):
     """The longest idle first, and none that is not idle."""
-    r = row(workers=1, max_connections=16, load={"keepalive": 1, "pause": 0.01})
+    r = row(workers=1, max_connections=16, load={"keepalive": 1, "pause": 0.01},
+            request_timeout="20s")
     busy = r.connect()
-    busy.send(get("/sleep?900"))
+    busy.send(get("/sleep?3000"))
     idle = []
     for _ in range(60):
         idle.append(r.connect())
         assert idle[-1].request("GET", "/").status == 200
     left = [not wait.readable(conn.sock, 0) for conn in idle]
     assert left == sorted(left), "those that were idle longest"
-    assert 10 <= sum(left) <= 16 and r.metric("made_way_total") >= 60 - 16
+    assert 10 <= sum(left) <= 16
+    wait.until(lambda: r.metric("made_way_total") >= 60 - 16, 5, "each of them counted")
     assert busy.response().text == "slept\n"
     for conn in [busy] + idle:
         conn.close()
@@ -416,6 +426,7 @@ def take_and_hold(r, count, most):
 
 
 @shows("I14")
+@pytest.mark.limit(150)
 def test_accept_queue_overflows(row):
     r = row(backlog=8, handler_timeout="30s", request_timeout="30s", load={})
     fifo = r.dir + "/held"
