@@ -368,6 +368,7 @@ def suffer(r):
         r.get("%s?x=%s" % (path, TOKEN), expect="connection lost")
         death = r.await_event("worker.exited", after=seen)
         r.blame({"id": death["id"]})
+        r.death(death["id"])            # which is told from now on
         ids.append(death["id"])
     r.get("/sleep?5000&x=%s" % TOKEN, expect=504)
     r.await_ready()
