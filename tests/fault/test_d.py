@@ -268,7 +268,7 @@ def answers(clients):
 def test_term_during_start(row):
     """Two workers serve, the others are not there yet."""
     r = row(start=False, start_timeout="5m", **HELD)
-    r.arm("worker.before_ready:sleep=20000/web/2", "worker.before_ready:sleep=20000/web/3")
+    r.arm("worker.before_ready:sleep=60000/web/2", "worker.before_ready:sleep=60000/web/3")
     r.start(ready=False)
     status = r.await_state(lambda s: s["pools"] and s["pools"][0]["ready"] == 2)
     r.begin()
@@ -282,12 +282,12 @@ def test_term_during_start(row):
 
 @shows("D11")
 def test_term_during_reload(row):
-    r = row(start=False, **HELD)
+    r = row(start=False, start_timeout="5m", **HELD)
     r.arm()
     r.start()
     r.served()
     r.last_look()
-    r.arm("worker.before_ready:sleep=20000")
+    r.arm("worker.before_ready:sleep=60000")
     seen = r.last_event()
     r.write_config(max_headers=99)
     reload = r.ctl_start("reload")
@@ -436,6 +436,10 @@ def test_master_dies_without_a_store(row, store):
 
 # ---- D14: the memo ---------------------------------------------------------------------
 
+# Nobody has recovered, which would be told, before all of it is over.
+FOR_GOOD = {"stable_after": "1h"}
+
+
 def change_version(held):
     held.set_version(memo.VERSION + 1)
 
@@ -447,7 +451,7 @@ def change_version(held):
     (lambda held: held.flip("current", "idle"), True),
     (change_version, True)], ids=["idle", "current", "both", "version"])
 def test_poisoned_memo(row, poison, rebuilt):
-    r = row()
+    r = row(**FOR_GOOD)
     r.served()
     # a counter that is not 0, a size that is not the file's
     victim = r.blame(r.worker("web/1"))
@@ -490,7 +494,7 @@ def test_a_memo_made_anew_knows_what_to_go_back_to(row):
 @shows("D14")
 def test_a_memo_that_ends_every_master(row):
     """It is whole; the fifth early death in a row is the last of it."""
-    r = row(start=False)
+    r = row(start=False, **FOR_GOOD)
     r.arm(*("master.adopt:abort/%d" % number for number in range(2, 6)))
     r.start()
     r.served()
@@ -514,8 +518,9 @@ def assert_adopted_as(r, seen, before, rebuilt):
     assert after["pools"][0]["restarts"] == before["pools"][0]["restarts"] == 1
     assert after["generation"] == before["generation"]
     r.served()
-    # no worker was started, stopped or told
-    assert not [e for e in r.events(seen) if e["event"].startswith("worker.")]
+    # no worker was started, stopped or told; it may have had to wait for the CPU
+    told = {e["event"] for e in r.events(seen) if e["event"].startswith("worker.")}
+    assert told <= {"worker.stalled"}, told
     with memo.Memo(r.pid()) as held:
         assert held.is_whole(held.copy())
     assert r.ctl("scale", "web", 4).code == 0
