@@ -11,7 +11,7 @@ import threading
 
 import pytest
 
-from harness import control, http, sanitized, shows, threads, wait
+from harness import control, http, processes, sanitized, shows, threads, wait
 from harness.hostile import put_hostile
 from harness.reopen import reopen
 from harness.row import reasons
@@ -283,12 +283,12 @@ def test_its_disk_stands_still(row, where):
         where, 2 if where == "log.open" else 60)})
     r.start()
     if where == "log.open":
-        result = r.ctl("log", "reopen", timeout=5)
+        result = r.ctl("log", "reopen")
         assert result.code == 5 and "its disk does not answer" in result, result
     while "logs_dropped" not in r.reasons():
         still_works(r)
     await_reason(r, "logs_dropped", "takes no lines")
-    result = r.ctl("log", "reopen", timeout=5)
+    result = r.ctl("log", "reopen")
     assert result.code == 5 and "its disk does not answer" in result, result
     still_works(r)
     r.ends_as("degraded")
@@ -304,7 +304,7 @@ def test_asked_late_in_a_turn_of_the_master(row):
     address, master = r.address(), r.master_pid()
     with control.Client(r.socket, timeout=10) as one:
         assert one.ask("status")["ok"]
-        os.kill(master, signal.SIGSTOP)
+        processes.halt(master)
         with http.Connection(address) as before:
             one.send("log reopen")
             os.kill(master, signal.SIGCONT)
@@ -372,7 +372,7 @@ def five_masters_die(r):
     before = [w["pid"] for w in r.workers()]
     for _ in range(5):
         r.kill_master()
-        r.served(1, timeout=5)
+        r.served(1)
     assert [w["pid"] for w in r.workers()] == before
 
 
