@@ -119,7 +119,7 @@ def say_ready_unheard(r):
     os.kill(r.blame(r.worker("web/0"))["pid"], signal.SIGKILL)
     worker = r.await_event("worker.forked", after=seen, worker="web/0")
     wait.until(lambda: processes.is_asleep(worker["pid"]), 10, "a worker that is not ready")
-    os.kill(master, signal.SIGSTOP)
+    processes.halt(master)
     wait.until(lambda: not processes.is_asleep(worker["pid"]), 10, "its word")
     wait.until(lambda: processes.is_in(worker["pid"], "poll"), 10, "one that waits for work")
     return worker
@@ -234,6 +234,8 @@ def test_a_worker_without_descriptors_is_told_of_an_address(faulty):
         with http.Connection(path) as client:
             assert client.request("GET", "/").status == 200
         held.send(http.head("GET", "/sleep?500", "a"))
+        wait.until(lambda: any(row["path"] == "/sleep" for row in r.rows("requests")), 5,
+                   "the request in its hands")
         assert r.ctl("restart", "web/0").code == 0
         assert held.response().status == 200
     r.await_event("worker.exited", worker="web/0")
@@ -281,9 +283,7 @@ def test_a_worker_that_cannot_write(faulty, error):
     r.await_log("said: found")
     assert "said: lost" not in r.log()
     assert r.worker("web/0")["id"] == before["id"]
-    lines = [line for line in r.ctl("metrics").out.splitlines()
-             if line.startswith("clusterd_lines_dropped_total")]
-    assert sum(float(line.split()[-1]) for line in lines) >= 5, lines
+    wait.until(lambda: r.metric("lines_dropped_total") >= 5, 5, "those that were lost counted")
     assert r.pool()["restarts"] == r.pool()["replacements"] == 0
 
 
@@ -483,7 +483,8 @@ def test_an_absurd_size_is_refused(row):
 
 @shows("E7")
 @pytest.mark.parametrize("size", [
-    100, pytest.param(1000, marks=[slow, pytest.mark.limit(600)])])
+    pytest.param(100, marks=pytest.mark.limit(180)),
+    pytest.param(1000, marks=[slow, pytest.mark.limit(600)])])
 def test_a_great_size_is_paced(row, size):
     """No more start at once than there are CPUs; status answers, as the probe sees."""
     # as it is, where more processes end at once than a test's limits are made for

@@ -171,7 +171,7 @@ def die_with_a_queue(r):
     """A worker stands still, is given what it does not take, and dies."""
     victim = r.blame(r.worker("web/3"))
     worker = processes.Process(victim["pid"])
-    worker.send(signal.SIGSTOP)
+    processes.halt(victim["pid"])
     address = r.address()
     clients = [http.Connection(address) for _ in range(8)]
     for client in clients:

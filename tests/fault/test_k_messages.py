@@ -8,7 +8,7 @@ import signal
 
 import pytest
 
-from harness import shows, slow
+from harness import processes, shows, slow
 from harness.post import MAIL, Post
 
 EARLY_MS = 60000 / 5 + 500              # by the scale of the row
@@ -32,7 +32,7 @@ def stall(r, p):
     p.forget(victim["worker"])
     r.await_state(lambda s: any(w["id"] == victim["id"] and w["connections"] == 0
                                 for w in s["workers"]))
-    os.kill(victim["pid"], signal.SIGSTOP)
+    processes.halt(victim["pid"])
     return victim, others
 
 
