@@ -49,9 +49,10 @@ def test_a_master_without_descriptors(row):
 @shows("D9")
 def test_clients_have_the_descriptors_that_a_worker_needs(row):
     """While a worker waits for its next start, control clients take its numbers.  It
-    is not started, as what the keeper sends would be lost; it is when they are gone."""
+    is not started, as what the keeper sends would be lost; it is when they are gone.
+    Unscaled, as none of them is to be closed for being idle."""
     r = row(request_timeout="10s", backoff_min="2s", backoff_max="2s", stable_after="1h",
-            start=False)
+            scale=1, start=False)
     r.limit_masters()
     r.start()
     r.served()

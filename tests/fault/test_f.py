@@ -2,14 +2,16 @@
 """The control socket against clients of every kind: while they do their worst,
 `status` answers."""
 
+import concurrent.futures
 import os
 import random
+import signal
 import threading
 import time
 
 import pytest
 
-from harness import SANITIZED, control, shows, slow
+from harness import SANITIZED, control, processes, shows, slow
 
 NEEDS_ROOT = pytest.mark.skipif(os.geteuid() != 0, reason="needs root: other accounts")
 
@@ -50,10 +52,10 @@ IDLE_S, HALF_LINE_S, UNREAD_S, TICKS_S = 30 / 5, 5 / 5, 10 / 5, 1
 
 # ---- F1: slow clients ----------------------------------------------------------------
 
-def assert_closed_after(since, seconds, clients):
+def assert_closed_after(since, seconds, clients, ends=None):
     """Each of them that long after what it did between its two times of `since`,
-    never earlier."""
-    ends = control.closings(clients, seconds + TICKS_S + 1)
+    never earlier; ends: when, if somebody has watched them."""
+    ends = ends or control.closings(clients, seconds + TICKS_S + 1)
     took = [[ends.get(one, float("inf")) - when for when in since[one]] for one in clients]
     assert all(seconds <= since_began and since_done <= seconds + TICKS_S
                for since_began, since_done in took), sorted(took)
@@ -107,9 +109,12 @@ def test_slow_clients(row):
         silent = []
         came = timed(lambda: silent.extend(client(r) for _ in range(8)))
         since = dict.fromkeys(silent, came)
-        half_lines(r, 16)
-        unread(r, 14)
-        assert_closed_after(since, IDLE_S, silent)
+        # watched all the time: the others may take longer than they do
+        with concurrent.futures.ThreadPoolExecutor(1) as watcher:
+            ends = watcher.submit(control.closings, silent, IDLE_S + TICKS_S + 1)
+            half_lines(r, 16)
+            unread(r, 14)
+            assert_closed_after(since, IDLE_S, silent, ends.result())
         assert follower.is_open() and waits.is_open()
         assert waits.final()["ok"] is True
         r.served()
@@ -145,18 +150,20 @@ PLACES, KEPT, PER_ACCOUNT = 32, 2, 8
 @shows("F2")
 def test_more_clients_than_places(row):
     """A hundred of the daemon's own account: the longest idle makes way, and
-    never a follower or a client whose command runs."""
+    never a follower or a client whose command runs.  Scaled less than others, as none
+    of them is to be closed for nothing but its time (15 s)."""
     r = row(env={"CLUSTERD_FP": "worker.before_ready:sleep=4000/web/4"},
-            start_timeout="20s")
+            start_timeout="60s", scale=2)
     idle = []
     with Memory(r, LINES_MB), client(r) as follower, client(r, timeout=30) as waits:
         follower.send("events", {"follow": True})
         waits.send("scale", {"pool": "web", "workers": "+1"})
         waits.answer()
+        starting = processes.hold_nap(r.pid())      # so that its command runs
         for _ in range(10):
             idle += [client(r) for _ in range(10)]
             assert idle[-1].ask("ping")["ok"]
-            r.served(5)                 # a new one need not make way at once
+            r.served(10)                # a new one need not make way at once
         assert r.ctl("status").code in (0, 1)
         ended = control.closings(idle, 0)
         stay = [one for one in idle if one not in ended]
@@ -168,6 +175,7 @@ def test_more_clients_than_places(row):
         assert max(tens[one] for one in tens if one in ended) <= \
             min(tens[one] for one in tens if one in stay)
         assert follower.is_open() and waits.is_open()
+        os.kill(starting, signal.SIGCONT)
         assert waits.final()["ok"] is True
         for one in idle:
             one.close()
