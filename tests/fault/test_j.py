@@ -12,17 +12,21 @@ import pytest
 from harness import boxes, processes, refuse, shows, wait
 
 
+# Its clients do not give up while it stands still.
+LASTING = {"keepalive": 2, "new": 1, "pause": 0.02, "timeout": 60}
+
+
 @shows("J2")
 def test_suspended(row):
     """With a slot in back-off, whose wait is over when it wakes up."""
-    r = row(backoff_min="4s", backoff_max="4s", stable_after="1h")
+    r = row(backoff_min="6s", backoff_max="6s", stable_after="1h", load=LASTING)
     r.kill_worker("web/1")              # a lone early death has no delay
     again = r.blame(r.worker("web/1"))
     os.kill(again["pid"], signal.SIGKILL)
     backoff = r.await_event("worker.backoff", worker="web/1")
     assert r.worker("web/1")["state"] == "waiting"
     seen = r.last_event()
-    r.freeze(4.5)
+    r.freeze(6.5)
     ready = r.await_event("worker.ready", after=seen, worker="web/1", timeout=5)
     names = [e["event"] for e in r.events(backoff["seq"])]
     assert not {"worker.stalled", "worker.hung", "master.adopted"} & set(names), names
