@@ -197,12 +197,20 @@ def _heap(r):
 def _snapshots(r):
     """Of the generation in force and the one before, and of those that
     workers began with."""
-    status = r.status()
-    generations = 2 + len({w["generation"] for w in status["workers"]})
-    kept = [what for what in processes.fds(r.keeper.pid).values() if SNAPSHOT in what]
-    # the whole, its text, one for each pool
-    assert len(kept) <= generations * (2 + len(status["pools"])), \
-        "%d snapshots of %d generations" % (len(kept), generations)
+    last = []
+
+    def bounded():
+        status = r.status()
+        generations = 2 + len({w["generation"] for w in status["workers"]})
+        kept = [what for what in processes.fds(r.keeper.pid).values() if SNAPSHOT in what]
+        last[:] = len(kept), generations
+        # the whole, its text, one for each pool
+        return len(kept) <= generations * (2 + len(status["pools"]))
+    try:
+        # the keeper drops what is no longer wanted when it is told to
+        wait.until(bounded, r.patience)
+    except AssertionError:
+        raise AssertionError("%d snapshots of %d generations" % tuple(last)) from None
 
 
 def _database(r):
