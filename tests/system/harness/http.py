@@ -156,8 +156,16 @@ class Connection:
         return line
 
     def _take(self, size):
-        while len(self.rest) < size:
-            self._more("%d bytes of body" % (size - len(self.rest)))
+        # joined once: a long body would be copied for each of its pieces
+        pieces, missing = [self.rest], size - len(self.rest)
+        try:
+            while missing > 0:
+                self.rest = b""
+                self._more("%d bytes of body" % missing)
+                pieces.append(self.rest)
+                missing -= len(self.rest)
+        finally:
+            self.rest = b"".join(pieces)
         taken, self.rest = self.rest[:size], self.rest[size:]
         return taken
 
