@@ -18,6 +18,8 @@ from harness.http import head, read_all
 pytestmark = shows("C8")
 
 MANY = 70
+LONG_S = 3                              # in which a slow machine has all of them begun
+LONG = "%ds" % LONG_S
 ROUTES = {"/": "evil"}
 HOW = pytest.mark.parametrize("how", ["stopped", "blocked"])
 
@@ -87,12 +89,12 @@ POST = head("POST", "/said", "a", (), b"x" * 200)
 GET = head("GET", "/said", "a")
 # kind: keys, what is sent before, and while the worker stands still
 KINDS = {
-    "head": ({"header_timeout": "1s"}, GET[:-10], GET[-10:]),
-    "body": ({"body_timeout": "1s"}, POST + b"x" * 10, b"x" * 190),
-    "idle": ({"idle_timeout": "1s"}, GET, GET),
+    "head": ({"header_timeout": LONG}, GET[:-10], GET[-10:]),
+    "body": ({"body_timeout": LONG}, POST + b"x" * 10, b"x" * 190),
+    "idle": ({"idle_timeout": LONG}, GET, GET),
     # the end of the head, long past, is what the loop wakes for
-    "request": ({"request_timeout": "1s", "header_timeout": "500ms"},
-                head("GET", "/sleep?900", "a"), b""),
+    "request": ({"request_timeout": LONG, "header_timeout": "2s"},
+                head("GET", "/sleep?%d" % (LONG_S * 1000 - 100), "a"), b""),
 }
 
 
@@ -102,7 +104,7 @@ def test_what_came_meanwhile_is_in_time(cluster, kind, how):
     keys, before, then = KINDS[kind]
     c = late(cluster, **keys)
     clients = begin(c, before)
-    over = time.monotonic() + 1.3
+    over = time.monotonic() + LONG_S + 0.3
     if kind == "idle":
         assert statuses(clients) == {200: MANY}
     with Standstill(c, how):
@@ -118,7 +120,7 @@ def test_who_stood_still_too_has_a_while(cluster, kind, how):
     keys, before, then = KINDS[kind]
     c = late(cluster, scale=1, **keys)
     clients = begin(c, before)
-    over = time.monotonic() + 1.4
+    over = time.monotonic() + LONG_S + 0.4
     if kind == "idle":
         assert statuses(clients) == {200: MANY}
     with Standstill(c, how):
@@ -148,7 +150,7 @@ def test_what_came_is_read_where_nobody_is_excused(cluster, kind, how):
     """The standstill was long, and the end of the wait was a moment before its own."""
     keys, before, then = KINDS[kind]
     c = late(cluster, scale=1, **keys)
-    over = time.monotonic() + 1.07
+    over = time.monotonic() + LONG_S + 0.07
     clients = begin(c, before)
     if kind == "idle":
         assert statuses(clients) == {200: MANY}
@@ -215,25 +217,25 @@ def test_who_could_take_nothing_is_not_reset(cluster, how):
         with open(root + "/large", "wb") as f:
             f.truncate(32 << 20)
         c = late(cluster, routes={"/": "evil", "/large": "static"},
-                 plugins={"static": {"root": root}}, send_timeout="1s")
+                 plugins={"static": {"root": root}}, send_timeout=LONG)
         with connect_small(c) as sock:
             sock.sendall(head("GET", "/large", "a"))
             await_calm(c)
             with Standstill(c, how):
-                sleep_till(time.monotonic() + 1.5)
+                sleep_till(time.monotonic() + LONG_S + 0.5)
             await_bytes(sock, 32 << 20)
 
 
 def test_the_first_request_of_a_drain(cluster):
     """Who has connected and not asked yet may still do so."""
-    c = late(cluster, drain_timeout="10s")
+    c = late(cluster, drain_timeout="30s", scale=1)
     worker = c.worker("web/0")["pid"]
     clients = [c.connect(timeout=20) for _ in range(MANY)]
     wait.until(lambda: c.worker("web/0")["connections"] == MANY, 10, "all of them")
     seen = c.last_event()
     restart = c.ctl_start("restart", "web/0")
     c.await_event("worker.draining", after=seen)
-    over = time.monotonic() + 1.5               # it has 1 s
+    over = time.monotonic() + 5.5               # it has 5 s, or half of that
     sleep_till(time.monotonic() + 0.3)          # and knows of it
     with Standstill(c, "stopped", worker):
         for client in clients:
@@ -309,12 +311,12 @@ def echoed(socks):
 
 @pytest.mark.parametrize("when", ["meanwhile", "then"])
 def test_an_idle_flow_that_has_sent_something(cluster, when):
-    c, socks = flows(cluster, idle_timeout="1s", scale=1)
+    c, socks = flows(cluster, idle_timeout=LONG, scale=1)
     with Standstill(c, "stopped"):
         if when == "meanwhile":
             for sock in socks:
                 sock.sendall(b"again")
-        sleep_till(time.monotonic() + 1.3)
+        sleep_till(time.monotonic() + LONG_S + 0.3)
     if when == "then":
         for sock in socks:
             sock.sendall(b"again")
@@ -325,20 +327,20 @@ def test_an_idle_flow_that_has_sent_something(cluster, when):
 
 
 def test_a_flow_that_could_take_nothing(cluster):
-    c, _ = flows(cluster, send_timeout="1s", scale=1)
+    c, _ = flows(cluster, send_timeout=LONG, scale=1)
     data = b"x" * (32 << 20)
     with connect_small(c) as sock:
         writer = threading.Thread(target=sock.sendall, args=(data,))
         writer.start()
         await_calm(c)
         with Standstill(c, "stopped"):
-            sleep_till(time.monotonic() + 1.5)
+            sleep_till(time.monotonic() + LONG_S + 0.5)
         await_bytes(sock, len(data))
         writer.join()
 
 
 def test_flows_of_one_that_is_always_late_end(cluster):
-    c, socks = flows(cluster, idle_timeout="500ms", scale=1)
+    c, socks = flows(cluster, idle_timeout=LONG, scale=1)
     over = wait.Deadline(10)
     while not all(wait.readable(sock, 0) for sock in socks):
         assert not over.passed(), "they go on for ever"

@@ -19,6 +19,8 @@ pytestmark = shows("C8")
 # It stands still: the test sees so, and lets it go on.
 STANDS = "kill -STOP $$; "
 
+LONG = 2000                             # ms, in which a slow machine has come so far
+
 
 @pytest.fixture
 def children(cluster):
@@ -63,10 +65,11 @@ def await_end(pid):
 # ---- ends ------------------------------------------------------------------------------
 
 def test_who_ended_in_time_has_not_timed_out(children):
-    n = children.start(**sh(STANDS + "echo good; exit 3", timeout_ms=800))
+    worker = children.worker_pid()
+    n = children.start(**sh(STANDS + "echo good; exit 3", timeout_ms=LONG))
     pid = children.pid(n)
     await_stopped(pid)
-    with stopped(children.worker_pid(), 1000):
+    with stopped(worker, LONG + 200):
         os.kill(pid, signal.SIGCONT)
         await_end(pid)
     got = children.wait(n)
@@ -75,10 +78,11 @@ def test_who_ended_in_time_has_not_timed_out(children):
 
 def test_who_stood_still_with_the_worker_has_a_little_more(children):
     """Past its timeout, and past the time after the signal."""
-    n = children.start(**sh(STANDS + "exit 3", timeout_ms=800))
-    pid, worker = children.pid(n), children.worker_pid()
+    worker = children.worker_pid()
+    n = children.start(**sh(STANDS + "exit 3", timeout_ms=LONG))
+    pid = children.pid(n)
     await_stopped(pid)
-    with stopped(worker, 1200):
+    with stopped(worker, LONG + 400):
         pass
     assert children.info(n)["running"] == 1
     os.kill(pid, signal.SIGCONT)
@@ -97,11 +101,12 @@ def test_who_stood_still_with_the_worker_has_a_little_more(children):
 
 def test_whose_output_lingers_may_end_it(children):
     """A pipe holds less than it writes."""
+    worker = children.worker_pid()
     n = children.start(**sh("sh -c 'echo $$; kill -STOP $$; head -c 300000 /dev/zero' & exit 3",
-                            linger=1000))
+                            linger=LONG))
     wait.until(lambda: children.look(n).exited, what="its end")
     member = wait.until(lambda: int(children.look(n).out or 0), what="who holds its pipe")
-    with stopped(children.worker_pid(), 1300):
+    with stopped(worker, LONG + 300):
         await_stopped(member)
         os.kill(member, signal.SIGCONT)
     got = children.wait(n)
@@ -137,8 +142,9 @@ def test_what_a_child_took_in_time_has_arrived(talk, channel):
         'say(b"up")', 'channel.sendall(b"1\\n")')
     t = talk(channel, *python(script))
     t.messages()
-    assert t.send(b"x", done=1, timeout=500) == 0
-    with stopped(t.c.worker("web/0")["pid"], 800):
+    worker = t.c.worker("web/0")["pid"]
+    assert t.send(b"x", done=1, timeout=LONG) == 0
+    with stopped(worker, LONG + 300):
         wake(t)
         await_stopped(t.pid)
     assert t.await_heard("done") == [["done", "1", "0", "1", "0"]]
@@ -150,9 +156,10 @@ def test_what_a_child_took_in_time_has_arrived(talk, channel):
 def test_a_child_that_stood_still_too_may_take_it_yet(talk):
     t = talk("packet", *python(READS))
     t.messages()
-    assert t.send(b"x", done=1, timeout=500) == 0
-    assert t.send(b"y", done=2, timeout=500) == 0
-    with stopped(t.c.worker("web/0")["pid"], 800):
+    worker = t.c.worker("web/0")["pid"]
+    assert t.send(b"x", done=1, timeout=LONG) == 0
+    assert t.send(b"y", done=2, timeout=LONG) == 0
+    with stopped(worker, LONG + 300):
         pass
     assert t.heard("done") == []
     wake(t)
@@ -170,8 +177,9 @@ def test_what_a_child_said_before_its_channel_was_given_up_comes(talk):
         wait()
         """))
     t.messages()
+    worker = t.c.worker("web/0")["pid"]
     assert t.disconnect() == 0
-    with stopped(t.c.worker("web/0")["pid"], 1500):
+    with stopped(worker, 1500):
         wake(t)
         await_stopped(t.pid)
     t.await_heard("disconnect")
@@ -187,10 +195,10 @@ def test_an_answer_that_came_in_time_counts(cluster):
     conn = p.to("web/0")
     asks, answers = (c.worker(name)["pid"] for name in ("web/0", "web/1"))
     with stopped(answers, 0):
-        conn.send(b"GET /ask?to=web/1&data=ab&timeout=800 HTTP/1.1\r\nHost: a\r\n\r\n")
+        conn.send(b"GET /ask?to=web/1&data=ab&timeout=%d HTTP/1.1\r\nHost: a\r\n\r\n" % LONG)
         wait.until(lambda: c.metric("messages_sent_total") == 1 and
                    not c.worker("web/0")["doing"], what="a question under way")
-        with stopped(asks, 1000):
+        with stopped(asks, LONG + 200):
             os.kill(answers, signal.SIGCONT)
             wait.until(lambda: p.ask("web/1", "/answers").split()[1] == str(-errno.EALREADY),
                        what="its answer")
