@@ -15,7 +15,7 @@ from harness import http, processes, shows, slow, wait
 
 pytestmark = shows("C9")
 
-DRAIN_S = 1
+DRAIN_S = 3                             # so that all stand still before its end
 GRACE_S = 2                             # behind the end of a drain, before the ladder
 
 
