@@ -156,7 +156,7 @@ def test_a_pool_of_one_has_it_again(led):
 # ---- without a master ------------------------------------------------------------------
 
 def test_it_survives_the_master(led):
-    d = led()
+    d = led(scale=1)                    # else it is soon called silent, and ended
     old, seen = d.await_leader(), d.c.last_event()
     d.led(old[0])
     master = d.c.master_pid()

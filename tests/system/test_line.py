@@ -81,10 +81,15 @@ def test_a_stop_with_a_deadline_after_one_without(cluster):
     with http.connect(c.address()) as sock:
         sock.sendall(b"GET /sleep?20000 HTTP/1.1\r\nHost: a\r\n\r\n")
         c.await_state(lambda status: status["workers"][0]["connections"] == 1)
+        # it hears all: soon nobody is there to be asked
+        follower = c.ctl_start("--json", "events", "--until", "worker.disconnected",
+                               "--since", str(c.last_event()))
         c.signal(signal.SIGQUIT)
-        c.await_event("worker.draining")
+        while "worker.draining" not in (row := follower.stdout.readline()):
+            assert row, follower.stderr.read()
         c.signal(signal.SIGTERM)
-        c.await_event("worker.disconnected", timeout=3)
+        assert follower.wait(10) == 0, "not after the 20 s of the request"
+        assert "worker.disconnected" in end_of(follower)[1]
         assert c.await_exit() == 0
 
 

@@ -10,8 +10,10 @@ import time
 import pytest
 
 from harness import database, http, memo, processes, shows, wait
+from harness.held import PATIENT, STREAMED, half_sent, rest_of
 
 EVIL = {"/": "evil"}
+HOLDS = dict(STREAMED, **EVIL)          # and what half_sent() asks for
 
 
 def identity(status):
@@ -141,12 +143,10 @@ def test_a_death_that_no_master_saw_has_the_time_of_its_end(cluster):
 def test_a_memo_made_anew_knows_who_drains_and_who_died(cluster):
     """web/0 has a predecessor that still serves a request, and web/1 dies, when
     the master and all it knew are lost."""
-    c = cluster(workers=2, routes=EVIL, drain_timeout="10s", request_timeout="20s")
+    c = cluster(workers=2, routes=HOLDS, drain_timeout="30s", **PATIENT)
     dead = c.worker("web/1")
     with contextlib.ExitStack() as stack:
-        held = [stack.enter_context(c.connect(timeout=20)) for _ in range(2)]
-        for connection in held:
-            connection.send(http.head("GET", "/sleep?2000", connection.address))
+        held = [stack.enter_context(half_sent(c.address())) for _ in range(2)]
         c.await_state(lambda s: all(w["connections"] == 1 for w in s["workers"]))
         assert c.ctl("restart", "web/0").code == 0
         pid, seen = c.master_pid(), c.last_event()
@@ -162,7 +162,7 @@ def test_a_memo_made_anew_knows_who_drains_and_who_died(cluster):
         answers = []
         for connection in held:
             try:
-                answers.append(connection.response().status)
+                answers.append(rest_of(connection).status)
             except http.ConnectionLost:
                 answers.append("lost")
         assert sorted(map(str, answers)) == ["200", "lost"]
@@ -187,17 +187,15 @@ def lose_master_and_memo(c):
 @shows("P2")
 @pytest.mark.parametrize("command", [("scale", "web", "1"), ("drain", "web/1")], ids=" ".join)
 def test_who_was_asked_to_go_has_its_time_under_a_memo_made_anew(cluster, command):
-    c = cluster(workers=2, routes=EVIL, drain_timeout="10s", request_timeout="20s")
+    c = cluster(workers=2, routes=HOLDS, drain_timeout="30s", **PATIENT)
     with contextlib.ExitStack() as stack:
-        held = [stack.enter_context(c.connect(timeout=20)) for _ in range(2)]
-        for connection in held:
-            connection.send(http.head("GET", "/sleep?1500", connection.address))
+        held = [stack.enter_context(half_sent(c.address())) for _ in range(2)]
         c.await_state(lambda s: all(w["connections"] == 1 for w in s["workers"]))
         seen = c.last_event()
         with c.ctl_start(*command) as running:
             c.await_event("worker.draining", after=seen, worker="web/1")
             lose_master_and_memo(c)
-            assert [connection.response().status for connection in held] == [200, 200]
+            assert [rest_of(connection).status for connection in held] == [200, 200]
             running.communicate(timeout=10)
     c.await_event("worker.exited", after=seen, worker="web/1")
     status = c.status()
@@ -206,15 +204,14 @@ def test_who_was_asked_to_go_has_its_time_under_a_memo_made_anew(cluster, comman
 
 @shows("D14")
 def test_a_stop_goes_on_under_a_memo_made_anew(cluster):
-    c = cluster(workers=2, routes=EVIL, drain_timeout="10s", request_timeout="20s")
-    with c.connect(timeout=20) as held:
-        held.send(http.head("GET", "/sleep?1500", held.address))
+    c = cluster(workers=2, routes=HOLDS, drain_timeout="30s", **PATIENT)
+    with half_sent(c.address()) as held:
         c.await_state(lambda s: sum(w["connections"] for w in s["workers"]) == 1)
         seen = c.last_event()
         running = c.ctl_start("stop")
         c.await_event("master.stopping", after=seen)
         lose_master_and_memo(c)
-        assert held.response().status == 200
+        assert rest_of(held).status == 200
     c.keeper.wait(10)
     running.communicate(timeout=10)
 

@@ -55,7 +55,9 @@ def test_requests_of_all_workers_are_counted(example):
         c.await_log("count: Worker %d started" % row["pid"])
     ask(c, 30)
     leader = await_count(c, 30)
-    assert {row["requests"] for row in c.workers()} == {10}, "each had its part"
+    parts = [row["requests"] for row in c.workers()]
+    assert sum(parts) == 30
+    assert min(parts) >= 7, "each had its part, but for who is at work just then"
     seen = c.last_event()
     os.kill(c.worker(leader)["pid"], signal.SIGKILL)
     c.await_event("worker.ready", after=seen, worker=leader)

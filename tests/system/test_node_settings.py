@@ -9,7 +9,7 @@ import signal
 
 import pytest
 
-from harness import not_sanitized, shows
+from harness import not_sanitized, shows, wait
 
 LIMITS = {"Max open files": "2000", "Max core file size": str(1 << 20),
           "Max address space": str(64 << 30)}
@@ -72,7 +72,7 @@ def test_options_reach_the_plugin(cluster):
 def test_a_worker_at_which_somebody_looks(cluster):
     """A paused one may stand still for as long as a debugger wants it; another that
     stands still from then on is ended, so the time was long enough."""
-    c = cluster(workers=2, routes={"/": "evil"}, handler_timeout="1s")
+    c = cluster(workers=2, routes={"/": "evil"}, handler_timeout="1s", scale=1)
     seen, looked_at = c.last_event(), c.worker("web/0")
     assert c.ctl("pause", "web/0").code == 0
     try:
@@ -83,6 +83,7 @@ def test_a_worker_at_which_somebody_looks(cluster):
         assert {c.get("/").header("X-Worker") for _ in range(10)} == {"web/1"}
     finally:
         os.kill(looked_at["pid"], signal.SIGCONT)
+    wait.until(lambda: c.worker("web/0")["beat_age_ms"] < 500, what="that it goes on")
     assert c.ctl("resume", "web/0").code == 0
     assert {c.get("/").header("X-Worker-Id") for _ in range(10)} >= {str(looked_at["id"])}
     told = [e["event"] for e in c.events(seen) if e.get("worker") == "web/0"]

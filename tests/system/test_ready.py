@@ -64,7 +64,7 @@ def test_a_worker_that_waits_for_its_plugin_can_be_stopped(late):
     c = late(after="0", start=False, workers=1, start_timeout="30s")
     c.start(ready=False)
     c.await_event("worker.listening")
-    c.stop(timeout=5)
+    c.stop()
 
 
 def test_it_may_be_a_failure(late):
@@ -91,7 +91,7 @@ def test_it_may_be_a_failure_for_good(late):
 def test_a_drain_awaits_what_is_held(late):
     c = late(drain_timeout="20s")
     p, seen, old = Post(c), c.last_event(), c.worker("web/0")
-    assert p.ask("web/0", "/hold-for?1500") == "0"
+    assert p.ask("web/0", "/hold-for?4000") == "0"
     c.await_state(lambda s: [w["holds"] for w in s["workers"]] == [1, 0])
     p.forget("web/0")
     c.ctl("restart", "web/0")

@@ -7,8 +7,9 @@ import os
 import pwd
 from signal import SIGKILL
 
-from harness import http, shows
+from harness import shows
 from harness.config import LOAD
+from harness.held import PATIENT, STREAMED, half_sent, rest_of
 
 
 def scale(c, size):
@@ -229,19 +230,20 @@ def test_a_scale_does_not_wait_for_what_is_drained_meanwhile(cluster):
 
 def test_what_failed_before_says_nothing_of_the_next_try(cluster):
     """web/2 has died twice, and still serves when the pool is made larger again."""
-    c = cluster(workers=3, routes={"/": "evil"}, backoff_min="10ms", backoff_max="20ms",
-                drain_timeout="10s", request_timeout="20s")
+    c = cluster(workers=3, routes=STREAMED, backoff_min="10ms", backoff_max="20ms",
+                drain_timeout="30s", **PATIENT)
     seen = c.last_event()
     for _ in range(2):
         os.kill(c.worker("web/2")["pid"], SIGKILL)
         seen = c.await_event("worker.ready", after=seen, worker="web/2")["seq"]
     with contextlib.ExitStack() as stack:
-        held = [stack.enter_context(c.connect(timeout=20)) for _ in range(3)]
-        for connection in held:
-            connection.send(http.head("GET", "/sleep?1000", connection.address))
+        held = [stack.enter_context(half_sent(c.address())) for _ in range(3)]
         c.await_state(lambda s: all(w["connections"] == 1 for w in s["workers"]))
         assert c.ctl("scale", "web", "2").code == 0
-        grown = c.ctl("scale", "web", "3")
-        assert grown.code == 0, grown
-        assert [connection.response().status for connection in held] == [200] * 3
+        seen = c.last_event()
+        grown = c.ctl_start("scale", "web", "3")
+        c.await_event("pool.scaled", after=seen)
+        assert [rest_of(connection).status for connection in held] == [200] * 3
+        said = grown.communicate(timeout=20)
+        assert grown.returncode == 0, said
     assert c.pool()["ready"] == 3

@@ -99,7 +99,7 @@ def test_a_drain_awaits_those_that_hold(timed):
     t = timed(workers=2, drain_timeout="20s")
     old = t.c.worker("web/0")
     seen = t.c.last_event()
-    t.number("/after?ms=700&flags=%d" % HOLD)
+    t.number("/after?ms=3000&flags=%d" % HOLD)      # a successor is ready before
     t.number("/after?ms=60000")         # this one does not
     t.forget("web/0")
     t.c.ctl("restart", "web/0")

@@ -8,12 +8,13 @@ import signal
 
 import pytest
 
-from harness import http, shows, wait
+from harness import shows, wait
+from harness.held import PATIENT, STREAMED, rest_of, send_half
 from harness.post import Post
 
 STATES = ["down", "starting", "ready", "draining", "stopping", "killing", "waiting",
           "failed"]
-ROUTES = dict({"/": "hello", "/sleep": "evil", "/crash": "evil"},
+ROUTES = dict({"/": "hello", "/crash": "evil"},
               **{"/" + path: "workers" for path in ("self", "who", "each", "stop", "pool")})
 API = {"workers": 1, "schedule": "shared", "routes": {"/": "workers"}}
 
@@ -148,17 +149,17 @@ def test_a_slot_that_is_down_or_waits(known):
 
 @shows("node-C7")
 def test_a_worker_that_drains_beside_its_successor(known):
-    k = known()
+    k = known(routes=dict(STREAMED, **ROUTES), drain_timeout="30s", **PATIENT)
     old = k.c.worker("web/1")
     with k.to("web/1") as busy:
-        busy.send(http.head("GET", "/sleep?2000", "a"))
+        send_half(busy)
         k.conns.pop("web/1")
         command = k.c.ctl_start("restart", "web/1")
         rows = k.await_each(lambda rows: [(row["worker"], row["state"]) for row in rows] == [
             ("web/0", "ready"), ("web/1", "ready"), ("web/1", "draining")])
         assert rows[2]["id"] == old["id"] != rows[1]["id"]
         assert rows[1]["pid"] != rows[2]["pid"] == old["pid"]
-        assert busy.response().text == "slept\n"
+        assert rest_of(busy).status == 200
     command.communicate(timeout=10)
     rows = k.await_each(lambda rows: len(rows) == 2)
     assert rows[1]["restarts"] == 0
