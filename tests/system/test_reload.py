@@ -556,7 +556,7 @@ def test_a_canary_that_was_well_is_drained_when_another_fails(cluster):
     c = cluster(workers=1, routes=EVIL, canary_hold="20s",
                 plugins={"evil": {"ms": "400ms"}, "other": {"module": "evil.so"}},
                 pools={"api": {"workers": 1, "routes": {"/": "other"},
-                               "start_timeout": "1s"}})
+                               "start_timeout": "4s"}})     # the other's serves by then
     before = c.status()
     with c.load(new=6, think=2, path="/sleep") as ledger:
         c.plugins["evil"] = {"ms": "401ms"}

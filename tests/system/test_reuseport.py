@@ -7,7 +7,7 @@ import signal
 
 import pytest
 
-from harness import http, sockets, wait
+from harness import http, processes, sockets, wait
 from harness.held import PATIENT, STREAMED, fill_queue
 
 REQUEST = b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"
@@ -191,10 +191,12 @@ def test_the_next_master_knows_another_owner(cluster):
     c.arm("worker.before_ready:sleep=1000/web/1", "keeper.master_lost:skip",
           "master.adopt:sleep=2000/2")
     os.kill(c.worker("web/1")["pid"], signal.SIGKILL)
+    late = processes.hold_nap(c.pid())
     await_owned(c, 0, 0)
     starting = c.worker("web/1")
     assert starting["state"] == "starting", starting
     os.kill(c.master_pid(), signal.SIGKILL)
+    os.kill(late, signal.SIGCONT)
     c.await_event("master.adopted")
     await_owned(c, 0, 1)
     assert c.worker("web/1")["id"] == starting["id"]

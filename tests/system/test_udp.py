@@ -59,7 +59,7 @@ def answers(c, peers, rounds=1):
             for sock in waiting.values():
                 poll.register(sock, select.POLLIN)
                 sock.send(b"who")
-            while waiting and (ready := poll.poll(2000)):
+            while waiting and (ready := poll.poll(5000)):
                 for fd, _ in ready:
                     poll.unregister(fd)
                     seen[waiting.pop(fd).recv(100).decode()] += 1
@@ -78,7 +78,9 @@ def test_what_is_sent_comes_back(cluster):
             assert ask(sock, b"x" * size) == b"x" * size
     wait.until(lambda: c.metric("datagrams_in_total") == len(sizes) ==
                c.metric("datagrams_out_total"), 5, "counts")
-    assert c.metric("bytes_in_total") == c.metric("bytes_out_total") == sum(sizes)
+    # that of a datagram is counted first
+    wait.until(lambda: c.metric("bytes_in_total") == c.metric("bytes_out_total") ==
+               sum(sizes), 5, "those of bytes")
     assert c.metric("requests_total") == c.metric("accepted_total") == 0
 
 
@@ -334,11 +336,12 @@ def test_an_answer_after_one_that_was_refused(cluster):
 
 def test_shut_while_the_master_stands_still(cluster):
     """Nobody heals it, and nobody spins on it."""
-    c = cluster(workers=2, **UDP)
+    c = cluster(workers=2, scale=1, **UDP)      # else the master is soon called silent
     seen, pids = c.last_event(), [row["pid"] for row in c.workers()]
     master = processes.Process(c.master_pid())
     with peer(c) as client, socket_of(c) as sock:
         master.send(signal.SIGSTOP)
+        wait.until(lambda: processes.is_stopped(master.pid), 5, "stop")
         with contextlib.suppress(OSError):      # ENOTCONN; it is shut
             sock.shutdown(socket.SHUT_RDWR)
         client.send(b"who")
