@@ -90,12 +90,17 @@ def test_one_that_hangs_in_its_drain_is_killed_all_the_same(cluster):
 
 # ---- a start, a stop ---------------------------------------------------------------------
 
+def await_nap(c, seen):
+    """A worker that is started has come to the nap that it is to take."""
+    pid = c.await_event("worker.forked", after=seen)["pid"]
+    wait.until(lambda: processes.is_asleep(pid), what="a nap of %d" % pid)
+
+
 def test_one_that_starts_has_its_time_again(cluster):
     c = cluster(workers=1, scale=1, start_timeout="4s", start=False)
     c.arm("worker.before_ready:sleep=6000")
     c.start(ready=False)
-    worker = c.await_event("worker.forked")["pid"]
-    wait.until(lambda: processes.is_asleep(worker), 10, "a worker that is not ready")
+    await_nap(c, 0)                     # else it is behind the standstill, and too long
     stand_still(c, 4.5)
     c.await_ready()
     assert not [e for e in c.events() if e["event"] in ("worker.exited", "worker.backoff")]
@@ -136,7 +141,7 @@ def test_who_waits_for_a_worker_that_starts_is_served(cluster):
     c.arm("worker.before_ready:sleep=3700")
     seen = c.last_event()
     os.kill(c.worker("web/0")["pid"], signal.SIGKILL)
-    c.await_event("worker.forked", after=seen)
+    await_nap(c, seen)
     with c.connect(timeout=20) as client:
         client.send(http.head("GET", "/", client.address))
         over = time.monotonic() + 0.7   # a tick has seen that nobody is there
