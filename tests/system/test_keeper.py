@@ -16,6 +16,7 @@ from harness import not_sanitized, processes, wait
 from harness.keeper import NONE, bind, inet, sealed_memfd, spawn, unix
 
 ROOT = os.geteuid() == 0
+SOON = 5                                # a master is silent after 2 s, a slow start is not
 
 
 def test_start_and_stop(keeper):
@@ -758,7 +759,7 @@ def test_stop_is_told_to_the_next_master(keeper):
 
 @pytest.mark.parametrize("stubborn", [False, True])
 def test_keeper_stops_without_the_master(keeper, stubborn):
-    k = keeper(scale=10)
+    k = keeper(scale=SOON)
     master = k.serve()
     assert master.request("BACKSTOP", ms=500).name == "OK"
     _, worker = spawn(k, master, 100)
@@ -775,7 +776,7 @@ def test_order_that_is_not_taken_is_dropped(keeper):
     master = k.serve()
     k.process.send(signal.SIGHUP)
     assert master.event("ORDER")["order"] == 4
-    wait.until(lambda: "did not take the order to reload" in k.said(), 5, "the line")
+    wait.until(lambda: "did not take the order to reload" in k.said(), 10, "the line")
 
 
 def test_signal_storm(keeper):
