@@ -2,7 +2,7 @@
 """What a master was at when it died, and the next one goes on with."""
 
 import os
-from signal import SIGCONT, SIGKILL, SIGSTOP
+from signal import SIGCONT, SIGKILL
 
 from harness import http, processes, sockets, wait
 from harness.daemon import CELLS
@@ -74,7 +74,7 @@ def test_a_worker_that_hears_late_that_the_master_is_lost(cluster):
     """By then there is another one, and it accepts no more for itself than others."""
     c = cluster(workers=2, handler_timeout="60s")
     late, address = c.worker("web/1"), c.address()
-    os.kill(late["pid"], SIGSTOP)
+    processes.halt(late["pid"])
     os.kill(c.master_pid(), SIGKILL)
     c.await_state(lambda status: status["master"]["restarts"] == 1)
     os.kill(late["pid"], SIGCONT)
@@ -94,7 +94,7 @@ def test_who_asked_to_be_replaced_is_replaced_by_the_next_master(cluster):
     c.write_config()
     assert c.ctl("reload", "--hold", "50%").code == 0
     asked, other = c.worker("web/1"), c.worker("web/0")
-    os.kill(other["pid"], SIGSTOP)
+    processes.halt(other["pid"])
     assert c.get("/disconnect?enough").status == 200
     os.kill(other["pid"], SIGCONT)
     seen = c.last_event()

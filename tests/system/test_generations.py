@@ -4,11 +4,11 @@
 import glob
 import os
 import pwd
-from signal import SIGKILL, SIGSTOP
+from signal import SIGKILL
 
 import pytest
 
-from harness import memo, wait
+from harness import memo, processes, wait
 
 
 def module(c, name):
@@ -163,7 +163,7 @@ def test_a_memo_made_anew_knows_what_its_workers_were_moved_to(cluster):
         c.write_config(handler_timeout="%ds" % timeout)
         assert c.ctl("reload").code == 0
     now, pid, seen = c.status()["generation"], c.master_pid(), c.last_event()
-    os.kill(pid, SIGSTOP)               # it would write over it
+    processes.halt(pid)                 # it would write over it
     with memo.Memo(c.pid()) as held:
         held.flip("current", "idle")
     os.kill(pid, SIGKILL)

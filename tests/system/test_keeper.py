@@ -16,7 +16,6 @@ from harness import not_sanitized, processes, wait
 from harness.keeper import NONE, bind, inet, sealed_memfd, spawn, unix
 
 ROOT = os.geteuid() == 0
-SOON = 5                                # a master is silent after 2 s, a slow start is not
 
 
 def test_start_and_stop(keeper):
@@ -759,7 +758,7 @@ def test_stop_is_told_to_the_next_master(keeper):
 
 @pytest.mark.parametrize("stubborn", [False, True])
 def test_keeper_stops_without_the_master(keeper, stubborn):
-    k = keeper(scale=SOON)
+    k = keeper()
     master = k.serve()
     assert master.request("BACKSTOP", ms=500).name == "OK"
     _, worker = spawn(k, master, 100)

@@ -4,7 +4,7 @@
 import json
 import os
 import time
-from signal import SIGKILL, SIGSTOP
+from signal import SIGKILL
 
 from harness import processes, wait
 from harness.post import Post
@@ -43,8 +43,7 @@ class Operator(Post):
         """The same, and the master ends without having read it; when that was."""
         self.to(worker)
         master = self.c.master_pid()
-        os.kill(master, SIGSTOP)
-        wait.until(lambda: processes.is_stopped(master), 10, "the master stopped")
+        processes.halt(master)
         self.begin(worker, name, args)
         begun = time.monotonic()
         os.kill(master, SIGKILL)

@@ -258,6 +258,8 @@ class Stopped:
     def stand(self):
         for pid in self.pids:
             os.kill(pid, signal.SIGSTOP)
+        for pid in self.pids:
+            wait.until(lambda pid=pid: (_stat(pid) or "X")[0] in "TZX", 10, "standstill")
 
     def go_on(self):
         for pid in self.pids:
