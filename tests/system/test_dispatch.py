@@ -13,6 +13,11 @@ from harness.held import PATIENT, STREAMED, fill_queue
 REQUEST = b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"
 
 
+def await_passed(c, count):
+    """So many connections have been passed in all."""
+    wait.until(lambda: c.metric("connections_passed_total") >= count, 10, "all passed")
+
+
 def test_what_could_not_be_sent_goes_before_what_is_taken_back(cluster):
     # the two that lie in front of a dead worker, one after the other
     c = cluster(workers=2, env={"CLUSTERD_FP": "dispatch.send:err=ENOBUFS@5,"
@@ -20,7 +25,7 @@ def test_what_could_not_be_sent_goes_before_what_is_taken_back(cluster):
     pids = [c.worker("web/%d" % slot)["pid"] for slot in range(2)]
     address = c.address()
     for pid in pids:
-        os.kill(pid, signal.SIGSTOP)
+        processes.stop(pid)
     clients = [http.connect(address) for _ in range(4)]
     for client in clients:
         client.sendall(REQUEST)
@@ -37,12 +42,13 @@ def test_what_was_taken_back_is_taken_back_again(cluster):
     """Its second worker dies as well before it has taken it."""
     c = cluster(workers=2, scale=1)
     first, second = c.workers()
+    passed = c.metric("connections_passed_total")
     assert c.ctl("pause", "web/1").code == 0
     for row in (first, second):
-        os.kill(row["pid"], signal.SIGSTOP)
+        processes.stop(row["pid"])
     with http.connect(c.address(), 20) as client:
         client.sendall(REQUEST)
-        assert c.ctl("status").code == 0, "passed by now"
+        await_passed(c, passed + 1)
         assert c.ctl("resume", "web/1").code == 0
         for row in (first, second):
             seen = c.last_event()
@@ -64,13 +70,14 @@ def is_spoken_to(c):
 def test_what_is_read_back_without_descriptors_is_not_lost(cluster):
     c = cluster(workers=2, scale=1)
     stuck, master = c.worker("web/0"), c.master_pid()
+    passed = c.metric("connections_passed_total")
     assert c.ctl("pause", "web/1").code == 0
-    os.kill(stuck["pid"], signal.SIGSTOP)
+    processes.stop(stuck["pid"])
     with contextlib.ExitStack() as stack:
         clients = [stack.enter_context(http.connect(c.address(), 20)) for _ in range(2)]
         for client in clients:
             client.sendall(REQUEST)
-        assert c.ctl("status").code == 0, "passed by now"
+        await_passed(c, passed + 2)
         assert c.ctl("resume", "web/1").code == 0
         wait.until(lambda: not is_spoken_to(c), 5, "the end of `resume'")
         with processes.without_numbers(master):
@@ -140,7 +147,7 @@ def test_a_new_address_is_served_by_the_workers_there_are(cluster, schedule):
         sock.sendall(REQUEST)
         assert sock.recv(100).startswith(b"HTTP/1.1 200 ")
     # and by them alone, when there is no master
-    os.kill(c.master_pid(), signal.SIGSTOP)
+    processes.stop(c.master_pid())
     with http.connect(path) as sock:
         sock.sendall(REQUEST)
         assert sock.recv(100).startswith(b"HTTP/1.1 200 ")
