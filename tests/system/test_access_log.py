@@ -95,10 +95,10 @@ def test_own_format(cluster):
                      workers=1, routes={"/p/": "hello"})
     for half, tail in zip(halves, (" $ web!", "")):
         if half is halves[1]:
-            c.write_config(access_log_format='"%s"' % "|".join("$" + name for name in half))
+            log = AccessLog(c, "other.log")
+            c.write_config(access_log_format='"%s"' % "|".join("$" + name for name in half),
+                           access_log=log.path)
             assert c.ctl("reload").code == 0
-            os.unlink(log.path)
-            reopen(c)
         c.request("GET", "/p/a?b=c", headers=[("X-Test-Me", "yes")])
         line, = log.await_lines(1)
         assert line.endswith(tail)
@@ -305,11 +305,11 @@ def test_streams_go_on_when_it_changes(cluster):
     other = AccessLog(c, "other.log")
     streams = [c.connect() for _ in range(50)]
     for stream in streams:
-        stream.send(b"GET /stream?200 HTTP/1.1\r\nHost: a\r\n\r\n")
+        stream.send(b"GET /stream?800 HTTP/1.1\r\nHost: a\r\n\r\n")
         stream.await_head()
-    change(c, access_log=other.path)
+    change(c, access_log=other.path)    # long before the first ends, in four seconds
     for stream in streams:
-        assert stream.response().body == b"piece\n" * 200
+        assert stream.response().body == b"piece\n" * 800
     assert other.await_lines(50) == ["/stream false"] * 50
     assert log.lines() == []
 
@@ -323,6 +323,7 @@ def test_another_format_takes_new_workers(cluster):
     assert not before & {row["id"] for row in c.workers() if row["current"]}
     c.get("/2")
     log.await_line("new /2")
+    log.await_line("old /1")
     assert sorted(log.lines()) == ["new /2", "old /1"]
 
 
