@@ -8,4 +8,4 @@ def test_busy_for_ever_is_a_hang(cluster):
     before = c.worker("web/0")["id"]
     c.request("GET", "/page?busy", expect="connection lost")
     c.await_state(lambda status: status["workers"][0]["id"] != before)
-    assert c.json("deaths")[-1]["cause"] == "hang"
+    assert c.death(before)["cause"] == "hang"

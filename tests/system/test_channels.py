@@ -74,7 +74,7 @@ def test_of_any_size(talk, echo, size):
     back, = t.messages(timeout=30)
     assert (back.len, back.fds, back.aligned) == (size, 0, True)
     assert size > 1 << 20 or back.sum == total((bytes(range(251)) * (size // 251 + 1))[:size])
-    assert t.heard("done") == [["done", "1", "0", "1", "0"]]
+    assert t.await_heard("done") == [["done", "1", "0", "1", "0"]]
 
 
 @shows("node-X5")

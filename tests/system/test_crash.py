@@ -174,6 +174,7 @@ def test_a_good_reload_ends_a_crash_loop(cluster):
 def test_the_delays_of_a_crash_loop(cluster):
     c = sick(cluster)
     await_deaths(c, 9)
+    wait.until(lambda: len(c.json("deaths", "web/1")) >= 9, 5, "their records")
     records = c.json("deaths", "web/1")
     events = c.events()
     began = [e for e in events if e["event"] == "worker.forked" and e["worker"] == "web/1"]
