@@ -11,7 +11,7 @@ import sys
 import pytest
 
 from harness import keeper as ke
-from harness import http, ports, processes, wait
+from harness import http, ports, processes, sockets, wait
 
 LAUNCH = """import fcntl, os, sys
 given = [int(word) for word in sys.argv[1].split(",")]
@@ -115,6 +115,17 @@ def bind(master, listener, address, flags=0):
                           address=address)
 
 
+def is_refused(address):
+    """Nobody listens there; the manager is told a moment before."""
+    try:
+        socket.create_connection(address, 5).close()
+    except ConnectionRefusedError:
+        return True
+    except ConnectionResetError:
+        pass
+    return False
+
+
 def test_a_keeper_is_killed_and_started_again(keeper, manager):
     k = keeper()
     master = k.serve()
@@ -142,8 +153,7 @@ def test_a_keeper_is_killed_and_started_again(keeper, manager):
     # no address of this configuration: nobody is left waiting there
     master.request("SHOW", verdict=0, ready=1, phase=1, text="ok")
     manager.told("FDSTOREREMOVE=1\nFDNAME=listener-9")
-    with pytest.raises(ConnectionRefusedError):
-        socket.create_connection(("127.0.0.1", port), 5)
+    wait.until(lambda: is_refused(("127.0.0.1", port)), 5, "the end of that address")
     assert master.request("UNBIND", listener=5).name == "OK"
     manager.told("FDSTOREREMOVE=1\nFDNAME=listener-5")
     assert not os.path.exists(path)
@@ -198,6 +208,9 @@ def test_a_pool_that_was_larger(cluster, manager):
     while len(manager.listeners()) < 4:
         manager.told("FDSTORE=1")
     assert c.ctl("pause", "web").code == 0
+    listening = sockets.listening(address)
+    wait.until(lambda: not any(listening & sockets.polled(row["pid"]) for row in c.workers()),
+               5, "the pause of all")
     waiting = [http.connect(address) for _ in range(100)]
     for client in waiting:
         client.sendall(b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")

@@ -321,7 +321,7 @@ def test_workers_may_accept_for_themselves(cluster, schedule):
     assert {worker_of(c) for _ in range(20)} <= {"web/0", "web/1"}
     assert c.ctl("pause", "web/1").code == 0
     # what was in its hands already is answered
-    wait.until(lambda: {worker_of(c) for _ in range(5)} == {"web/0"}, 5, "pause")
+    wait.until(lambda: {worker_of(c) for _ in range(20)} == {"web/0"}, 5, "pause")
     assert {worker_of(c) for _ in range(40)} == {"web/0"}
     assert c.ctl("resume", "web/1").code == 0
     wait.until(lambda: worker_of(c) == "web/1", 5, "an answer of the other")

@@ -129,10 +129,10 @@ def test_a_worker_that_comes_back_has_recovered_when_it_is_stable_again(cluster)
     seen = c.last_event()
     for _ in range(2):
         with c.connect() as conn:
+            back = time.time() * 1000 + 1500        # and not before
             conn.send(http.head("GET", "/spin?1500", "a"))
             stalled = c.await_event("worker.stalled", after=seen)
             assert conn.response().text == "spun\n"
-        back = time.time() * 1000
         recovered = c.await_event("worker.recovered", after=seen)
         assert recovered["seq"] > stalled["seq"] and recovered["time"] > back
         seen = recovered
