@@ -363,7 +363,7 @@ def test_a_filter_that_ends_workers_is_shut(cluster):
     number lies behind those of the routes."""
     c = cluster(workers=2, routes={"/": "hello", "/a/": "hello"}, filter=["/a/ a", "/ b"],
                 plugins={name: {"module": "filters.so", "name": name} for name in "ab"},
-                quarantine="on", restart_burst=100, restart_rate=600, scale=20)
+                quarantine="on", restart_burst=100, restart_rate=600)
     seen = c.last_event()
     for _ in range(50):
         with contextlib.suppress(http.ConnectionLost, OSError):
