@@ -131,21 +131,21 @@ class Connection:
         length = answer.header("Content-Length")
         if length is not None:
             return self._take(int(length))
+        body, self.rest = bytearray(self.rest), b""
         while True:
             try:
-                self._more("the end")
+                body += self._received("the end")
             except ConnectionLost:
-                body, self.rest = self.rest, b""
-                return body
+                return bytes(body)
 
     def _chunks(self):
-        body = b""
+        body = bytearray()
         while True:
             size = int(self._line().split(b";")[0], 16)
             if size == 0:
                 while self._line():
                     pass
-                return body
+                return bytes(body)
             body += self._take(size)
             assert self._line() == b"", "a chunk without its end"
 
@@ -156,27 +156,28 @@ class Connection:
         return line
 
     def _take(self, size):
-        # joined once: a long body would be copied for each of its pieces
-        pieces, missing = [self.rest], size - len(self.rest)
-        try:
-            while missing > 0:
-                self.rest = b""
-                self._more("%d bytes of body" % missing)
-                pieces.append(self.rest)
-                missing -= len(self.rest)
-        finally:
-            self.rest = b"".join(pieces)
+        if len(self.rest) < size:
+            # not by _more(): with each piece it copies all that is there
+            got = bytearray(self.rest)
+            try:
+                while len(got) < size:
+                    got += self._received("%d bytes of body" % (size - len(got)))
+            finally:
+                self.rest = bytes(got)
         taken, self.rest = self.rest[:size], self.rest[size:]
         return taken
 
     def _more(self, what):
+        self.rest += self._received(what)
+
+    def _received(self, what):
         try:
             data = self.sock.recv(65536)
         except ConnectionResetError as error:
             raise ConnectionLost("reset while waiting for " + what) from error
         if not data:
             raise ConnectionLost("closed while waiting for " + what)
-        self.rest += data
+        return data
 
 
 def head(method, path, host, headers=(), body=None):
@@ -218,14 +219,14 @@ def exchange(address, *parts, timeout=wait.PATIENCE, shut=False):
                 sock.shutdown(socket.SHUT_WR)
         except (BrokenPipeError, ConnectionResetError):
             pass
-        received = b""
+        received = bytearray()
         while True:
             try:
                 data = sock.recv(65536)
             except ConnectionResetError:
-                return received
+                return bytes(received)
             if not data:
-                return received
+                return bytes(received)
             received += data
 
 
