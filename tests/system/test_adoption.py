@@ -49,7 +49,7 @@ def test_requests_of_a_canary_that_is_taken_back(cluster):
 def test_the_id_of_a_checker_is_not_given_to_a_worker(cluster):
     """Its start is asked for before the memo says that there is such an id."""
     c = cluster(workers=1, env={"CLUSTERD_FP":
-        "check.asked:sleep=5000/1,checker.before_open:sleep=500"})
+        "check.asked:sleep=5000/1,checker.before_open:sleep=2000"})
     before, master = c.worker("web/0")["id"], c.master_pid()
     with http.connect("unix:" + c.socket) as client:
         client.sendall(b'{"id":1,"command":"reload","args":{}}\n')

@@ -7,7 +7,7 @@ import signal
 
 import pytest
 
-from harness import not_sanitized, shows, wait
+from harness import not_sanitized, processes, shows, wait
 from harness.children import (
     CANCELLED, DETACHED, EXIT, GROUP, ONE, OOM, PATHS, SIGNAL, STOPPING, TIMEOUT, TREE, UNREF,
     Children)
@@ -64,7 +64,7 @@ def test_scopes_of_a_signal(children):
         got = ch.wait(n)
         assert got.ended() == (-1, 9, SIGNAL)
         if lives(stranger):
-            os.kill(stranger, signal.SIGKILL)
+            processes.end_all([stranger])
         await_gone(member)
 
 
@@ -91,7 +91,7 @@ def test_a_kill_after_its_end(children):
     wait.until(lambda: ch.look(n).exited, what="its end")
     assert ch.info(n)["running"] == 0 and ch.info(n)["code"] == 4
     assert ch.numbers("kill", n=n) == (-errno.ESRCH, 0)
-    os.kill(other, signal.SIGKILL)
+    processes.end_all([other])
     assert ch.wait(n).ended() == (4, 0, EXIT)
 
 
@@ -183,7 +183,7 @@ def test_who_holds_the_pipe_does_not_hold_its_end(children):
     pid, = pids_of(ch, n, 1)
     assert ch.wait(n).ended() == (3, 0, EXIT), "and one that has left the group"
     assert lives(pid)
-    os.kill(pid, signal.SIGKILL)
+    processes.end_all([pid])
 
 
 def test_a_detached_one_leaves_its_daemon_alone(children):
@@ -192,7 +192,7 @@ def test_a_detached_one_leaves_its_daemon_alone(children):
     pid, = pids_of(ch, n, 1)
     assert ch.wait(n).ended() == (3, 0, EXIT)
     assert lives(pid)
-    os.kill(pid, signal.SIGKILL)
+    processes.end_all([pid])
 
 
 # ---- tokens and requests ---------------------------------------------------------------------
@@ -259,7 +259,7 @@ def test_a_drain_awaits_a_child(children):
     assert ch.c.ctl("drain", "web/0").code == 0
     await_gone(unref)
     assert lives(pid) and lives(worker)
-    os.kill(pid, signal.SIGKILL)
+    processes.end_all([pid])
     await_gone(worker)
     exited = ch.c.await_event("worker.exited")
     assert (exited["code"], exited["asked"]) == (0, True)
@@ -287,7 +287,7 @@ def test_a_stop_ends_them_and_leaves_the_detached(children):
     ch.c.stop()
     await_gone(*ends)
     assert lives(stays)
-    os.kill(stays, signal.SIGKILL)
+    processes.end_all([stays])
 
 
 def test_a_master_that_dies_is_nothing_to_them(children):
