@@ -161,7 +161,7 @@ def test_a_size_by_load_survives_the_memo(cluster):
     before = {w["worker"]: w["id"] for w in c.workers()}
     c.commands("scale", 1)              # it is stored, and so is the size
     pid, seen = c.master_pid(), c.last_event()
-    processes.stop(pid)                 # it would write over it
+    processes.halt(pid)                 # it would write over it
     with memo.Memo(c.pid()) as copies:
         copies.flip("current", "idle")
     killed = time.time() * 1000
@@ -185,7 +185,7 @@ def test_auto_survives_a_memo_made_anew_and_a_database_that_is_behind(cluster):
         for command in ("pause", "resume"):     # both copies know of it
             assert c.ctl(command, "web/0").code == 0
         pid, seen = c.master_pid(), c.last_event()
-        processes.stop(pid)
+        processes.halt(pid)
         with memo.Memo(c.pid()) as copies:
             copies.flip("current")
         os.kill(pid, SIGKILL)

@@ -25,7 +25,7 @@ def test_what_could_not_be_sent_goes_before_what_is_taken_back(cluster):
     pids = [c.worker("web/%d" % slot)["pid"] for slot in range(2)]
     address = c.address()
     for pid in pids:
-        processes.stop(pid)
+        processes.halt(pid)
     clients = [http.connect(address) for _ in range(4)]
     for client in clients:
         client.sendall(REQUEST)
@@ -45,7 +45,7 @@ def test_what_was_taken_back_is_taken_back_again(cluster):
     passed = c.metric("connections_passed_total")
     assert c.ctl("pause", "web/1").code == 0
     for row in (first, second):
-        processes.stop(row["pid"])
+        processes.halt(row["pid"])
     with http.connect(c.address(), 20) as client:
         client.sendall(REQUEST)
         await_passed(c, passed + 1)
@@ -72,7 +72,7 @@ def test_what_is_read_back_without_descriptors_is_not_lost(cluster):
     stuck, master = c.worker("web/0"), c.master_pid()
     passed = c.metric("connections_passed_total")
     assert c.ctl("pause", "web/1").code == 0
-    processes.stop(stuck["pid"])
+    processes.halt(stuck["pid"])
     with contextlib.ExitStack() as stack:
         clients = [stack.enter_context(http.connect(c.address(), 20)) for _ in range(2)]
         for client in clients:
@@ -147,7 +147,7 @@ def test_a_new_address_is_served_by_the_workers_there_are(cluster, schedule):
         sock.sendall(REQUEST)
         assert sock.recv(100).startswith(b"HTTP/1.1 200 ")
     # and by them alone, when there is no master
-    processes.stop(c.master_pid())
+    processes.halt(c.master_pid())
     with http.connect(path) as sock:
         sock.sendall(REQUEST)
         assert sock.recv(100).startswith(b"HTTP/1.1 200 ")

@@ -52,7 +52,7 @@ def test_one_that_stood_still_ends_no_connection_for_it(cluster):
     clients = [c.connect() for _ in range(20)]
     assert {answer.status for answer in ask(clients)} == {200}
     over = time.monotonic() + 2.3
-    processes.stop(worker)
+    processes.halt(worker)
     wait.until(lambda: time.monotonic() > over, 5, "the end of idle_timeout")
     os.kill(worker, signal.SIGCONT)
     assert {answer.status for answer in ask(clients)} == {200}
@@ -67,7 +67,7 @@ def test_one_that_stood_still_past_its_drain_cuts_no_idle_connection(cluster):
     clients = [c.connect() for _ in range(20)]
     assert {answer.status for answer in ask(clients)} == {200}
     seen = c.last_event()
-    processes.stop(worker)
+    processes.halt(worker)
     restart = c.ctl_start("restart", "web/0")
     c.await_event("worker.draining", after=seen)
     over = time.monotonic() + 1
