@@ -99,6 +99,7 @@ settle(struct logs *logs)
 	size_t left = 0;
 
 	logthread_status(&status);
+	files_settle(logs->m);		/* handed round before that is said */
 	for (size_t i = 0; i < logs->count; i++) {
 		struct waiting one = logs->waiting[i];
 
@@ -109,7 +110,6 @@ settle(struct logs *logs)
 	}
 	logs->count = left;
 	arm_limit(logs);
-	files_settle(logs->m);
 	/* what was refused is tried again: said anew where it has other words */
 	if (status.answered == logs->said &&
 	    strcmp(status.trouble, logs->trouble) == 0)
