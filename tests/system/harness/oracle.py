@@ -266,7 +266,15 @@ def held(pid):
 
 
 def heap(r):
-    """Bytes in use on the master's heap, but for what has a bound of its own."""
-    now = r.metrics()
-    return now["master_heap_bytes"] - sum(
-        now[what + "_memory_bytes"] for what in ("store", "events", "verdicts"))
+    """Bytes in use on the master's heap, but for what has a bound of its own: as two
+    looks have it, since the store's thread may take some, or give it back, between
+    two numbers of one look."""
+    looks = []
+
+    def agreed():
+        now = r.metrics()
+        looks.append(now["master_heap_bytes"] - sum(
+            now[what + "_memory_bytes"] for what in ("store", "events", "verdicts")))
+        return len(looks) > 1 and abs(looks[-1] - looks[-2]) < HEAP_GROWTH // 16
+    wait.until(agreed, r.patience, "two looks at the heap that agree")
+    return looks[-1]
