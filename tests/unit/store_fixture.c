@@ -107,18 +107,26 @@ wait_a_bit(struct fixture *fixture)
 void
 fixture_await_state(struct fixture *fixture, enum store_state state)
 {
+	fixture_await_reason(fixture, state, "");
+}
+
+void
+fixture_await_reason(struct fixture *fixture, enum store_state state,
+    const char *words)
+{
 	uint64_t end = clock_now_ms() + AWAIT_MS;
 	struct store_status status;
 
 	for (;;) {
 		wait_a_bit(fixture);
 		store_status(fixture->store, &status);
-		if (status.state == state)
+		if (status.state == state &&
+		    strstr(status.reason, words) != NULL)
 			return;
 		if (clock_now_ms() > end)
-			fail_msg("state is %s (%s), not %s",
+			fail_msg("state is %s (%s), not %s (%s)",
 			    store_state_name(status.state), status.reason,
-			    store_state_name(state));
+			    store_state_name(state), words);
 	}
 }
 

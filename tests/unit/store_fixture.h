@@ -39,6 +39,11 @@ void fixture_restart(struct fixture *fixture);
 
 /* Poll until that is so; the test fails after 20 s. */
 void fixture_await_state(struct fixture *fixture, enum store_state state);
+
+/* And it says that.  A slow machine may be behind for want of time before it is for
+ * the reason that the test made. */
+void fixture_await_reason(struct fixture *fixture, enum store_state state,
+    const char *words);
 void fixture_await_flag(struct fixture *fixture, const int *flag);
 /* SQL with one number as its answer, through a connection of our own. */
 int64_t fixture_number(const struct fixture *fixture, const char *sql);
