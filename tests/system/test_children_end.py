@@ -9,7 +9,7 @@ import pytest
 
 from harness import not_sanitized, processes, shows, wait
 from harness.children import (
-    CANCELLED, DETACHED, EXIT, GROUP, ONE, OOM, PATHS, SIGNAL, STOPPING, TIMEOUT, TREE, UNREF,
+    CANCELLED, DETACHED, EXIT, GROUP, ONE, OOM, PATHS, SIGNAL, TIMEOUT, TREE, UNREF,
     Children)
 
 

@@ -284,16 +284,10 @@ def test_a_question_without_an_answer(post):
 
 # ---- those who do not read ------------------------------------------------------------
 
-def stop(pid):
-    """It stands still when this returns."""
-    os.kill(pid, signal.SIGSTOP)
-    wait.until(lambda: processes.is_stopped(pid), what="its standing still")
-
-
 @contextlib.contextmanager
 def stopped(p, worker):
     pid = p.c.worker(worker)["pid"]
-    stop(pid)
+    processes.halt(pid)
     try:
         yield
     finally:
@@ -350,7 +344,7 @@ def test_a_master_that_does_not_read(post):
     master = p.c.master_pid()
     pid = p.c.worker("web/0")["pid"]
     rss = rss_kb(pid)
-    stop(master)
+    processes.halt(master)
     try:
         sent, rc, room = map(int, p.ask("web/0", "/quiet?to=web/1&n=100000&data=x").split())
         assert (rc, room) == (-errno.EAGAIN, 0)
@@ -372,7 +366,7 @@ def test_the_receiver_dies(post):
     p = post(handler_timeout="1h")
     p.to("web/0")
     victim = p.c.worker("web/1")
-    stop(victim["pid"])
+    processes.halt(victim["pid"])
     p.ask("web/0", "/start?to=web/1&n=500&burst=500")
     wait.until(lambda: len(p.outcomes("web/0")[1]) == 500, 10, "all sent")
     os.kill(victim["pid"], signal.SIGKILL)
@@ -441,7 +435,7 @@ def test_another_master(post):
     p.to("web/0"), p.to("web/1")
     seen = p.c.last_event()
     master = p.c.master_pid()
-    stop(p.c.worker("web/1")["pid"])
+    processes.halt(p.c.worker("web/1")["pid"])
     p.ask("web/0", "/start?to=web/1&n=300&burst=300")
     assert p.send("web/0", "to=web/2") == (0, 1), "those before were read"
     os.kill(master, signal.SIGKILL)
@@ -458,7 +452,7 @@ def test_what_a_master_did_not_read(post):
     p = post(handler_timeout="1h")
     p.to("web/0"), p.to("web/1")
     master = p.c.master_pid()
-    stop(master)
+    processes.halt(master)
     p.ask("web/0", "/start?to=web/1&n=300&burst=300")
     os.kill(master, signal.SIGKILL)
     assert p.await_outcomes("web/0", 300)[1] == [0] * 300

@@ -21,10 +21,8 @@ NEXT = b"GET /next HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"
 
 @pytest.fixture
 def web(cluster):
-    # a client's kernel may hold so much that a starved client reads for half a minute
-    # before it opens its window again
     return cluster(workers=1, routes={"/": "wire", "/sleep": "evil", "/flood": "evil"},
-                   send_timeout="1h", **cases.LIMITS)
+                   **cases.LIMITS)
 
 
 def read_until(sock, end):
