@@ -6,7 +6,9 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdint.h>
+#include <limits.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
@@ -252,4 +254,13 @@ fd_write_all(int fd, const void *data, size_t len)
 		len -= (size_t)n;
 	}
 	return 0;
+}
+
+int
+fd_set_untaken(int fd, int64_t ms)
+{
+	int value = ms < INT_MAX ? (int)ms : INT_MAX;
+
+	return setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &value,
+	    sizeof(value)) < 0 ? -errno : 0;
 }

@@ -10,6 +10,7 @@
 #define CLUSTERD_BASE_FD_H
 
 #include <stddef.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 enum { FD_PASS_MAX = 16 };	/* descriptors in one message, all protocols */
@@ -65,5 +66,14 @@ int fd_put(int fd, const void *data, size_t len);
 
 /* Write all of it to a blocking descriptor.  0 or -errno. */
 int fd_write_all(int fd, const void *data, size_t len);
+
+/*
+ * TCP: end a connection whose peer has taken nothing of what waits for it for so
+ * long (TCP_USER_TIMEOUT, RFC 5482), in ms; also one that answers, but whose
+ * buffer is full.  Listeners set FD_UNTAKEN_MS, scaled; who has a time of his own
+ * for that adds it, and so is first.  0 or -errno.
+ */
+enum { FD_UNTAKEN_MS = 30000 };
+int fd_set_untaken(int fd, int64_t ms);
 
 #endif

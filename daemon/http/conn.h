@@ -68,6 +68,7 @@ struct conn {
 					 * to the open request ends with it */
 	bool left : 1;			/* the client has said its last */
 	bool wants_proxy : 1;		/* the PROXY header is still to come */
+	bool waited : 1;		/* for its client: our kernel has its time */
 
 	/* the peer, as it was passed; or as the PROXY header says */
 	uint16_t family, port;

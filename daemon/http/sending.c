@@ -8,6 +8,7 @@
 #include <sys/ioctl.h>
 
 #include "common/base/clock.h"
+#include "common/base/fd.h"
 #include "daemon/http/deadline.h"
 
 enum {
@@ -70,6 +71,10 @@ sending_wait(struct conn *conn)
 {
 	struct exchange *exchange = conn->exchange;
 
+	if (!conn->waited)
+		(void)fd_set_untaken(conn->fd, conn->http->config.send_ms +
+		    clock_scaled_ms(FD_UNTAKEN_MS));
+	conn->waited = true;
 	exchange->given = under_way(conn);
 	exchange->taken = 0;
 	exchange->waits_since_ns = exchange->took_ns =
@@ -77,7 +82,9 @@ sending_wait(struct conn *conn)
 	arm(conn, 0);
 }
 
-/* One that trickles: after 10 s the mean counts. */
+/* One that trickles: after 10 s the mean counts.  Asked when the client has taken
+ * some: a full buffer at its end opens in steps, and between two of them a mean
+ * says nothing (RFC 9293, 3.8.6.2.2). */
 static bool
 is_too_slow(const struct conn *conn, uint64_t now_ns)
 {
@@ -98,9 +105,11 @@ sending_look(struct conn *conn)
 	if (taken > exchange->taken) {
 		exchange->taken = taken;
 		exchange->took_ns = now_ns;
+		if (is_too_slow(conn, now_ns))
+			return false;
 	}
 	idle_ms = (int64_t)((now_ns - exchange->took_ns) / NS_PER_MS);
-	if (idle_ms >= conn->http->config.send_ms || is_too_slow(conn, now_ns))
+	if (idle_ms >= conn->http->config.send_ms)
 		return false;
 	arm(conn, idle_ms);
 	return true;

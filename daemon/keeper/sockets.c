@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "common/base/clock.h"
+#include "common/base/fd.h"
 
 union address
 socket_address(const struct listener *listener)
@@ -68,8 +69,7 @@ socket_tune(int fd)
 	if (rc == 0)
 		rc = set_option(fd, IPPROTO_TCP, TCP_KEEPCNT, 3);
 	if (rc == 0)
-		rc = set_option(fd, IPPROTO_TCP, TCP_USER_TIMEOUT,
-		    scaled_s(30) * 1000);
+		rc = fd_set_untaken(fd, clock_scaled_ms(FD_UNTAKEN_MS));
 	return rc;
 }
 

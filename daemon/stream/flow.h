@@ -52,6 +52,7 @@ struct flow {
 	bool told;			/* on_closed has been called */
 	bool due;			/* in tcp->due */
 	bool waits;			/* something waits for the client */
+	bool waited;			/* or did: our kernel has its time */
 	bool away;			/* another worker may have it by now */
 	bool guest;			/* another one had it before */
 	bool dead;			/* to be closed at the end of the turn */

@@ -9,6 +9,7 @@
 #include <sys/ioctl.h>
 
 #include "common/base/clock.h"
+#include "common/base/fd.h"
 #include "daemon/stream/flow.h"
 
 enum { LOOK_MS = 1000 };		/* at a client that takes nothing */
@@ -93,6 +94,10 @@ flow_arm(struct flow *flow)
 		flow_look(flow);
 		if (!flow->waits)
 			flow->took_ns = flow->tcp->now_ns;
+		if (!flow->waited)
+			(void)fd_set_untaken(flow->fd, flow->tcp->config.send_ms
+			    + clock_scaled_ms(FD_UNTAKEN_MS));
+		flow->waited = true;
 		flow->waits = true;
 		await_taking(flow);
 	}

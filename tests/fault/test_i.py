@@ -146,13 +146,43 @@ def test_slow_readers(row, rate, keys, ends):
     r = row(**keys)
     with netfault.narrow(r.address()) as sock:
         sock.sendall(get("/flood?10"))
-        _, seconds = netfault.read_slowly(sock, rate, 4.0, r.process.pidfd)
+        _, seconds = netfault.read_slowly(sock, rate, 8.0, r.process.pidfd)
     if ends is None:
         assert seconds is None, "it read all the time"
         assert r.metric("send_timeouts_total") == 0
     else:
         assert seconds is not None, "it may not take that long"
         wait.until(lambda: r.metric("send_timeouts_total") == 1, 5, "the count")
+    r.served()
+
+
+@shows("I3")
+def test_a_reader_whose_kernel_takes_in_bursts(row):
+    """A full buffer at its end opens in steps, and some answers begin to wait just
+    behind one: only what it takes can show how fast it is.  min_rate counts after
+    0.2 s (10 s unscaled), and a step is as much as it reads in longer than that."""
+    r = row(scale=50, send_timeout="20s")
+    left = 30 << 20
+    with r.connect() as reader:
+        reader.send(get("/flood?1") * 30)
+        while left > 12 << 20:
+            left -= len(reader.sock.recv(65536))
+            if left < 24 << 20:         # that much was in buffers, and went at once
+                wait.readable(r.process.pidfd, 0.04)    # the fault itself: it is slow
+    assert r.metric("send_timeouts_total") == 0
+    r.served()
+
+
+@shows("I3")
+def test_a_reader_that_pauses(row):
+    """As long as send_timeout says, which our kernel must be told: by itself it
+    gives up after 1.5 s here (30 s unscaled)."""
+    r = row(scale=20, send_timeout="20s")
+    with r.connect() as reader:
+        reader.send(get("/flood?20"))
+        wait.readable(r.process.pidfd, 4.0)     # the fault itself: it does not read
+        assert len(reader.response().body) == 20 << 20
+    assert r.metric("send_timeouts_total") == 0
     r.served()
 
 

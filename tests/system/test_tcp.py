@@ -135,6 +135,19 @@ def test_a_client_that_takes_nothing(cluster):
     assert c.metric("send_timeouts_total") == 1
 
 
+def test_a_client_that_pauses(cluster):
+    """The kernel's own limit is 1.5 s here; send_timeout is longer."""
+    c = cluster(workers=1, send_timeout="20s", scale=20, **ECHO)
+    data = b"x" * (32 * MEGABYTE)
+    with connect(c) as sock:
+        sent = threading.Thread(target=sock.sendall, args=(data,))
+        sent.start()
+        wait.readable(c.process.pidfd, 4.0)         # it reads nothing
+        assert len(read_all(sock, len(data))) == len(data)
+        sent.join()
+    assert c.metric("send_timeouts_total") == 0
+
+
 # ---- workers ------------------------------------------------------------------------
 
 def test_round_robin(cluster):
