@@ -11,7 +11,7 @@ import subprocess
 import tempfile
 from signal import SIGTERM
 
-from harness import accounts, boxes, config, http, ledger, processes, stage, wait
+from harness import accounts, boxes, config, control, http, ledger, processes, stage, wait
 
 # What a healthy log never contains; a test may `allow_in_log` one of them.
 ALARMS = re.compile(r"\bbug\.|(?<![/\w.])abort(?!\+0x)|Sanitizer|runtime error:")
@@ -177,9 +177,8 @@ class Daemon:
     def ask(self, command, args=None, timeout=wait.PATIENCE, **members):
         """One request over the control socket itself: all answers, the final
         one last."""
-        request = dict(members, id=1, command=command, args=args or {})
         with http.connect("unix:" + self.socket, timeout) as sock:
-            sock.sendall(json.dumps(request).encode() + b"\n")
+            sock.sendall(control.line(command, args, **members))
             answers = []
             with sock.makefile("rb") as lines:
                 for line in lines:
@@ -218,12 +217,15 @@ class Daemon:
         return status and all(pool["ready"] >= pool["desired"]
                               for pool in status["pools"]) and status
 
-    def ask_status(self):
-        """`status`, or None if nobody answers."""
+    def ask_result(self, command):
+        """What it answers, or None if nobody does."""
         try:
-            return self.ask("status", timeout=2)[-1].get("result")
+            return self.ask(command, timeout=2)[-1].get("result")
         except (OSError, AssertionError, ValueError):
             return None                 # not yet there, or just being replaced
+
+    def ask_status(self):
+        return self.ask_result("status")
 
     def alive(self):
         return self.process is not None and self.process.alive()
@@ -289,8 +291,11 @@ class Daemon:
             return next((one for one in self.log().splitlines() if words in one), None)
         return wait.until(line, timeout, "line with %r in the log" % words)
 
+    # What is asked most often, over the socket: clusterctl takes several times as long; it
+    # is asked where nobody answers, since it waits for a master.
+
     def status(self):
-        return self.json("status")
+        return self.ask_status() or self.json("status")
 
     def workers(self):
         """All rows of status, those of processes being replaced included."""
@@ -313,8 +318,9 @@ class Daemon:
         """{NAME: value} of each clusterd_NAME as a scraper reads them at one moment,
         the sum over all pools."""
         sums = collections.Counter()
+        told = self.ask_result("metrics")
         for name, value in re.findall(r"^clusterd_(\w+)(?:{[^}]*})? (\d+)$",
-                                      self.ctl("metrics").out, re.M):
+                                      told["text"] if told else self.ctl("metrics").out, re.M):
             sums[name] += int(value)
         return dict(sums)
 
@@ -358,9 +364,14 @@ class Daemon:
 
     def events(self, since=0):
         """The history after a sequence number."""
-        result = self.ctl("--json", "events", "--since", since)
-        assert result.code == 0, result
-        rows = [json.loads(line) for line in result.out.splitlines()]
+        try:
+            *answers, last = self.ask("events", {"since": str(since)})
+            assert last["ok"], last
+            rows = map(_as_printed, answers)
+        except (OSError, AssertionError):
+            result = self.ctl("--json", "events", "--since", since)
+            assert result.code == 0, result
+            rows = map(json.loads, result.out.splitlines())
         return [row for row in rows if row["seq"] > since]
 
     def last_event(self):
@@ -393,23 +404,21 @@ class Daemon:
             "\n".join(json.dumps(row) for row in seen[-40:]), self.log()[-3000:]))
 
     def _follow(self, since, deadline):
-        """Rows of `clusterctl events -f` until the deadline or its end."""
-        follower = self.ctl_start("--json", "events", "-f", "--since", str(since))
-        buffer = b""
-        fd = follower.stdout.fileno()
+        """Rows of the stream of events until the deadline or its end."""
         try:
-            while wait.readable(fd, deadline.left()):
-                data = os.read(fd, 65536)
-                if not data:
-                    return
-                *lines, buffer = (buffer + data).split(b"\n")
-                for line in lines:
-                    row = json.loads(line)
-                    if row.get("seq", 0) > since:
-                        yield row
-        finally:
-            follower.kill()
-            follower.communicate()
+            with http.connect("unix:" + self.socket) as sock:
+                sock.sendall(control.line("events", {"since": str(since), "follow": True}))
+                buffer = b""
+                while wait.readable(sock, deadline.left()):
+                    data = sock.recv(65536)
+                    if not data:
+                        return
+                    *lines, buffer = (buffer + data).split(b"\n")
+                    for answer in map(json.loads, lines):
+                        if answer.get("row", {}).get("seq", 0) > since:
+                            yield _as_printed(answer)
+        except OSError:
+            return                      # the master is being replaced, or not there yet
 
     # ---- clients ------------------------------------------------------------------
 
@@ -503,6 +512,11 @@ class Daemon:
 
     def remove(self):
         shutil.rmtree(self.dir, ignore_errors=True)
+
+
+def _as_printed(answer):
+    """A row of events as clusterctl --json prints it."""
+    return {"api": 1, **answer["row"]}
 
 
 def _matches(row, match):
