@@ -345,50 +345,23 @@ conn_say_goodbye(struct conn *conn)
 		    (unsigned)random() % (max_ms - min_ms + 1)));
 }
 
-/* After a turn: what next?  Closes the connection if it is at its end. */
-void
-conn_settle(struct conn *conn)
+/* It is to take what waits. */
+static void
+await_client(struct conn *conn)
+{
+	list_idle(conn, false);
+	watch_write(conn, true);
+	conn_watch_read(conn, body_is_due(conn->exchange));
+	if (conn->deadline != DEADLINE_SEND)
+		sending_wait(conn);
+}
+
+/* All that was answered has gone out: what is due now, by the state. */
+static void
+await_next(struct conn *conn)
 {
 	struct http *http = conn->http;
 
-	feed_filters(conn);
-	if (!conn->dead && sending_left(conn) > 0)
-		sending_write(conn);
-	if (!conn->dead && conn->close_after && conn->state == CONN_IDLE &&
-	    sending_left(conn) == 0) {
-		if (conn->until_close)
-			conn_set_reset(conn, false);
-		/* RFC 9112, 9.6: who has said `close' sends no more; some do, and
-		 * would lose the answer */
-		if (conn->linger || http->draining ||
-		    (!conn->last && receiving_waits(conn)))
-			conn_linger(conn, false);
-		else
-			conn->dead = true;
-	}
-	conn->last = false;
-	if (!conn->dead && sending_left(conn) > 0) {
-		list_idle(conn, false);
-		watch_write(conn, true);
-		conn_watch_read(conn, body_is_due(conn->exchange));
-		if (conn->deadline != DEADLINE_SEND)
-			sending_wait(conn);
-	}
-	if (conn->dead) {
-		if (conn->in_turn)
-			conn_close(conn);
-		else
-			close_soon(conn);
-		return;
-	}
-	if (sending_left(conn) > 0)
-		return;
-	watch_write(conn, false);
-	if (conn->again || is_fed(conn)) {
-		list_idle(conn, false);
-		deadline_go_on(conn);
-		return;
-	}
 	switch ((enum conn_state)conn->state) {
 	case CONN_IDLE:
 		if (conn->exchange != NULL) {
@@ -432,4 +405,50 @@ conn_settle(struct conn *conn)
 		break;
 	}
 	conn_watch_read(conn, true);
+}
+
+/* The last answer has gone out. */
+static void
+end_in_order(struct conn *conn)
+{
+	if (conn->until_close)
+		conn_set_reset(conn, false);
+	/* RFC 9112, 9.6: who has said `close' sends no more; some do, and would
+	 * lose the answer */
+	if (conn->linger || conn->http->draining ||
+	    (!conn->last && receiving_waits(conn)))
+		conn_linger(conn, false);
+	else
+		conn->dead = true;
+}
+
+/* After a turn: what next?  Closes the connection if it is at its end. */
+void
+conn_settle(struct conn *conn)
+{
+	feed_filters(conn);
+	if (!conn->dead && sending_left(conn) > 0)
+		sending_write(conn);
+	if (!conn->dead && conn->close_after && conn->state == CONN_IDLE &&
+	    sending_left(conn) == 0)
+		end_in_order(conn);
+	conn->last = false;
+	if (!conn->dead && sending_left(conn) > 0)
+		await_client(conn);
+	if (conn->dead) {
+		if (conn->in_turn)
+			conn_close(conn);
+		else
+			close_soon(conn);
+		return;
+	}
+	if (sending_left(conn) > 0)
+		return;
+	watch_write(conn, false);
+	if (conn->again || is_fed(conn)) {
+		list_idle(conn, false);
+		deadline_go_on(conn);
+		return;
+	}
+	await_next(conn);
 }
