@@ -56,7 +56,8 @@ void life_message(struct process *process, struct channel_packet *packet,
 bool life_may_request(struct process *process);
 void life_violation(struct process *process, const char *why);
 /* At adoption: a READY that the master before has taken, and not kept.  in_doubt
- * where its channel cannot be read now: to be asked again. */
+ * as long as it starts: its channel may not be readable now, or the word is gone
+ * and the worker has not come to write it on its page. */
 void life_find_ready(struct process *process);
 /* Answer to SPAWN. */
 void life_spawned(struct master *m, uint64_t id,

@@ -106,20 +106,23 @@ on_ready(struct process *process)
 	turn_tell_worker(m, EVENT_WORKER_READY, row, NULL, NULL);
 }
 
+static bool
+is_starting(const struct process *process)
+{
+	return process->row != MEMO_NONE && turn_look(process->master)->
+	    worker[process->row].state == WS_STARTING;
+}
+
 void
 life_find_ready(struct process *process)
 {
-	struct master *m = process->master;
 	/* the page first: from there on the word is in the channel, or gone */
 	bool said = process->page != NULL && page_read_ready(process->page);
 
-	process->in_doubt = false;
-	if (!said || turn_look(m)->worker[process->row].state != WS_STARTING)
-		return;
-	process->in_doubt = !process_drain(process);
-	if (!process->in_doubt && process->row != MEMO_NONE &&
-	    turn_look(m)->worker[process->row].state == WS_STARTING)
+	if (said && is_starting(process) && process_drain(process) &&
+	    is_starting(process))
 		on_ready(process);
+	process->in_doubt = is_starting(process);
 }
 
 static void

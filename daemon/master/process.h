@@ -99,7 +99,8 @@ struct process {
 
 	bool access_seen;		/* access_lost was looked at */
 	uint64_t access_lost;		/* lines of its access log, so far */
-	bool in_doubt;			/* whether it has said READY */
+	bool in_doubt;			/* whether it has said READY: asked anew
+					 * at each tick */
 	bool told_online, told_listening;	/* by this master: once each */
 	/* what its channel did not take is said again at a tick */
 	uint32_t untold;		/* ACT_SAY_* */

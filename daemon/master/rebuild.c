@@ -309,10 +309,10 @@ find_state(struct master *m, uint16_t row)
 	struct process *process = m->process[row];
 	bool serves = process->page != NULL && page_read_ready(process->page);
 
-	process->in_doubt = !process_drain(process) && serves;
-	if (serves && !process->in_doubt &&
+	if (process_drain(process) && serves &&
 	    turn_look(m)->worker[row].state == WS_STARTING)
 		life_feed(m, row, WE_READY, NULL);
+	process->in_doubt = turn_look(m)->worker[row].state == WS_STARTING;
 }
 
 /* Why one of it has to go that the slot does not want. */

@@ -205,6 +205,7 @@ static void
 say_ready(struct worker *worker)
 {
 	talk_say_ready(worker);
+	(void)FP("worker.said_ready");
 	/* after the word, so that who reads this finds the word in the channel
 	 * or knows that it was taken */
 	if (worker->channel.queued == 0)

@@ -651,6 +651,31 @@ def test_master_dies_between_deciding_and_doing(row, point, work, flips):
 
 
 @shows("D15")
+def test_ready_is_heard_though_the_one_who_heard_it_died(row):
+    """The word is gone with him, and the worker has not come to write it on its page
+    when the next one looks there."""
+    r = row(start=False)
+    r.arm()
+    r.start()
+    between = "worker.said_ready:sleep=400/web/4"
+    r.arm(between)
+    seen, master = r.last_event(), r.master_pid()
+    scaled = r.ctl_start("scale", "web", "5")
+    worker = r.await_event("worker.forked", after=seen, worker="web/4")
+    processes.halt(master)
+    wait.until(lambda: processes.is_asleep(worker["pid"]), 10, "it has said that it is ready")
+    r.arm("master.before_flip:kill/1", between)
+    os.kill(master, signal.SIGCONT)
+    r.master_ends()
+    assert r.await_event("worker.ready", after=worker)["id"] == worker["id"]
+    assert scaled.wait(20) == 0
+    scaled.communicate()
+    assert r.pool()["restarts"] == 0
+    r.note_means()
+    r.served()
+
+
+@shows("D15")
 @shows("P1")
 @pytest.mark.parametrize("number", range(4, 13))
 def test_master_dies_before_a_flip_of_the_start(row, number):
