@@ -471,7 +471,7 @@ ELSEWHERE = {
     "keeper.master_lost": "../system/test_reuseport.py",
     "listener.bound": "../system/test_reuseport.py",
     "listener.disarm": "../system/test_reuseport.py", "master.tick": "test_j.py",
-    "process.say": "../system/test_untold.py"}
+    "process.say": "../system/test_untold.py", "worker.said_ready": "test_d.py"}
 
 
 def test_no_failpoint_is_forgotten(cluster):
