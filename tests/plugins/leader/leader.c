@@ -22,7 +22,7 @@
 
 struct leader {
 	const char *lock;		/* the address, of this pool alone */
-	unsigned led, once;		/* times */
+	unsigned led, once, without;	/* times; without: the lead, in a row */
 	int stall_ms;			/* of the next one */
 };
 
@@ -58,7 +58,10 @@ lead(void *arg)
 	self->stall_ms = 0;
 	if (fd < 0)
 		cluster_log(CLUSTER_ERROR, "two leaders");
-	if (!cluster_self()->leader)
+	/* once it may have lost the lead in here, which nobody gets before the
+	 * end of this */
+	self->without = cluster_self()->leader ? 0 : self->without + 1;
+	if (self->without > 1)
 		cluster_log(CLUSTER_ERROR, "a timer without the lead");
 	poll(NULL, 0, ms);
 	close(fd);
