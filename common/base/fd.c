@@ -15,6 +15,10 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
+#include "common/base/clock.h"
+
+enum { UNTAKEN_MS = 30000 };
+
 void
 fd_close(int *fd)
 {
@@ -257,8 +261,9 @@ fd_write_all(int fd, const void *data, size_t len)
 }
 
 int
-fd_set_untaken(int fd, int64_t ms)
+fd_set_untaken(int fd, int64_t more_ms)
 {
+	int64_t ms = clock_scaled_ms(UNTAKEN_MS) + more_ms;
 	int value = ms < INT_MAX ? (int)ms : INT_MAX;
 
 	return setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &value,

@@ -68,12 +68,11 @@ int fd_put(int fd, const void *data, size_t len);
 int fd_write_all(int fd, const void *data, size_t len);
 
 /*
- * TCP: end a connection whose peer has taken nothing of what waits for it for so
- * long (TCP_USER_TIMEOUT, RFC 5482), in ms; also one that answers, but whose
- * buffer is full.  Listeners set FD_UNTAKEN_MS, scaled; who has a time of his own
- * for that adds it, and so is first.  0 or -errno.
+ * TCP: our kernel ends a connection whose peer has taken nothing of what waits for
+ * it for 30 s, scaled, and so much more, in ms (TCP_USER_TIMEOUT, RFC 5482); also
+ * one that answers, but whose buffer is full.  0: what a listener has and gives on;
+ * who has a time of his own for such a peer adds it, and so is first.  0 or -errno.
  */
-enum { FD_UNTAKEN_MS = 30000 };
-int fd_set_untaken(int fd, int64_t ms);
+int fd_set_untaken(int fd, int64_t more_ms);
 
 #endif

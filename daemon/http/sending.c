@@ -72,8 +72,7 @@ sending_wait(struct conn *conn)
 	struct exchange *exchange = conn->exchange;
 
 	if (!conn->waited)
-		(void)fd_set_untaken(conn->fd, conn->http->config.send_ms +
-		    clock_scaled_ms(FD_UNTAKEN_MS));
+		(void)fd_set_untaken(conn->fd, conn->http->config.send_ms);
 	conn->waited = true;
 	exchange->given = under_way(conn);
 	exchange->taken = 0;

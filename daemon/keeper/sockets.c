@@ -69,7 +69,7 @@ socket_tune(int fd)
 	if (rc == 0)
 		rc = set_option(fd, IPPROTO_TCP, TCP_KEEPCNT, 3);
 	if (rc == 0)
-		rc = fd_set_untaken(fd, clock_scaled_ms(FD_UNTAKEN_MS));
+		rc = fd_set_untaken(fd, 0);
 	return rc;
 }
 

@@ -95,8 +95,8 @@ flow_arm(struct flow *flow)
 		if (!flow->waits)
 			flow->took_ns = flow->tcp->now_ns;
 		if (!flow->waited)
-			(void)fd_set_untaken(flow->fd, flow->tcp->config.send_ms
-			    + clock_scaled_ms(FD_UNTAKEN_MS));
+			(void)fd_set_untaken(flow->fd,
+			    flow->tcp->config.send_ms);
 		flow->waited = true;
 		flow->waits = true;
 		await_taking(flow);
