@@ -192,6 +192,20 @@ conn_abort(struct conn *conn, bool reset)
 		close_soon(conn);
 }
 
+void
+conn_refuse_for_memory(struct conn *conn)
+{
+	struct exchange *exchange = conn->exchange;
+
+	if (exchange == NULL || (sending_left(conn) == 0 &&
+	    exchange->answer == ANSWER_NONE)) {
+		http_refuse_for_memory(conn->http, conn->fd);
+		if (exchange != NULL)
+			exchange->status = 503;
+	}
+	conn_abort(conn, false);
+}
+
 /* ---- bytes ---------------------------------------------------------------------- */
 
 /* An answer that goes through filters goes on: what waits for them, its end, or

@@ -104,7 +104,11 @@ void conn_linger(struct conn *conn, bool goodbye);
 /* The parser or a limit refuses: answer with status and close. */
 void conn_refuse(struct conn *conn, int status);
 
-/* In http.c, for want of memory to build one: a prepared answer 503. */
+/* There is no memory to build an answer with: a prepared one (503) in its place, and
+ * the end; the end alone where others, or a part of it, are not sent yet. */
+void conn_refuse_for_memory(struct conn *conn);
+
+/* In http.c: the prepared answer 503, and nothing else. */
 void http_refuse_for_memory(struct http *http, int fd);
 
 /* For http.c: a new one; end it at once. */

@@ -38,16 +38,6 @@ make_room(struct conn *conn)
 	    in->size - in->end;
 }
 
-/* A prepared answer, as nothing can be built; or the end, where others are not
- * sent yet. */
-static void
-refuse_for_memory(struct conn *conn)
-{
-	if (sending_left(conn) == 0)
-		http_refuse_for_memory(conn->http, conn->fd);
-	conn->dead = true;
-}
-
 /* A body that trickles: after 10 s its mean counts. */
 static bool
 is_too_slow(const struct conn *conn)
@@ -127,12 +117,12 @@ receiving_read(struct conn *conn)
 	ssize_t got;
 
 	if (!receiving_unshelve(conn)) {
-		refuse_for_memory(conn);
+		conn_refuse_for_memory(conn);
 		return;
 	}
 	in = &conn->exchange->in;
 	if ((room = make_room(conn)) == 0) {
-		refuse_for_memory(conn);
+		conn_refuse_for_memory(conn);
 		return;
 	}
 	do {

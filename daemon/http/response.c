@@ -227,11 +227,21 @@ reply(struct conn *conn, int status, const char *type, struct piece *pieces,
 	return 0;
 }
 
+/* Whoever called may be in no place to answer otherwise, or never look: the client
+ * does not wait for that. */
+static int
+or_refused(struct conn *conn, int rc)
+{
+	if (__builtin_expect(rc == -ENOMEM, 0))
+		conn_refuse_for_memory(conn);
+	return rc;
+}
+
 int
 response_reply_pieces(struct conn *conn, int status, const char *type,
     struct piece *pieces, unsigned count)
 {
-	return reply(conn, status, type, pieces, count);
+	return or_refused(conn, reply(conn, status, type, pieces, count));
 }
 
 int
@@ -240,7 +250,7 @@ response_reply(struct conn *conn, int status, const char *type,
 {
 	struct piece piece = { .kind = PIECE_COPY, .data = data, .len = len };
 
-	return reply(conn, status, type, &piece, 1);
+	return or_refused(conn, reply(conn, status, type, &piece, 1));
 }
 
 /* Not there is better than no answer: what fails is answered with a line. */
@@ -250,7 +260,7 @@ reply_page(struct conn *conn, int status, const struct page_file *page)
 	struct piece piece = { .kind = PIECE_STATIC, .data = page->data,
 	    .len = page->len };
 
-	return response_reply_pieces(conn, status, page->type, &piece, 1);
+	return reply(conn, status, page->type, &piece, 1);
 }
 
 void
@@ -283,7 +293,17 @@ response_error_with(struct conn *conn, int status, const char *name,
 	len = snprintf(text, sizeof(text), "%d %s\n", status,
 	    response_reason(status));
 	if (response_reply(conn, status, "text/plain; charset=utf-8", text,
-	    (size_t)len) != 0)
+	    (size_t)len) != 0 && !conn->dead)
+		conn_abort(conn, true);
+}
+
+void
+response_allow(struct conn *conn, const char *methods)
+{
+	conn->route = 0;
+	if (response_set_header(conn, "Allow", methods) != 0)
+		conn_refuse_for_memory(conn);
+	else if (response_reply(conn, 204, NULL, NULL, 0) != 0 && !conn->dead)
 		conn_abort(conn, true);
 }
 
@@ -295,10 +315,7 @@ response_options(struct conn *conn)
 #include "common/table/methods.def"
 	    ;
 
-	conn->route = 0;
-	if (response_set_header(conn, "Allow", methods + 2) != 0 ||
-	    response_reply(conn, 204, NULL, NULL, 0) != 0)
-		conn_abort(conn, true);
+	response_allow(conn, methods + 2);
 }
 
 void
@@ -320,7 +337,7 @@ response_begin(struct conn *conn, int status, const char *type, int64_t length)
 		return rc;
 	rc = begin(conn, status, type, length, 0);
 	if (rc != 0)
-		return rc;
+		return or_refused(conn, rc);
 	exchange->left = length < 0 ? UINT64_MAX : (uint64_t)length;
 	exchange->answer = ANSWER_STREAM;
 	conn_flush(conn);

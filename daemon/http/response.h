@@ -4,7 +4,8 @@
 /*
  * response.h: the answer to a connection's open request.  Functions return 0
  * or -errno; what is refused changes nothing, and pieces that were not taken
- * (outq.h) stay whose they were.
+ * (outq.h) stay whose they were.  -ENOMEM for a whole answer or the begin of one:
+ * the client was refused, conn_refuse_for_memory().
  */
 #ifndef DAEMON_HTTP_RESPONSE_H
 #define DAEMON_HTTP_RESPONSE_H
@@ -50,7 +51,9 @@ void response_error(struct conn *conn, int status, bool close);
 void response_error_with(struct conn *conn, int status, const char *name,
     const char *value);
 
-/* The answer to `OPTIONS *': the methods that any request may have. */
+/* The answer to OPTIONS: these methods; to `OPTIONS *': those that any request may
+ * have. */
+void response_allow(struct conn *conn, const char *methods);
 void response_options(struct conn *conn);
 
 /* "100 Continue" */

@@ -281,9 +281,8 @@ refuse_method(struct conn *conn, unsigned methods)
 	    sizeof(allow));
 	if (conn->exchange->head.method_id != METHOD_OPTIONS)
 		response_error_with(conn, 405, "Allow", allow);
-	else if (response_set_header(conn, "Allow", allow) != 0 ||
-	    response_reply(conn, 204, NULL, NULL, 0) != 0)
-		conn_abort(conn, true);
+	else
+		response_allow(conn, allow);
 }
 
 /* It names a host, which is none of those that this pool is told to have. */

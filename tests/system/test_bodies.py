@@ -798,15 +798,28 @@ def test_a_directory_that_takes_no_nameless_files(injected):
     assert injected.fi.injected("worker") > 0
 
 
+def begin_others(cluster, count):
+    """Requests whose heads are not whole: what the worker had spare is theirs."""
+    had = cluster.metric("bytes_in_total")
+    begun = [cluster.connect() for _ in range(count)]
+    for conn in begun:
+        conn.send(b"GET / HT")
+    wait.until(lambda: cluster.metric("bytes_in_total") == had + count * 8, 5,
+               "their begin")
+    return begun
+
+
 @inject.needs_preload
+@pytest.mark.parametrize("others", [0, 2])
 @pytest.mark.parametrize("path", ["/", "/limit?20000000", "/stream", "/echo"])
-def test_each_allocation_fails_once(injected, path):
+def test_each_allocation_fails_once(injected, path, others):
     """Answered, or its connection is closed at once."""
     raw = http.head("POST", path, "a", {"Transfer-Encoding": "chunked"}) + \
         b"".join(chunked(BYTES[:150000], 20000))
-    failed, k = 1, 0
+    failed, k, held = 1, 0, []
     while failed:
         k += 1
+        held += begin_others(injected, others)
         injected.fi.arm("worker", "malloc:NULL@%d" % k)
         try:
             with injected.connect(timeout=5) as conn:
