@@ -108,8 +108,9 @@ def hang_with_core(cluster, scale):
 @pytest.mark.slow
 @not_sanitized("no cores with sanitizers")
 def test_a_core_that_is_being_written_is_waited_for(cluster):
-    """It takes longer than k1 waits by itself, and a third of the most: of three,
-    as others may want the disk."""
+    """It takes longer than k1 waits by itself (2 s of the scale), and less than the
+    most (10 s).  How long one takes is the disk's, which others use: where it was
+    over too soon or too late, the scale moves towards that."""
     with open("/proc/sys/kernel/core_pattern", encoding="ascii") as f:
         pattern = f.read()
     if pattern[0] in "|/" or resource.getrlimit(resource.RLIMIT_CORE)[1] != -1:
@@ -118,8 +119,14 @@ def test_a_core_that_is_being_written_is_waited_for(cluster):
     assert record["core"] and record["signal"] == "SIGABRT", record
     if took < 40:
         pytest.skip("a core is written in %d ms: nothing to wait for" % took)
-    tries = (hang_with_core(cluster, 3000 // took)[0] for _ in range(3))
-    assert any(record["core"] for record in tries)
+    scale, tries = 4000 // took, []
+    while len(tries) < 8:
+        record, took = hang_with_core(cluster, scale)
+        if record["core"] and took * scale > 2500:
+            return
+        tries.append((scale, took, record["core"]))
+        scale = scale * 3 // 2 + 1 if record["core"] else max(1, scale * 2 // 3)
+    assert False, tries
 
 
 def test_a_worker_that_comes_back_has_recovered_when_it_is_stable_again(cluster):
