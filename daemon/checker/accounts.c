@@ -4,22 +4,14 @@
 /* accounts.c: names of users and groups become numbers; see accounts.h. */
 #include "daemon/checker/accounts.h"
 
-#include <errno.h>
-#include <fcntl.h>
-#include <grp.h>
-#include <poll.h>
-#include <pwd.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
-#include "common/base/check.h"
-#include "common/base/clock.h"
 #include "common/base/failpoint.h"
+#include "daemon/checker/must.h"
+#include "daemon/checker/names.h"
 #include "daemon/checker/schema.h"
 
 uid_t
@@ -43,80 +35,20 @@ accounts_keeper_uid(void)
 	return uid;
 }
 
-/* ---- look-ups, which run the code of others ------------------------------------ */
+/* ---- look-ups -------------------------------------------------------------------- */
 
-/* However fast the clock of a test goes, its source needs what it needs. */
-enum { LIMIT_MS = 5000, LEAST_MS = 1000 };
-
-enum kind { BY_USER, BY_GROUP };
-
-static void
-look_up(enum kind kind, const char *name)
-{
-	gid_t groups[CONF_GROUPS_MAX];
-	int count = CONF_GROUPS_MAX;
-	const struct passwd *passwd;
-
-	if (kind == BY_GROUP)
-		(void)getgrnam(name);
-	else if ((passwd = getpwnam(name)) != NULL)
-		(void)getgrouplist(name, passwd->pw_gid, groups, &count);
-}
-
-/* In a child, which dies with us at the latest.  0: it came back. */
+/* What the name service knows of it.  0, or -1 after a finding. */
 static int
-look_up_in_child(enum kind kind, const char *name)
+look_up(struct schema *schema, struct place place, const char *section,
+    const char *key, enum names_kind kind, const char *name,
+    struct names_answer *answer)
 {
-	int pair[2], limit = (int)clock_scaled_ms(LIMIT_MS);
-	struct pollfd fd = { .events = POLLIN };
-	char byte;
-	pid_t pid;
-
-	if (pipe2(pair, O_CLOEXEC) < 0)
-		return -1;
-	pid = fork();
-	if (pid == 0) {
-		prctl(PR_SET_PDEATHSIG, SIGKILL);
-		look_up(kind, name);
-		_exit(write(pair[1], "", 1) == 1 ? 0 : 1);
-	}
-	close(pair[1]);
-	fd.fd = pair[0];
-	while (pid > 0 && poll(&fd, 1, limit > LEAST_MS ? limit : LEAST_MS) <
-	    0 && errno == EINTR)
-		continue;
-	fd.revents = pid > 0 && fd.revents != 0 && read(pair[0], &byte, 1) == 1;
-	close(pair[0]);
-	if (fd.revents)
-		waitpid(pid, NULL, 0);
-	return fd.revents ? 0 : -1;
-}
-
-/*
- * May a name be looked up?  A source of accounts can hang or crash, so a child
- * tries it first; each name once.  0, or -1 after a finding.
- */
-static int
-try_first(struct schema *schema, struct place place, const char *section,
-    const char *key, enum kind kind, const char *name)
-{
-	static struct { enum kind kind; const char *name; } tried[64];
-	static size_t count;
-
-	for (size_t i = 0; i < count; i++)
-		if (tried[i].kind == kind && strcmp(tried[i].name, name) == 0)
-			return 0;
-	if (look_up_in_child(kind, name) != 0) {
-		report_error(schema->report, place, section, key, "the %s "
-		    "\"%.64s\" cannot be looked up: its source does not "
-		    "answer", kind == BY_GROUP ? "group" : "account", name);
-		return -1;
-	}
-	if (count < COUNT(tried)) {
-		tried[count].kind = kind;
-		tried[count++].name = name;	/* the configuration's */
-	}
-	return 0;
+	if (names_ask(kind, name, answer) == 0)
+		return 0;
+	report_error(schema->report, place, section, key, "the %s \"%.64s\" "
+	    "cannot be looked up: its source does not answer",
+	    kind == NAMES_GROUP ? "group" : "account", name);
+	return -1;
 }
 
 /* ---- what they mean -------------------------------------------------------------- */
@@ -131,41 +63,40 @@ account_number(struct conf *conf, const struct conf_account *account)
 		if (conf->accounts[i].uid == account->uid &&
 		    conf->accounts[i].gid == account->gid)
 			return (int64_t)i;
-	new = conf_add_account(conf);
+	new = must_row(conf_add_account(conf));
 	if (new == NULL)
 		return -1;
 	*new = *account;
 	return (int64_t)conf->account_count - 1;
 }
 
+/* Its own, and those that it is a member of besides, if they fit. */
 static void
-set_groups(struct conf_account *account)
+set_groups(struct conf_account *account, const struct names_answer *answer)
 {
-	gid_t groups[CONF_GROUPS_MAX];
-	int count = CONF_GROUPS_MAX;
-
-	if (getgrouplist(account->name, account->gid, groups, &count) < 0)
-		count = 0;	/* more than fit: none but its own */
 	account->group_count = 0;
-	for (int i = 0; i < count; i++)
-		account->groups[account->group_count++] = groups[i];
-	if (count == 0)
-		account->groups[account->group_count++] = account->gid;
+	account->groups[account->group_count++] = account->gid;
+	for (unsigned i = 0; i < answer->group_count &&
+	    account->group_count < CONF_GROUPS_MAX; i++)
+		if (answer->groups[i] != NAMES_NO_GROUP &&
+		    answer->groups[i] != account->gid)
+			account->groups[account->group_count++] =
+			    answer->groups[i];
 }
 
 /* All is the caller's own. */
 static void
 resolve_as_caller(struct conf *conf)
 {
-	const struct passwd *passwd = getpwuid(geteuid());
-	const char *name = passwd != NULL ? passwd->pw_name : "";
+	struct names_answer self = { 0 };
 	struct conf_account caller = { .uid = geteuid(), .gid = getegid() };
 	gid_t groups[CONF_GROUPS_MAX];
 	int count = getgroups(CONF_GROUPS_MAX, groups);
 
 	for (int i = 0; i < count; i++)
 		caller.groups[caller.group_count++] = groups[i];
-	caller.name = conf_text(conf, name, strnlen(name, CONF_NAME_MAX - 1));
+	(void)names_ask(NAMES_CALLER, "", &self);
+	caller.name = must_text(conf, self.name, strlen(self.name));
 	account_number(conf, &caller);
 	conf->daemon.user_account = conf->daemon.worker_account = 0;
 	for (size_t i = 0; i < conf->pool_count; i++)
@@ -177,32 +108,32 @@ static int64_t
 resolve_user(struct schema *schema, struct place place, const char *section,
     const char *key, const char *name, const gid_t *group)
 {
-	const struct passwd *passwd;
+	struct names_answer known;
 	struct conf_account account = { 0 };
 	int64_t number;
 
-	if (try_first(schema, place, section, key, BY_USER, name) != 0)
+	if (look_up(schema, place, section, key, NAMES_USER, name, &known) != 0)
 		return -1;
-	if ((passwd = getpwnam(name)) == NULL) {
+	if (!known.found) {
 		report_error(schema->report, place, section, key,
 		    "there is no user \"%.64s\"", name);
 		return -1;
 	}
-	account.uid = passwd->pw_uid;
-	account.gid = group != NULL ? *group : passwd->pw_gid;
+	account.uid = known.uid;
+	account.gid = group != NULL ? *group : known.gid;
 	if (account.uid == 0 || account.gid == 0) {
 		report_error(schema->report, place, section, key,
 		    "\"%.64s\" is root, which it must not be", name);
 		return -1;
 	}
-	account.name = conf_text(schema->conf, name, strlen(name));
+	account.name = must_text(schema->conf, name, strlen(name));
 	if (strlen(name) >= CONF_NAME_MAX) {
 		report_error(schema->report, place, section, key,
 		    "\"%.64s\" has more than %d bytes", name,
 		    CONF_NAME_MAX - 1);
 		return -1;
 	}
-	set_groups(&account);
+	set_groups(&account, &known);
 	number = account_number(schema->conf, &account);
 	if (number < 0)
 		report_error(schema->report, place, section, key,
@@ -216,12 +147,13 @@ static int
 resolve_group(struct schema *schema, struct place place, const char *section,
     const char *key, const char *name, int strict, gid_t *gid)
 {
-	const struct group *group;
+	struct names_answer known;
 
-	if (try_first(schema, place, section, key, BY_GROUP, name) != 0)
+	if (look_up(schema, place, section, key, NAMES_GROUP, name, &known)
+	    != 0)
 		return -1;
-	if ((group = getgrnam(name)) != NULL) {
-		*gid = group->gr_gid;
+	if (known.found) {
+		*gid = known.gid;
 		return 0;
 	}
 	if (!strict) {

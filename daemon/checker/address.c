@@ -12,15 +12,12 @@
 #include <sys/un.h>
 
 #include "common/base/parse.h"
+#include "daemon/checker/must.h"
 
-static int
-set_text(struct conf *conf, struct conf_listen *listen, const char *text,
-    struct errmsg *err)
+static void
+set_text(struct conf *conf, struct conf_listen *listen, const char *text)
 {
-	listen->text = conf_text(conf, text, strlen(text));
-	if (listen->text == NULL)
-		return errmsg_set(err, ERR_MEMORY, "out of memory");
-	return 0;
+	listen->text = must_text(conf, text, strlen(text));
 }
 
 static int
@@ -47,7 +44,8 @@ parse_unix(struct conf *conf, const char *text, struct conf_listen *listen,
 	listen->len = (uint32_t)(offsetof(struct sockaddr_un, sun_path) +
 	    len + 1);
 	memcpy(listen->address, &un, sizeof(un));
-	return set_text(conf, listen, text, err);
+	set_text(conf, listen, text);
+	return 0;
 }
 
 static int
@@ -56,17 +54,15 @@ parse_inherited(struct conf *conf, const char *text,
 {
 	const char *name = text + strlen("fd:");
 	size_t len = strlen(name);
-	int rc;
 
 	if (len == 0 || len > 64 || strspn(name, "abcdefghijklmnopqrstuvwxyz"
 	    "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.@") != len)
 		return errmsg_set(err, ERR_BAD_ARGUMENT,
 		    "\"%.64s\" is not the name of a descriptor "
 		    "(FileDescriptorName=)", name);
-	rc = set_text(conf, listen, text, err);
-	if (rc == 0)
-		listen->inherited = listen->text + strlen("fd:");
-	return rc;
+	set_text(conf, listen, text);
+	listen->inherited = listen->text + strlen("fd:");
+	return 0;
 }
 
 /* The port after the last ':' of an address; its end is *host_end. */
@@ -136,7 +132,8 @@ parse_ip(struct conf *conf, const char *text, struct conf_listen *listen,
 		memcpy(listen->address, &in, sizeof(in));
 		snprintf(canonical, sizeof(canonical), "%s:%u", host,
 		    ntohs(port));
-		return set_text(conf, listen, canonical, err);
+		set_text(conf, listen, canonical);
+		return 0;
 	}
 	if (len < 3 || host[0] != '[' || host[len - 1] != ']')
 		return wrong_host(text, len, end, err);
@@ -149,7 +146,8 @@ parse_ip(struct conf *conf, const char *text, struct conf_listen *listen,
 	memcpy(listen->address, &in6, sizeof(in6));
 	inet_ntop(AF_INET6, &in6.sin6_addr, host, sizeof(host));
 	snprintf(canonical, sizeof(canonical), "[%s]:%u", host, ntohs(port));
-	return set_text(conf, listen, canonical, err);
+	set_text(conf, listen, canonical);
+	return 0;
 }
 
 int

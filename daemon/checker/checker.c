@@ -30,6 +30,7 @@
 #include "daemon/checker/deliver.h"
 #include "daemon/checker/guard.h"
 #include "daemon/checker/modules.h"
+#include "daemon/checker/must.h"
 #include "daemon/checker/pages.h"
 #include "daemon/proto/keeper.h"
 
@@ -150,7 +151,7 @@ check_files(struct check *check)
 	if (check->source.section_count == 0 && check->report.errors > 0)
 		return EXIT_CONFIG;
 	if (schema_init(&check->schema, &check->source, &check->report) != 0)
-		return EXIT_FAILURE;
+		must_end();
 	conf = check->schema.conf;
 	accounts_resolve(&check->schema, keeper);
 	if (conf->account_count > 0)
@@ -281,7 +282,7 @@ checker_main(int argc, char **argv)
 	check.policy.owners.keeper = accounts_keeper_uid();
 	check.policy.strict = check.policy.owners.keeper == 0;
 	if (report_init(&check.report) != 0)
-		return EXIT_FAILURE;
+		must_end();
 	if (check.verdict < 0)
 		status = guard_run(run, &check, EXIT_CONFIG);
 	else

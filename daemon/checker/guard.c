@@ -40,6 +40,13 @@ guard_clear(void)
 		guard->who[0] = '\0';
 }
 
+void
+guard_finish(void)
+{
+	if (guard != NULL)
+		guard->finished = 1;
+}
+
 static void
 say_how(int status)
 {
@@ -64,7 +71,7 @@ run_in_child(int (*run)(void *arg), void *arg)
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	status = run(arg);
-	guard->finished = 1;
+	guard_finish();
 	fflush(NULL);
 	check_leaks();
 	_exit(status);		/* without the destructors of plugins */

@@ -24,4 +24,7 @@ void guard_set(struct place place, const char *plugin, const char *module);
 /* In the child: nobody's any more. */
 void guard_clear(void);
 
+/* The end that comes is its own, and it has said why. */
+void guard_finish(void);
+
 #endif

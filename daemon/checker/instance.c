@@ -10,6 +10,7 @@
 
 #include "common/base/fd.h"
 #include "daemon/checker/modules.h"
+#include "daemon/checker/must.h"
 #include "daemon/plugin/options.h"
 
 enum { SECRET_MAX = 65536 };
@@ -72,7 +73,7 @@ read_secret(const struct instance *instance, const struct source_entry *entry)
 	}
 	if (n > 0 && text[n - 1] == '\n')
 		n--;
-	return conf_text(instance->schema->conf, text, (size_t)n);
+	return must_text(instance->schema->conf, text, (size_t)n);
 }
 
 static void
@@ -101,16 +102,16 @@ take_option(const struct instance *instance, const struct source_entry *entry,
 		    err.text + (named ? name + 2 : 0));
 		return;
 	}
-	option = conf_add_option(plugin);
+	option = must_row(conf_add_option(plugin));
 	if (option == NULL) {
 		report_error(instance->schema->report, entry->place,
 		    instance->title, entry->key, "more than %d options",
 		    CONF_OPTIONS_MAX);
 		return;
 	}
-	option->name = conf_text(instance->schema->conf, entry->key,
+	option->name = must_text(instance->schema->conf, entry->key,
 	    strlen(entry->key));
-	option->value = conf_text(instance->schema->conf, value,
+	option->value = must_text(instance->schema->conf, value,
 	    strlen(value));
 	option->secret = secret;
 }

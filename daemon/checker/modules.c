@@ -14,6 +14,7 @@
 
 #include "common/base/fd.h"
 #include "daemon/checker/instance.h"
+#include "daemon/checker/must.h"
 
 enum { MODULE_SIZE_MAX = 256 << 20 };
 
@@ -107,7 +108,7 @@ find_module(struct schema *schema, size_t index)
 	    directory, sizeof(directory)); n++) {
 		snprintf(path, sizeof(path), "%s/%s", directory, name);
 		if (access(path, F_OK) == 0)
-			return conf_text(schema->conf, path, strlen(path));
+			return must_text(schema->conf, path, strlen(path));
 	}
 	report_not_found(schema, index, name);
 	return NULL;
@@ -207,7 +208,7 @@ modules_copy(struct modules *modules, struct schema *schema,
 		if (module == NULL)
 			continue;
 		sha256_hex(module->sha256, hex);
-		conf->plugins[i].sha256 = conf_text(conf, hex,
+		conf->plugins[i].sha256 = must_text(conf, hex,
 		    SHA256_HEX - 1);
 	}
 }

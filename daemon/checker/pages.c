@@ -11,6 +11,7 @@
 
 #include "common/base/buf.h"
 #include "common/base/fd.h"
+#include "daemon/checker/must.h"
 
 enum { STATUS_MIN = 400, STATUS_MAX = 599 };
 
@@ -104,7 +105,7 @@ pages_take(struct conf *conf, struct conf_pool *pool, const char *value,
 	    (rc = check_others(pool, &statuses, err)) != 0 ||
 	    (rc = check_file(path, err)) != 0)
 		return rc;
-	page = conf_add_page(pool);
+	page = must_row(conf_add_page(pool));
 	if (page == NULL)
 		return errmsg_set(err, ERR_FULL, "more than %d of them",
 		    CONF_PAGES_MAX);
@@ -114,13 +115,10 @@ pages_take(struct conf *conf, struct conf_pool *pool, const char *value,
 			buf_printf(&text, "%s%d", buf_len(&text) > 0 ? "," :
 			    "", STATUS_MIN + i);
 	buf_printf(&text, " %s", path);
-	page->text = text.failed ? NULL : conf_text(conf, buf_at(&text),
-	    buf_len(&text));
+	if (text.failed)
+		must_end();
+	page->text = must_text(conf, buf_at(&text), buf_len(&text));
 	buf_done(&text);
-	if (page->text == NULL) {
-		pool->page_count--;
-		return errmsg_set(err, ERR_MEMORY, "out of memory");
-	}
 	return 0;
 }
 
@@ -173,8 +171,8 @@ read_page(struct schema *schema, size_t pool, size_t nth,
 		    "%s has more than 64k", path);
 		return;
 	}
-	page->data = conf_text(schema->conf, bytes, (size_t)len);
-	page->len = page->data != NULL ? (size_t)len : 0;
+	page->data = must_text(schema->conf, bytes, (size_t)len);
+	page->len = (size_t)len;
 }
 
 void

@@ -14,6 +14,7 @@
 #include "common/base/check.h"
 #include "common/base/errmsg.h"
 #include "daemon/checker/address.h"
+#include "daemon/checker/must.h"
 #include "daemon/checker/pages.h"
 #include "daemon/checker/text_key.h"
 #include "daemon/conf/snapshot.h"
@@ -154,7 +155,7 @@ add_named(struct schema *schema, struct schema_section *section,
 		return 0;
 	}
 	if (section->scope == SCOPE_POOL) {
-		if (conf_add_pool(conf, name) == NULL) {
+		if (must_row(conf_add_pool(conf, name)) == NULL) {
 			report_error(schema->report, section->place,
 			    section->title, NULL, "more than %d pools",
 			    CONF_POOLS_MAX);
@@ -168,7 +169,7 @@ add_named(struct schema *schema, struct schema_section *section,
 			    name);
 		return 1;
 	}
-	if (conf_add_plugin(conf, name) == NULL) {
+	if (must_row(conf_add_plugin(conf, name)) == NULL) {
 		report_error(schema->report, section->place, section->title,
 		    NULL, "more than %d plugins", CONF_PLUGINS_MAX);
 		return 0;
@@ -237,7 +238,7 @@ take_listen(struct schema *schema, struct schema_section *section,
 		    entry->key, "%s", err.text);
 		return;
 	}
-	new = conf_add_listen(pool);
+	new = must_row(conf_add_listen(pool));
 	if (new == NULL) {
 		report_full(schema, section, entry, CONF_LISTENS_MAX);
 		return;
@@ -301,7 +302,7 @@ take_plain_route(struct schema *schema, struct schema_section *section,
 		report_unknown_plugin(schema, section, entry, entry->value);
 		return;
 	}
-	route = conf_add_route(pool);
+	route = must_row(conf_add_route(pool));
 	if (route == NULL) {
 		report_full(schema, section, entry, CONF_ROUTES_MAX);
 		return;
@@ -363,8 +364,7 @@ canonical_pattern(struct conf *conf, const struct route_words *words,
 	    methods[0] != '\0' ? " " : "", (int)words->len[1], words->at[1]);
 	if (routes_check_pattern(text, err) != 0)
 		return NULL;
-	errmsg_set(err, ERR_MEMORY, "out of memory");
-	return conf_text(conf, text, strlen(text));
+	return must_text(conf, text, strlen(text));
 }
 
 /* [METHODS] PATTERN PLUGIN, of route and of filter. */
@@ -395,9 +395,7 @@ take_route(struct schema *schema, struct schema_section *section,
 		    entry->key, "%s", err.text);
 		return;
 	}
-	name = conf_text(schema->conf, words.at[2], words.len[2]);
-	if (name == NULL)
-		return;
+	name = must_text(schema->conf, words.at[2], words.len[2]);
 	plugin = conf_plugin_index(schema->conf, name);
 	if (plugin < 0) {
 		report_unknown_plugin(schema, section, entry, name);
@@ -412,7 +410,8 @@ take_route(struct schema *schema, struct schema_section *section,
 			return;
 		}
 	}
-	route = is_filter ? conf_add_filter(pool) : conf_add_route(pool);
+	route = must_row(is_filter ? conf_add_filter(pool) :
+	    conf_add_route(pool));
 	if (route == NULL) {
 		report_full(schema, section, entry, is_filter ?
 		    CONF_FILTERS_MAX : CONF_ROUTES_MAX);
@@ -461,7 +460,7 @@ take_env(struct schema *schema, const struct schema_section *section,
 			return;
 		}
 	}
-	if (conf_add_env(schema->conf, pool, entry->value) != 0)
+	if (must_row(conf_add_env(schema->conf, pool, entry->value)) == NULL)
 		report_full(schema, section, entry, CONF_ENV_MAX);
 }
 
@@ -516,9 +515,9 @@ take_value(struct schema *schema, const struct schema_section *section,
 			conf_set_number(key, target, number);
 	} else {
 		rc = text_check(key, entry->value, &err);
-		text = conf_text(schema->conf, entry->value,
+		text = must_text(schema->conf, entry->value,
 		    strlen(entry->value));
-		if (rc == 0 && text != NULL)
+		if (rc == 0)
 			conf_set_string(key, target, text);
 	}
 	if (rc != 0)

@@ -19,6 +19,7 @@
 
 #include "common/base/escape.h"
 #include "common/base/fd.h"
+#include "daemon/checker/must.h"
 #include "daemon/checker/value.h"
 
 struct source_text {
@@ -44,20 +45,13 @@ struct input {
 };
 enum { NO_SECTION = -1, BAD_SECTION = -2 };
 
-static _Noreturn void
-out_of_memory(void)
-{
-	fprintf(stderr, "checker: out of memory\n");
-	exit(EXIT_FAILURE);
-}
-
 char *
 source_text(struct source *source, const char *text, size_t len)
 {
 	struct source_text *copy = malloc(sizeof(*copy) + len + 1);
 
 	if (copy == NULL)
-		out_of_memory();
+		must_end();
 	memcpy(copy->bytes, text, len);
 	copy->bytes[len] = '\0';
 	copy->next = source->texts;
@@ -73,7 +67,7 @@ grow(void *list, size_t count, size_t size)
 		return list;
 	list = realloc(list, (count > 0 ? 2 * count : 1) * size);
 	if (list == NULL)
-		out_of_memory();
+		must_end();
 	return list;
 }
 
@@ -415,7 +409,7 @@ read_all(int fd, size_t *len)
 	ssize_t n = 1;
 
 	if (data == NULL)
-		out_of_memory();
+		must_end();
 	for (*len = 0; n > 0 && *len <= SOURCE_FILE_MAX;) {
 		n = read(fd, data + *len, SOURCE_FILE_MAX + 1 - *len);
 		if (n > 0)

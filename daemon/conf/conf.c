@@ -4,6 +4,7 @@
 /* conf.c: life and parts of a configuration; see conf.h. */
 #include "daemon/conf/conf.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -158,15 +159,18 @@ conf_text(struct conf *conf, const char *text, size_t len)
 	return chunk->text;
 }
 
-/* One more, zeroed, at the end of a list that doubles; NULL: full, no memory. */
+/* One more, zeroed, at the end of a list that doubles; NULL: full (ENOSPC), no memory
+ * (ENOMEM). */
 static void *
 list_grow(void *list_at, size_t *count, size_t size, size_t max)
 {
 	void *list, *new;
 
 	memcpy(&list, list_at, sizeof(list));
-	if (*count >= max)
+	if (*count >= max) {
+		errno = ENOSPC;
 		return NULL;
+	}
 	if ((*count & (*count - 1)) == 0) {	/* 0, 1, 2, 4, 8 … are full */
 		new = realloc(list, (*count > 0 ? 2 * *count : 1) * size);
 		if (new == NULL)
@@ -245,19 +249,18 @@ conf_add_page(struct conf_pool *pool)
 	return page;
 }
 
-int
+const char **
 conf_add_env(struct conf *conf, struct conf_pool *pool, const char *text)
 {
 	const char *copy = conf_text(conf, text, strlen(text)), **slot;
 
 	if (copy == NULL)
-		return -1;
+		return NULL;
 	slot = list_grow(&pool->env, &pool->env_count, sizeof(*slot),
 	    CONF_ENV_MAX);
-	if (slot == NULL)
-		return -1;
-	*slot = copy;
-	return 0;
+	if (slot != NULL)
+		*slot = copy;
+	return slot;
 }
 
 struct conf_option *

@@ -164,15 +164,16 @@ void conf_unref(const struct conf *conf);	/* NULL is fine */
 
 /* ---- building: only by the checker and snapshot_decode(), before sharing ---- */
 
-/* A new element with its presets, NULL when full or out of memory.  Pointers to
- * earlier elements of the same list are not valid any more. */
+/* A new element with its presets, NULL and errno when full (ENOSPC) or out of memory
+ * (ENOMEM).  Pointers to earlier elements of the same list are not valid any more. */
 struct conf_pool *conf_add_pool(struct conf *conf, const char *name);
 struct conf_plugin *conf_add_plugin(struct conf *conf, const char *name);
 struct conf_listen *conf_add_listen(struct conf_pool *pool);
 struct conf_route *conf_add_route(struct conf_pool *pool);
 struct conf_route *conf_add_filter(struct conf_pool *pool);
 struct conf_page *conf_add_page(struct conf_pool *pool);	/* empty data */
-int conf_add_env(struct conf *conf, struct conf_pool *pool, const char *text);
+const char **conf_add_env(struct conf *conf, struct conf_pool *pool,
+    const char *text);
 struct conf_option *conf_add_option(struct conf_plugin *plugin);
 struct conf_account *conf_add_account(struct conf *conf);
 /* A copy of text (len bytes) that lives as long as conf; NULL: no memory. */

@@ -82,7 +82,7 @@ read_row(struct reader *reader, enum key_scope scope, void *section,
 		    strchr(text, '=') == NULL)
 			return refuse(reader, "a list that is not known");
 		reader->last_key = UINT16_MAX;	/* no row comes after it */
-		return conf_add_env(reader->conf, section, text) == 0 ? 0 :
+		return conf_add_env(reader->conf, section, text) != NULL ? 0 :
 		    no_memory(reader);
 	}
 	if (number <= reader->last_key)

@@ -203,6 +203,8 @@ main(int argc, char *argv[])
 		if (event_base_loop(master.base, EVLOOP_ONCE) < 0)
 			_exit(1);
 		(void)FP("master.loop");
+		if (master.turn == NULL)
+			continue;	/* the keeper has not answered yet */
 		dispatch_refill(&master);
 		turn_end(&master);
 	}

@@ -5,11 +5,13 @@ what is wrong.  The real checker reads them."""
 import os
 import pathlib
 import pwd
+import random
+import re
 import subprocess
 
 import pytest
 
-from harness import accounts, sanitized, shows
+from harness import accounts, inject, sanitized, shows
 
 GOOD = """[pool web]
 listen = 127.0.0.1:8080
@@ -634,3 +636,45 @@ def test_file_that_the_checker_may_not_read(check):
     assert status == 78
     assert errors == ["c.ini:8: [plugin options] password: cannot open secret: %s may not read it"
                       % worker]
+
+
+# ---- want of memory ---------------------------------------------------------------------
+
+def rich(cluster, page):
+    """With something in each list."""
+    api = {"workers": 3, "idle_timeout": "31s", "user": "nobody", "group": "nogroup",
+           "env": ["A=1", "B=2"], "filter": "/ gzip", "socket_group": "nogroup",
+           "error_page": "404,405 %s" % page,
+           "listen": ["127.0.0.1:0", "unix:/run/none.sock"],
+           "routes": {"/": "hello", "GET /two": "hello", "*.x": "hello"}}
+    return cluster(start=False, daemon={"control_group": "nogroup"}, pools={"api": api},
+                   plugins={"hello": {"greeting": "Hi"}, "gzip": {}})
+
+
+@NEEDS_ROOT
+@inject.needs_preload
+@pytest.mark.limit(300)
+def test_each_allocation_of_a_check_fails_once(cluster, tmp_path, request):
+    """The configuration as it is, or refused for want of memory: nothing of it is
+    left out."""
+    for directory in [tmp_path] + list(tmp_path.parents)[:-2]:
+        directory.chmod(0o755)
+    page = tmp_path / "404.html"
+    page.write_text("<p>none</p>\n")
+    c = rich(cluster, page)
+    fi = inject.injected_into(c)
+    fi.arm("checker", "malloc:NULL@p=0")
+    whole = c.clusterd("-T")
+    assert whole.code == 0, whole
+    count = fi.calls("checker", "malloc")
+    every = range(1, count + 1)
+    for k in every if request.config.getoption("--all") else random.sample(every, 250):
+        fi.arm("checker", "malloc:NULL@%d" % k)
+        result = c.clusterd("-T")
+        assert (result.code, result.out) == (0, whole.out) or \
+            result.code > 0 and WANT.search(result.err), (k, count, result)
+
+
+# The C library may take what it could not read for what is not there.
+WANT = re.compile("out of memory|does not answer|[Cc]annot allocate memory|no memory|"
+                  "there is no (user|group)|module: .*\\.so: .*cannot ")

@@ -14,7 +14,8 @@ from signal import SIGTERM
 from harness import accounts, boxes, config, control, http, ledger, processes, stage, wait
 
 # What a healthy log never contains; a test may `allow_in_log` one of them.
-ALARMS = re.compile(r"\bbug\.|(?<![/\w.])abort(?!\+0x)|Sanitizer|runtime error:")
+ALARMS = re.compile(r"\bbug\.|(?<![/\w.])abort(?!\+0x)|Sanitizer|runtime error:|"
+                    r"the one before ended: SIG(SEGV|BUS|FPE|ILL)")
 
 
 # What the masters step on in the table of states: as the model of the
