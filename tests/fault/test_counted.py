@@ -387,6 +387,14 @@ def test_an_adoption_without_means(counted, call, error):
         {"": 10**6})
 
 
+@shows("E3")
+def test_a_master_that_wakes_before_its_welcome(counted):
+    """What it hears first is that nothing can be heard now: it waits for it."""
+    op = next(op for op in OPERATIONS if op.name == "adoption")
+    assert counted.fail(op, "recvmsg", "ENOMEM", "1") == 1
+    assert counted.restarts == 1, "it was this master that went on"
+
+
 @shows("D8")
 def test_a_request_without_memory_is_not_forgotten(counted):
     """Answered, or its connection is closed at once: nobody waits for nothing."""

@@ -651,26 +651,32 @@ def test_master_dies_between_deciding_and_doing(row, point, work, flips):
 
 
 @shows("D15")
-def test_ready_is_heard_though_the_one_who_heard_it_died(row):
+@pytest.mark.parametrize("rebuilt", [False, True], ids=["memo kept", "memo made anew"])
+def test_ready_is_heard_though_the_one_who_heard_it_died(row, rebuilt):
     """The word is gone with him, and the worker has not come to write it on its page
     when the next one looks there."""
     r = row(start=False)
     r.arm()
     r.start()
-    between = "worker.said_ready:sleep=400/web/4"
+    between = "worker.said_ready:sleep=400/web/1"
     r.arm(between)
     seen, master = r.last_event(), r.master_pid()
-    scaled = r.ctl_start("scale", "web", "5")
-    worker = r.await_event("worker.forked", after=seen, worker="web/4")
+    victim = r.blame(r.worker("web/1"))
+    os.kill(victim["pid"], signal.SIGKILL)
+    worker = r.await_event("worker.forked", after=seen, worker="web/1")
     processes.halt(master)
     wait.until(lambda: processes.is_asleep(worker["pid"]), 10, "it has said that it is ready")
+    if rebuilt:
+        with memo.Memo(r.pid()) as held:
+            change_version(held)
     r.arm("master.before_flip:kill/1", between)
+    r.may_miss_records(1)
     os.kill(master, signal.SIGCONT)
     r.master_ends()
-    assert scaled.wait(30) == 0
-    scaled.communicate()
+    adopted = r.await_event("master.adopted", after=seen)
+    assert ("rebuilt" in adopted["text"]) == rebuilt
     r.await_ready()
-    assert r.worker("web/4")["id"] == worker["id"] and r.pool()["restarts"] == 0
+    assert r.worker("web/1")["id"] == worker["id"] and r.pool()["restarts"] <= 1
     r.note_means()
     r.served()
 
