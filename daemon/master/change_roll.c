@@ -13,6 +13,7 @@
 #include "daemon/master/life.h"
 #include "daemon/master/master.h"
 #include "daemon/master/process.h"
+#include "daemon/master/tick.h"
 #include "daemon/master/turn.h"
 
 enum { CANARY_REQUESTS = 20 };
@@ -29,6 +30,21 @@ canary_fault(const struct process *process)
 	return NULL;
 }
 
+/* How long it has served, a standstill of the master not counted: nobody may have
+ * asked it anything then. */
+static uint64_t
+held_ms(const struct master *m, struct process *process,
+    const struct memo_worker *worker)
+{
+	uint64_t since_ns = clock_now_ns() - worker->ready_ns;
+
+	if (process == NULL)
+		return since_ns / NS_PER_MS;
+	if (process->tried_from_ns == 0)
+		process->tried_from_ns = tick_awake_ns(m) - since_ns;
+	return (tick_awake_ns(m) - process->tried_from_ns) / NS_PER_MS;
+}
+
 /* It has passed when it has served long enough: canary_hold, or 20 requests. */
 enum trial
 change_try_canary(void *master, uint16_t row, const char **fault)
@@ -38,15 +54,15 @@ change_try_canary(void *master, uint16_t row, const char **fault)
 	const struct memo_worker *worker = &copy->worker[row];
 	const struct conf_pool *conf = master_pool_conf(m, worker->generation,
 	    copy->pool[copy->slot[worker->slot].pool].name);
-	const struct process *process = m->process[row];
-	uint64_t held_ms = (clock_now_ns() - worker->ready_ns) / NS_PER_MS;
+	struct process *process = m->process[row];
 	const char *words = canary_fault(process);
+	uint64_t held = held_ms(m, process, worker);
 
 	if (words != NULL) {
 		*fault = words;
 		return TRIAL_FAILED;
 	}
-	if (conf == NULL || held_ms >= (uint64_t)conf->canary_hold_ms)
+	if (conf == NULL || held >= (uint64_t)conf->canary_hold_ms)
 		return TRIAL_PASSED;
 	return process != NULL && process->has_report &&
 	    process->report.counters[METRIC_REQUESTS] >= CANARY_REQUESTS ?

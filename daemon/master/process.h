@@ -99,6 +99,8 @@ struct process {
 
 	bool access_seen;		/* access_lost was looked at */
 	uint64_t access_lost;		/* lines of its access log, so far */
+	uint64_t tried_from_ns;		/* a canary serves since then, by
+					 * tick_awake_ns(); 0: not looked yet */
 	bool in_doubt;			/* whether it has said READY: asked anew
 					 * at each tick */
 	bool told_online, told_listening;	/* by this master: once each */

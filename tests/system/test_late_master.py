@@ -171,6 +171,23 @@ def test_an_address_that_leaves_serves_its_queue(cluster):
 
 # ---- what a change waits for -------------------------------------------------------------
 
+def test_a_canary_serves_for_its_time(cluster):
+    """Nobody has asked it anything while nobody could."""
+    c = cluster(workers=1, canary_hold="3s")
+    seen = c.last_event()
+    c.write_config(max_headers=99)
+    reload = c.ctl_start("reload")
+    canary = c.await_event("reload.canary", after=seen)
+    ready = c.await_event("worker.ready", after=canary)
+    began = time.time() * 1000
+    stand_still(c, 4)
+    ended = time.time() * 1000
+    committed = c.await_event("reload.committed", after=canary)
+    assert began - ready["time"] + committed["time"] - ended > 2000
+    assert reload.wait(10) == 0
+    reload.communicate()
+
+
 def reload_through(c, rule, is_held_up, seconds):
     """A reload that this holds up, and all stand still meanwhile."""
     c.arm(rule)
