@@ -30,11 +30,12 @@ struct host *api_here(void);
 /* The plugin whose callback runs. */
 const char *api_caller(void);
 
-/* Is there something of that length?  No memory is half as large as that. */
+/* Is there something of that length?  Nothing is that long, so it is no want of memory,
+ * which would end the request. */
 static inline bool
 api_is_data(const void *data, size_t len)
 {
-	return len == 0 || (data != NULL && len <= PTRDIFF_MAX);
+	return len == 0 || (data != NULL && len <= PTRDIFF_MAX / 2);
 }
 
 /* The connection of an open request; NULL: stale. */
