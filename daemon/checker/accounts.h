@@ -2,8 +2,8 @@
  * Copyright (c) 2026 the clusterd authors */
 
 /*
- * accounts.h: names of users and groups become numbers, once, here; no other
- * role asks the name service.  Only the checker; may block.
+ * accounts.h: names of users and groups in a configuration become numbers, once,
+ * here; no worker or master asks for them.  Only the checker; may block.
  */
 #ifndef CLUSTERD_CHECKER_ACCOUNTS_H
 #define CLUSTERD_CHECKER_ACCOUNTS_H

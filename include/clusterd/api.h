@@ -393,7 +393,8 @@ cluster_set_header(struct cluster_request *req, const char *name,
 /* Answer with a whole body.  status 200..599, type: its Content-Type (NULL:
  * none).  -EALREADY: answered or streaming already; -EINVAL: another status, a
  * type that is no value of a header, no data where len is not 0; -ENOMEM: the
- * client has got a 503 in its place, and the request is over. */
+ * client has got a 503 in its place (or, behind answers that wait, the end of its
+ * connection), and the request is over. */
 static inline int
 cluster_reply_copy(struct cluster_request *req, int status, const char *type,
     const void *data, size_t len)

@@ -17,7 +17,7 @@ PARTS = 12
 @pytest.mark.parametrize("part", range(PARTS))
 @pytest.mark.limit(3600)
 def test_memory_of_an_adoption(counted, part):
-    """All of its seven thousand allocations, every twelfth in one test."""
+    """All of its allocations, some six thousand, every twelfth in one test."""
     op = named("adoption")
     before = warm(counted, op)
     run(counted, op, "malloc", "NULL", SAMPLE_ALL, slice(part, None, PARTS))
